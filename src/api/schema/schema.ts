@@ -1,0 +1,92 @@
+/**
+ * One form for the shape of every object: built-in kinds (from the generated fact table) and custom resources (from their CRD).
+ * Decoding, pruning, defaulting, structural validation, strategic merge, server-side apply, OpenAPI and protobuf all walk it.
+ */
+export type SchemaType =
+  | 'object' // known fields
+  | 'map' // string keys, values are `items`
+  | 'array'
+  | 'string'
+  | 'integer'
+  | 'number'
+  | 'boolean'
+  | 'intOrString'
+  | 'quantity'
+  | 'time' // RFC 3339, seconds
+  | 'microTime' // RFC 3339, microseconds
+  | 'duration'
+  | 'bytes' // base64 in JSON
+  | 'any'; // RawExtension, JSON, FieldsV1: kept as it is
+
+export interface Schema {
+  type: SchemaType;
+  /** For objects of built-in kinds: `io.k8s.api.core.v1.PodSpec`, the definition's name in OpenAPI. */
+  name?: string;
+  fields?: Readonly<Record<string, Field>>;
+  /** Element of an array, value of a map. */
+  items?: Schema;
+  /** `int32`, `int64`, `double`, and for CRDs `date-time`, `email` … */
+  format?: string;
+  enum?: readonly string[];
+  listType?: 'atomic' | 'set' | 'map';
+  listMapKeys?: readonly string[];
+  mapType?: 'atomic' | 'granular';
+  nullable?: boolean;
+  /** Unknown fields are kept here instead of pruned. */
+  preserveUnknownFields?: boolean;
+  /** The value is itself an object with apiVersion, kind and metadata. */
+  embeddedResource?: boolean;
+  /** Rules that only CRDs carry (minimum, pattern, x-kubernetes-validations …): the OpenAPI node itself. */
+  rules?: Readonly<Record<string, unknown>>;
+}
+
+export interface Field {
+  schema: Schema;
+  required?: boolean;
+  /** Constant default (`+default=`), a JSON value. Defaults that need logic are in api/defaults/. */
+  default?: unknown;
+  patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
+  patchMergeKey?: string;
+  /** Field number and wire type of the protobuf message, where the kind has one. */
+  protobuf?: { number: number; wire: 'varint' | 'bytes' | 'fixed64' | 'fixed32' };
+  /** Go's omitempty is absent: the zero value is written out (`status: {}`, `containers: null` never shown). */
+  keepZero?: boolean;
+}
+
+/** One served resource: what discovery, routing, storage and the printers need to know of it. */
+export interface ResourceInfo {
+  group: string;
+  version: string;
+  /** `pods` */
+  resource: string;
+  /** `pod` */
+  singular: string;
+  /** `Pod` */
+  kind: string;
+  namespaced: boolean;
+  shortNames: readonly string[];
+  /** `all` */
+  categories: readonly string[];
+  /** `create delete deletecollection get list patch update watch`, or fewer (bindings: create; componentstatuses: get, list). */
+  verbs: readonly string[];
+  /** `status`, `scale`, `log` … with their own kind and verbs. */
+  subresources: readonly SubresourceInfo[];
+  /** Where upstream keeps it: `/registry/pods`, `/registry/services/specs`, `/registry/minions`. Empty for what is never stored (reviews). */
+  storagePrefix: string;
+  /** The group version it is stored in, `apps/v1`. */
+  storageVersion: string;
+  schema: Schema;
+  /** Served only when asked for (alpha, beta). */
+  offByDefault?: boolean;
+  /** Fields that a field selector may name, beside metadata.name and metadata.namespace. */
+  selectableFields: readonly string[];
+}
+
+export interface SubresourceInfo {
+  /** `status` */
+  name: string;
+  group: string;
+  version: string;
+  kind: string;
+  verbs: readonly string[];
+}

@@ -1,0 +1,80 @@
+/**
+ * What the lifecycle manager (cluster/) writes for the node process, and how the node answers: the whole of what the two know of each other.
+ * The file is JSON; its path is the node's one argument. Paths are absolute and as the node sees them.
+ */
+export interface NodeConfig {
+  /** The profile's name: kubeconfig context, container, volume and network carry it too. */
+  clusterName: string;
+  nodeName: string;
+  runtime: 'containerd' | 'sim';
+  storage: 'etcd' | 'embedded';
+  /** etcd of the user's own; ours is not started then. */
+  etcdServers?: string[];
+  /** Everything that must outlive the process: store, kubelet state, PVs, logs. */
+  dataDir: string;
+  /** Sockets and what may vanish at a restart. */
+  runDir: string;
+  pki: PkiPaths;
+  apiserver: {
+    /** Address and port to listen on; the service IP (first of serviceCidr) always leads here as well. */
+    bindAddress: string;
+    port: number;
+    /** The address that node and pods reach it by. */
+    advertiseAddress: string;
+    /** The URL written into kubeconfigs and OIDC issuer: `https://127.0.0.1:PORT` as the laptop sees it. */
+    externalUrl: string;
+  };
+  /** `10.244.0.0/16`, `10.96.0.0/12`, `10.96.0.10`, `cluster.local` unless asked otherwise. */
+  podCidr: string;
+  serviceCidr: string;
+  clusterDnsIp: string;
+  clusterDomain: string;
+  /** NodePorts are taken from here; `30000-32767`. */
+  nodePortRange: string;
+  /** Manifests applied at every start, a folder an addon that is enabled: `kubectl apply` of all yaml files in it, with pruning of what was dropped. */
+  addonsDir: string;
+  /** Image archives (docker or OCI tar) imported at start when their names are missing. Empty on sim. */
+  imagesDir?: string;
+  /** sim: how many simulated nodes there are besides the first. */
+  simNodes?: number;
+  /** sim: users' modelled images, a folder of yaml files. */
+  catalogueDir?: string;
+  /** `start --trace-startup`: the node writes a time line to `<runDir>/startup.json`. */
+  traceStartup?: boolean;
+  /** All in one process unless set: then scheduler, controllers and kubelet run as processes of their own over https. */
+  splitProcesses?: boolean;
+  logLevel?: 'debug' | 'info' | 'warn' | 'error';
+}
+
+/** PEM files. Names follow kubeadm's /etc/kubernetes/pki where it has one. */
+export interface PkiPaths {
+  caCert: string;
+  caKey: string;
+  apiserverCert: string;
+  apiserverKey: string;
+  /** The API server as a client of kubelets. */
+  apiserverKubeletClientCert: string;
+  apiserverKubeletClientKey: string;
+  frontProxyCaCert: string;
+  frontProxyClientCert: string;
+  frontProxyClientKey: string;
+  serviceAccountKey: string;
+  serviceAccountPub: string;
+  kubeletServerCert: string;
+  kubeletServerKey: string;
+  /** The node's own identity, system:node:<name>. */
+  kubeletClientCert: string;
+  kubeletClientKey: string;
+  /** Identities of components when they run as processes of their own: folder with scheduler.{crt,key}, controller-manager.{crt,key}, kube-proxy.{crt,key}, admin.{crt,key}. */
+  componentsDir: string;
+  /** For --storage etcd: CA and client pair; ours listens on a unix socket and needs none. */
+  etcdCaCert?: string;
+  etcdClientCert?: string;
+  etcdClientKey?: string;
+}
+
+/**
+ * The node prints exactly one line of JSON on stdout when it is ready or cannot be, then goes on; everything else goes to stderr.
+ * `phases` are milliseconds since the process began.
+ */
+export type NodeReport = { ready: true; phases: Record<string, number>; apiserverPort: number } | { ready: false; code: string; message: string };
