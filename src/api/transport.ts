@@ -1,4 +1,4 @@
-import type { KubeObject, WatchEvent } from './meta.ts';
+import type { WatchEvent } from './meta.ts';
 
 /**
  * How a component in the API server's own process talks to it: no TLS, no HTTP parsing, no copying of bytes.
@@ -27,7 +27,7 @@ export interface ApiResponse {
    * The answer to a watch: batches in order, none lost. Ends when the server ends the watch; an event of type ERROR carries a Status.
    * Batches hold at least one event. Objects are shared: read only.
    */
-  events?: AsyncIterable<readonly WatchEvent<KubeObject>[]>;
+  events?: AsyncIterable<readonly WatchEvent[]>;
 }
 
 /** Answers any request, errors included (as a `Status` body with its code). Rejects only when the transport itself failed or the signal aborted. */
