@@ -20,8 +20,12 @@ export interface Client {
   resource<T extends ObjectWithMeta>(type: ResourceType<T>, namespace?: string): ResourceClient<T>;
   /** The shared informer for a resource and its selector: the same one for the same arguments, so that components share one watch. */
   informer<T extends ObjectWithMeta>(type: ResourceType<T>, options?: InformerOptions): Informer<T>;
+  /** Stops and forgets an informer whose resource is gone (a CRD that was deleted). Whoever still holds it sees its last state. */
+  dropInformer(type: ResourceType, options?: InformerOptions): Promise<void>;
   /** Anything else. Throws StatusError for an answer of 400 and more. */
   request(request: ApiRequest): Promise<ApiResponse>;
+  /** Starts every informer that was asked for so far; resolves when each holds its first list. */
+  syncInformers(): Promise<void>;
   /** Stops every informer. */
   close(): Promise<void>;
 }

@@ -57,9 +57,10 @@ export function formatQuantity({ nanos, format }: Quantity): string {
   const magnitude = nanos < 0n ? -nanos : nanos;
   // Upstream shows a binary quantity as decimal below 1024 and where it is no whole number.
   if (format === 'BinarySI' && magnitude >= 1024n * NANO && magnitude % NANO === 0n) return formatBinary(nanos / NANO);
+  const largest = format === 'DecimalExponent' ? Infinity : 18;
   let mantissa = nanos;
   let exponent = -9;
-  while (mantissa % 1000n === 0n && (exponent < 18 || format === 'DecimalExponent')) {
+  while (mantissa % 1000n === 0n && exponent < largest) {
     mantissa /= 1000n;
     exponent += 3;
   }

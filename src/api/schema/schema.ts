@@ -20,7 +20,10 @@ export type SchemaType =
 
 export interface Schema {
   type: SchemaType;
-  /** For objects of built-in kinds: `io.k8s.api.core.v1.PodSpec`, the definition's name in OpenAPI. */
+  /**
+   * For objects of built-in kinds: `io.k8s.api.core.v1.PodSpec`, the definition's name in OpenAPI. `any` types that have a definition of
+   * their own have one too (RawExtension, FieldsV1, JSON …); an array with a name is a message of its own in protobuf (ExtraValue, Verbs).
+   */
   name?: string;
   fields?: Readonly<Record<string, Field>>;
   /** Element of an array, value of a map. */
@@ -47,8 +50,13 @@ export interface Field {
   default?: unknown;
   patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
   patchMergeKey?: string;
-  /** Field number and wire type of the protobuf message, where the kind has one. */
-  protobuf?: { number: number; wire: 'varint' | 'bytes' | 'fixed64' | 'fixed32' };
+  /**
+   * Field number and wire type of the protobuf message, where the kind has one. `path` holds the numbers of the messages between the
+   * object and this field: what Go embeds inline in JSON is a message in protobuf (a Volume's `emptyDir` is `volumeSource.emptyDir`).
+   */
+  protobuf?: { number: number; wire: 'varint' | 'bytes' | 'fixed64' | 'fixed32'; path?: readonly number[] };
+  /** A pointer in Go: a zero value (`replicas: 0`) is a value, while that of other fields without `keepZero` is the same as absence. */
+  pointer?: boolean;
   /** Go's omitempty is absent: the zero value is written out (`status: {}`, `containers: null` never shown). */
   keepZero?: boolean;
 }

@@ -1,0 +1,112 @@
+/**
+ * Sets of field paths in the form that metadata.managedFields stores them (FieldsV1, KEP-555): a tree whose keys are path elements
+ * (`f:name` a field, `k:{…}` an item by its keys, `v:…` a value of a set). A node is a member when it is empty or has a `.`.
+ * All functions build new trees; none changes its arguments.
+ */
+export interface FieldSet {
+  readonly [element: string]: FieldSet;
+}
+
+type Mutable = Record<string, FieldSet>;
+
+export const EMPTY: FieldSet = {};
+const SELF = '.';
+
+export function isEmpty(set: FieldSet): boolean {
+  for (const _ in set) return false;
+  return true;
+}
+
+/** Whether the path that leads to this node belongs to the set, not only paths below it. */
+export function isMember(node: FieldSet): boolean {
+  return Object.hasOwn(node, SELF) || isEmpty(node);
+}
+
+/** A node of a path that is a member or not, with what lies below; undefined when there is nothing to say. */
+export function makeNode(member: boolean, below: FieldSet): FieldSet | undefined {
+  if (isEmpty(below)) return member ? EMPTY : undefined;
+  return member ? { [SELF]: EMPTY, ...below } : below;
+}
+
+/** The child elements of a node, without its own mark. */
+export function below(node: FieldSet): FieldSet {
+  if (!Object.hasOwn(node, SELF)) return node;
+  const { [SELF]: _self, ...rest } = node;
+  return rest;
+}
+
+export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(a)) return b;
+  if (isEmpty(b)) return a;
+  const result: Mutable = { ...a };
+  for (const element in b) {
+    const other = b[element]!;
+    const own = a[element];
+    result[element] = own === undefined ? other : makeNode(isMember(own) || isMember(other), union(below(own), below(other)))!;
+  }
+  return result;
+}
+
+export function difference(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(a) || isEmpty(b)) return a;
+  const result: Mutable = {};
+  for (const element in a) {
+    const own = a[element]!;
+    const other = b[element];
+    const left = other === undefined ? own : makeNode(isMember(own) && !isMember(other), difference(below(own), below(other)));
+    if (left) result[element] = left;
+  }
+  return result;
+}
+
+export function intersection(a: FieldSet, b: FieldSet): FieldSet {
+  const result: Mutable = {};
+  for (const element in a) {
+    const own = a[element]!;
+    const other = b[element];
+    if (other === undefined) continue;
+    const both = makeNode(isMember(own) && isMember(other), intersection(below(own), below(other)));
+    if (both) result[element] = both;
+  }
+  return result;
+}
+
+/** Whether both hold the same paths, in whatever order they were written. */
+export function sameSet(a: FieldSet, b: FieldSet): boolean {
+  const elements = Object.keys(a);
+  return elements.length === Object.keys(b).length && elements.every((element) => Object.hasOwn(b, element) && isMember(a[element]!) === isMember(b[element]!) && sameSet(below(a[element]!), below(b[element]!)));
+}
+
+/** Without what is below some top-level fields (`f:status`), the fields themselves included. */
+export function without(set: FieldSet, elements: readonly string[]): FieldSet {
+  if (!elements.some((element) => Object.hasOwn(set, element))) return set;
+  return Object.fromEntries(Object.entries(set).filter(([element]) => !elements.includes(element)));
+}
+
+const ORDER = ['.', 'f', 'k', 'v', 'i'];
+
+/** In the order in which upstream writes a set: fields, then keys, then values, each by its text. */
+export function sorted(set: FieldSet): FieldSet {
+  const elements = Object.keys(set).toSorted((a, b) => ORDER.indexOf(a[0]!) - ORDER.indexOf(b[0]!) || (a < b ? -1 : 1));
+  const result: Mutable = {};
+  for (const element of elements) result[element] = sorted(set[element]!);
+  return result;
+}
+
+/** Every member as upstream prints paths: `.spec.containers[name="a"].image`. */
+export function pathsOf(set: FieldSet, prefix = ''): string[] {
+  return Object.entries(set).flatMap(([element, node]) => {
+    if (element === SELF) return [];
+    const path = prefix + elementText(element);
+    return [...(isMember(node) ? [path] : []), ...pathsOf(node, path)];
+  });
+}
+
+function elementText(element: string): string {
+  const text = element.slice(2);
+  if (element.startsWith('f:')) return `.${text}`;
+  if (element.startsWith('v:')) return `[=${text}]`;
+  if (element.startsWith('i:')) return `[${text}]`;
+  const keys = Object.entries(JSON.parse(text) as Record<string, unknown>);
+  return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}]`;
+}

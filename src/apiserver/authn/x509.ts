@@ -1,0 +1,17 @@
+import type { UserInfo } from '../../api/transport.ts';
+import type { Authenticator, PeerCertificate } from '../contract.ts';
+
+/** The holder of a certificate that the client CA signed: its common name is the user, its organisations are the groups. */
+export function x509Authenticator(): Authenticator {
+  // One connection presents the same certificate with all its requests; the authorizer in turn remembers rules by UserInfo.
+  const users = new WeakMap<PeerCertificate, UserInfo>();
+  return ({ peer }) => {
+    if (peer?.issuer !== 'client' || !peer.commonName) return undefined;
+    let user = users.get(peer);
+    if (!user) {
+      user = { name: peer.commonName, groups: peer.organizations };
+      users.set(peer, user);
+    }
+    return user;
+  };
+}

@@ -1,0 +1,70 @@
+import { statusError } from '../api/status.ts';
+import type { BodyReader } from './contract.ts';
+
+/** Largest body of a request, bytes; kube-apiserver's limit. */
+export const BODY_LIMIT = 3 * 1024 * 1024;
+
+/** A body with what is known of its form. */
+export interface RequestBody extends BodyReader {
+  /** Without parameters, lower case: `application/json` unless the client said otherwise. */
+  readonly contentType: string;
+  /** True when the value comes from this process: it was never text, so it has no duplicate fields. */
+  readonly inProcess: boolean;
+}
+
+/** The body of a loopback request: the value itself. */
+export function valueBody(value: unknown, contentType = 'application/json'): RequestBody {
+  return {
+    contentType,
+    inProcess: true,
+    bytes: () => Promise.resolve(value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value))),
+    json: () => Promise.resolve(value),
+  };
+}
+
+/** The body of an HTTP request, read when first asked for. `read` collects at most the limit and throws StatusError 413 beyond. */
+export function streamBody(contentType: string | undefined, read: (limit: number) => Promise<Buffer>): RequestBody {
+  const type = mediaType(contentType);
+  let collected: Promise<Buffer> | undefined;
+  let parsed: Promise<unknown> | undefined;
+  const bytes = (limit = BODY_LIMIT): Promise<Buffer> => (collected ??= read(limit));
+  return { contentType: type, inProcess: false, bytes, json: () => (parsed ??= bytes().then((buffer) => parseBody(buffer, type))) };
+}
+
+function mediaType(contentType: string | undefined): string {
+  if (!contentType) return 'application/json';
+  const end = contentType.indexOf(';');
+  return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}
+
+async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
+  if (buffer.length === 0) return undefined;
+  if (type === 'application/yaml' || type === 'application/apply-patch+yaml') return parseYaml(buffer);
+  if (type === PROTOBUF) throw statusError('UnsupportedMediaType', PROTOBUF_UNSUPPORTED);
+  try {
+    return JSON.parse(buffer.toString()) as unknown;
+  } catch (error) {
+    throw statusError('BadRequest', `the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`, undefined, error);
+  }
+}
+
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const PROTOBUF_UNSUPPORTED = 'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml';
+
+/** YAML is loaded only when somebody sends it; JSON, which apply patches mostly are, is YAML too. */
+async function parseYaml(buffer: Buffer): Promise<unknown> {
+  const text = buffer.toString();
+  if (text.trimStart().startsWith('{')) {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+    }
+  }
+  const { parse } = await import('yaml');
+  try {
+    return parse(text, { maxAliasCount: 100 }) as unknown;
+  } catch (error) {
+    throw statusError('BadRequest', `error converting YAML to JSON: ${(error as Error).message}`, undefined, error);
+  }
+}

@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '../lib/clock.ts';
+import type { UserInfo } from '../api/transport.ts';
+import type { PeerCertificate, RequestContext, RequestInfo } from './contract.ts';
+import { requestInfo } from './request-info.ts';
+
+/** How long anything but a watch or a stream may take, ms (kube-apiserver's --request-timeout). */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface IncomingCall {
+  method: string;
+  /** With query. */
+  url: string;
+  headers: Readonly<IncomingHttpHeaders>;
+  remoteAddress: string;
+  peer?: PeerCertificate;
+}
+
+const NOBODY: UserInfo = { name: '', groups: [] };
+const NO_QUERY = new URLSearchParams();
+
+/** A request as the stages see it. What costs something (query, signal) is made when first asked for. */
+export class Request implements RequestContext {
+  readonly method: string;
+  readonly headers: Readonly<IncomingHttpHeaders>;
+  readonly remoteAddress: string;
+  readonly peer?: PeerCertificate;
+  readonly query: URLSearchParams;
+  readonly info: RequestInfo;
+  readonly warnings: string[] = [];
+  user: UserInfo = NOBODY;
+  impersonator?: UserInfo;
+  readonly #clock: Clock;
+  #controller: AbortController | undefined;
+  #aborted: Error | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  /** Throws URIError for a malformed path. */
+  constructor({ method, url, headers, remoteAddress, peer }: IncomingCall, clock: Clock) {
+    this.method = method;
+    this.headers = headers;
+    this.remoteAddress = remoteAddress;
+    if (peer) this.peer = peer;
+    this.#clock = clock;
+    const mark = url.indexOf('?');
+    this.query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
+    this.info = requestInfo(method, mark < 0 ? url : url.slice(0, mark), this.query);
+  }
+
+  /** Once for each text. */
+  warn(text: string): void {
+    if (text !== '' && !this.warnings.includes(text)) this.warnings.push(text);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller) return this.#controller.signal;
+    this.#controller = new AbortController();
+    if (this.#aborted) this.#controller.abort(this.#aborted);
+    else if (!this.isLongRunning) this.#cancelTimer = this.#clock.timer(REQUEST_TIMEOUT_MS, () => this.abort(new DOMException('the request took too long', 'TimeoutError')));
+    return this.#controller.signal;
+  }
+
+  get isLongRunning(): boolean {
+    return this.info.verb === 'watch' || STREAMS.has(this.info.subresource);
+  }
+
+  /** The client is gone, or time is over. */
+  abort(reason: Error): void {
+    this.#aborted ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Answered: no timer stays behind. */
+  done(): void {
+    this.#cancelTimer?.();
+  }
+}
+
+const STREAMS = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);

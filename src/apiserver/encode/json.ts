@@ -1,0 +1,77 @@
+import { groupVersion, type WatchEventType } from '../../api/meta.ts';
+import type { ResourceInfo } from '../../api/schema/schema.ts';
+import { typeMetaLength, type ObjectView } from '../watch/entry.ts';
+
+/** JSON of answers, put together from bytes that are already there: nothing here parses or prints an object. */
+
+const LINE_END = Buffer.from('\n');
+const COMMA = 0x2c;
+const BRACE = 0x7b;
+
+export interface ListParts {
+  info: ResourceInfo;
+  items: readonly ObjectView[];
+  revision: number;
+  continue?: string;
+  remaining?: number;
+}
+
+/** `{"kind":"PodList",…,"items":[…]}`; items carry neither kind nor apiVersion, as upstream's typed lists. */
+export function listJson(list: ListParts): Buffer {
+  const head = Buffer.from(`{"kind":"${list.info.kind}List","apiVersion":"${groupVersion(list.info)}","metadata":${listMeta(list)},"items":[`);
+  const { items } = list;
+  const bodies: Buffer[] = Array.from({ length: items.length });
+  const skips: number[] = Array.from({ length: items.length });
+  let size = head.length + 3 + Math.max(items.length - 1, 0);
+  for (let index = 0; index < items.length; index++) {
+    const json = items[index]!.json();
+    const skip = Math.max(typeMetaLength(json) - 1, 0);
+    bodies[index] = json;
+    skips[index] = skip;
+    size += json.length - skip;
+  }
+  const out = Buffer.allocUnsafe(size);
+  let at = head.copy(out, 0);
+  for (let index = 0; index < bodies.length; index++) {
+    if (index > 0) out[at++] = COMMA;
+    const skip = skips[index]!;
+    const start = at;
+    at += bodies[index]!.copy(out, at, skip);
+    if (skip > 0) out[start] = BRACE;
+  }
+  out.write(']}\n', at, 'latin1');
+  return out;
+}
+
+export function listMeta({ revision, remaining, ...list }: Pick<ListParts, 'revision' | 'continue' | 'remaining'>): string {
+  const token = list.continue === undefined ? '' : `,"continue":"${list.continue}"`;
+  return `{"resourceVersion":"${revision}"${token}${remaining === undefined ? '' : `,"remainingItemCount":${remaining}`}}`;
+}
+
+/** With the line end that upstream's serializer writes. */
+export function objectJson(view: ObjectView): Buffer {
+  return Buffer.concat([view.json(), LINE_END]);
+}
+
+const PREFIX: Readonly<Record<WatchEventType, Buffer>> = {
+  ADDED: eventPrefix('ADDED'),
+  MODIFIED: eventPrefix('MODIFIED'),
+  DELETED: eventPrefix('DELETED'),
+  BOOKMARK: eventPrefix('BOOKMARK'),
+  ERROR: eventPrefix('ERROR'),
+};
+const SUFFIX = Buffer.from('}\n');
+
+function eventPrefix(type: WatchEventType): Buffer {
+  return Buffer.from(`{"type":"${type}","object":`);
+}
+
+/** The parts of one line of a watch; the caller concatenates those of a whole batch at once. */
+export function eventLine(type: WatchEventType, json: Buffer): [Buffer, Buffer, Buffer] {
+  return [PREFIX[type], json, SUFFIX];
+}
+
+export function bookmarkJson(apiVersion: string, kind: string, revision: number, initialEnd: boolean): Buffer {
+  const annotations = initialEnd ? ',"annotations":{"k8s.io/initial-events-end":"true"}' : '';
+  return Buffer.from(`{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":{"resourceVersion":"${revision}"${annotations}}}`);
+}

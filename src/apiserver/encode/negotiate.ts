@@ -1,0 +1,77 @@
+import { statusError } from '../../api/status.ts';
+
+export type MediaFormat = 'json' | 'yaml' | 'protobuf';
+
+/** How an answer is to be written. */
+export interface OutputFormat {
+  format: MediaFormat;
+  /** Another kind in place of the object: a Table of rows, or its metadata alone. */
+  as: '' | 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
+  /** The version of meta.k8s.io that `as` is in. */
+  asVersion: string;
+  pretty: boolean;
+}
+
+const JSON_TYPE = 'application/json';
+const TYPES: Readonly<Record<string, MediaFormat>> = {
+  '*/*': 'json',
+  'application/*': 'json',
+  [JSON_TYPE]: 'json',
+  'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
+};
+
+export const CONTENT_TYPES: Readonly<Record<MediaFormat, string>> = { json: JSON_TYPE, yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf' };
+
+const PLAIN: OutputFormat = { format: 'json', as: '', asVersion: '', pretty: false };
+const known = new Map<string, OutputFormat>([
+  ['', PLAIN],
+  [JSON_TYPE, PLAIN],
+  ['*/*', PLAIN],
+]);
+const KNOWN_LIMIT = 200;
+
+/** The first media type of an Accept header that we can write. Throws StatusError 406. Answers are remembered: clients repeat themselves. */
+export function negotiate(accept: string | undefined, query: URLSearchParams): OutputFormat {
+  const text = accept ?? '';
+  let found = known.get(text);
+  if (!found) {
+    found = choose(text);
+    if (known.size < KNOWN_LIMIT) known.set(text, found);
+  }
+  return wantsPretty(query) && found.format === 'json' ? { ...found, pretty: true } : found;
+}
+
+function wantsPretty(query: URLSearchParams): boolean {
+  if (query.size === 0) return false;
+  const text = query.get('pretty');
+  return text === 'true' || text === '1';
+}
+
+function choose(accept: string): OutputFormat {
+  for (const clause of accept.split(',')) {
+    const [type = '', ...parameters] = clause.split(';').map((part) => part.trim());
+    const format = TYPES[type.toLowerCase()];
+    if (!format) continue;
+    const given = new Map(parameters.map((parameter) => pair(parameter)));
+    if (given.get('q') === '0') continue;
+    const as = given.get('as') ?? '';
+    if (as === '') return { format, as: '', asVersion: '', pretty: given.get('pretty') === '1' };
+    const version = given.get('v') ?? '';
+    if (given.get('g') === 'meta.k8s.io' && isKnownForm(as) && (version === 'v1' || version === 'v1beta1')) return { format, as, asVersion: version, pretty: false };
+  }
+  throw notAcceptable();
+}
+
+function pair(parameter: string): [string, string] {
+  const at = parameter.indexOf('=');
+  return at < 0 ? [parameter, ''] : [parameter.slice(0, at).toLowerCase(), parameter.slice(at + 1)];
+}
+
+function isKnownForm(as: string): as is 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' {
+  return as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList';
+}
+
+function notAcceptable(): Error {
+  return statusError('NotAcceptable', `only the following media types are accepted: ${Object.values(CONTENT_TYPES).join(', ')}`, {});
+}

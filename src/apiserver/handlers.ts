@@ -1,0 +1,55 @@
+import type { UserInfo } from '../api/transport.ts';
+import type { ServiceAccountTokens } from './authn/service-account-tokens.ts';
+import type { RbacAuthorizer } from './authz/rbac.ts';
+import type { Handler } from './contract.ts';
+import { discoveryHandler } from './discovery/handler.ts';
+import { rootPathsHandler } from './discovery/root-paths.ts';
+import { platformName, versionHandler } from './discovery/version.ts';
+import { healthHandler } from './health/health.ts';
+import { metricsHandler, type ApiMetrics } from './health/metrics.ts';
+import { accessReviewHandlers } from './reviews/access.ts';
+import { identityReviewHandlers } from './reviews/identity.ts';
+import { oidcHandler } from './reviews/oidc.ts';
+import { tokenRequestHandler } from './reviews/token-request.ts';
+import type { ApiServerOptions } from './server.ts';
+import type { StoredObjects } from './stored.ts';
+import type { WiringState } from './wiring.ts';
+
+/** The version of Kubernetes whose API this is. */
+const KUBERNETES_VERSION = 'v1.36.0';
+const OTHER_PATHS = ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3', '/version', '/.well-known/openid-configuration', '/openid/v1/jwks'];
+
+export interface HandlerParts {
+  options: ApiServerOptions;
+  objects: StoredObjects;
+  tokens: ServiceAccountTokens;
+  bootstrapTokens: (token: string) => UserInfo | undefined;
+  authorizer: RbacAuthorizer;
+  metrics: ApiMetrics;
+  state: WiringState;
+}
+
+/** What is served besides stored resources. The first that matches answers. */
+export function ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state }: HandlerParts): Handler[] {
+  const { storage, externalUrl } = options;
+  const storageAnswers = async (): Promise<void> => void (await storage.currentRevision());
+  return [
+    // Asked for all the time, so looked at first.
+    healthHandler(
+      [
+        { name: 'etcd', check: storageAnswers },
+        { name: 'poststarthook/rbac/bootstrap-roles', check: () => state.checkReady() },
+      ],
+      state.log,
+    ),
+    metricsHandler(metrics),
+    versionHandler({ gitVersion: KUBERNETES_VERSION, platform: platformName() }),
+    discoveryHandler({ resources: objects.resources, serverAddress: new URL(externalUrl).host }),
+    oidcHandler(tokens, externalUrl),
+    ...accessReviewHandlers(authorizer),
+    ...identityReviewHandlers({ tokens, bootstrapTokens }),
+    tokenRequestHandler({ ...objects, tokens, clock: state.clock }),
+    // The index of everything: last, it matches what nobody else knows.
+    rootPathsHandler(objects.resources, OTHER_PATHS),
+  ];
+}

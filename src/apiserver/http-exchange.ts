@@ -1,0 +1,217 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '../lib/clock.ts';
+import { statusError } from '../api/status.ts';
+import { streamBody, type RequestBody } from './body.ts';
+import { Request } from './context.ts';
+import type { HandlerResponse, StreamingHandler, StreamReply } from './contract.ts';
+import { encodeResult, valueJson } from './encode/answer.ts';
+import { negotiate } from './encode/negotiate.ts';
+import { watchEncoding } from './encode/watch.ts';
+import { NotFoundPage, toStatusError } from './errors.ts';
+import { gzipped } from './encode/gzip.ts';
+import { authenticated, authorized, serve, type Answer, type Pipeline } from './pipeline.ts';
+import type { Peer } from './tls-peer.ts';
+import type { Watches } from './watch/open.ts';
+import { ResponseSink } from './watch/response-sink.ts';
+
+export interface ExchangeOptions {
+  pipeline: Pipeline;
+  watches: Watches;
+  clock: Clock;
+  streaming: readonly StreamingHandler[];
+  peerOf: (socket: TLSSocket) => Peer;
+  onError: (error: unknown, request: Request) => void;
+  /** Requests that may be in progress, watches and streams not counted. */
+  maxInFlight: number;
+}
+
+/** From a request on the wire to its answer on the wire. */
+export class HttpExchange {
+  readonly #options: ExchangeOptions;
+  #inFlight = 0;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** For the server's `request` event. */
+  request(incoming: IncomingMessage, response: ServerResponse): void {
+    void this.#handle(incoming, { kind: 'response', response });
+  }
+
+  /** For the server's `upgrade` event. */
+  upgrade(incoming: IncomingMessage, socket: import('node:stream').Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    void this.#handle(incoming, { kind: 'upgrade', socket, head });
+  }
+
+  async #handle(incoming: IncomingMessage, reply: StreamReply): Promise<void> {
+    let request: Request | undefined;
+    try {
+      request = this.#understand(incoming);
+      await this.#answer(request, incoming, reply);
+    } catch (error) {
+      await this.#fail(error, request, reply);
+    } finally {
+      request?.done();
+    }
+  }
+
+  #understand(incoming: IncomingMessage): Request {
+    const socket = incoming.socket as TLSSocket;
+    const peer = this.#options.peerOf(socket);
+    const { method = 'GET', url = '/', headers } = incoming;
+    const call = { method, url, headers, remoteAddress: socket.remoteAddress ?? '' };
+    const request = new Request(peer && peer !== 'invalid' ? { ...call, peer } : call, this.#options.clock);
+    if (peer === 'invalid') throw statusError('Unauthorized', 'Unauthorized');
+    return request;
+  }
+
+  async #answer(request: Request, incoming: IncomingMessage, reply: StreamReply): Promise<void> {
+    const { pipeline, streaming } = this.#options;
+    await authenticated(pipeline, request);
+    const stream = streaming.find((handler) => handler.match(request));
+    if (stream) {
+      authorized(pipeline, request);
+      await stream.handle(request, incoming, reply);
+      return;
+    }
+    if (reply.kind === 'upgrade') throw statusError('BadRequest', 'unable to upgrade: this path has no streams');
+    const { response } = reply;
+    response.once('close', () => {
+      if (!response.writableFinished) request.abort(new DOMException('the client went away', 'AbortError'));
+    });
+    const release = this.#enter(request);
+    try {
+      const answer = await serve(pipeline, request, this.#body(incoming));
+      await this.#write(answer, request, response);
+    } finally {
+      release();
+    }
+  }
+
+  /** Throws StatusError 429 when too much is in progress. */
+  #enter(request: Request): () => void {
+    if (request.isLongRunning) return () => undefined;
+    if (this.#inFlight >= this.#options.maxInFlight) {
+      throw statusError('TooManyRequests', 'The server is currently unable to handle the request: too many requests, please try again later.', { retryAfterSeconds: 1 });
+    }
+    this.#inFlight++;
+    return () => {
+      this.#inFlight--;
+    };
+  }
+
+  #body(incoming: IncomingMessage): RequestBody {
+    return streamBody(incoming.headers['content-type'], (limit) => readBody(incoming, limit));
+  }
+
+  async #write(answer: Answer, request: Request, response: ServerResponse): Promise<void> {
+    if (answer.kind === 'watch') return this.#watch(answer, request, response);
+    if (answer.kind === 'response') return writeHandled(answer.response, request, response);
+    const output = negotiate(request.headers.accept, request.query);
+    const { bytes, contentType } = await encodeResult(answer, { output, query: request.query, now: this.#options.clock.now() });
+    const status = answer.kind === 'list' ? 200 : answer.status;
+    const zipped = await gzipped(bytes, request.headers['accept-encoding']);
+    const headers = headersOf(request, contentType);
+    if (zipped) headers['content-encoding'] = 'gzip';
+    end(response, status, headers, zipped ?? bytes);
+  }
+
+  #watch({ served, watch }: Extract<Answer, { kind: 'watch' }>, request: Request, response: ServerResponse): void {
+    const output = negotiate(request.headers.accept, request.query);
+    const { key, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () => this.#options.clock.now());
+    const sink = new ResponseSink(response, () => {
+      response.writeHead(200, headersOf(request, 'application/json'));
+      response.flushHeaders();
+    });
+    const leave = this.#options.watches.open({ served, watch, encoding: key, encoder: make, sink });
+    sink.begin();
+    if (response.destroyed) leave();
+    else response.once('close', leave);
+  }
+
+  async #fail(error: unknown, request: Request | undefined, reply: StreamReply): Promise<void> {
+    const status = request ? this.#statusOf(error, request) : toStatusError(error, NO_INFO);
+    const page = error instanceof NotFoundPage;
+    const body = page ? Buffer.from(`${error.message}\n`) : valueJson(status.status);
+    const contentType = page ? 'text/plain; charset=utf-8' : 'application/json';
+    if (reply.kind === 'upgrade') {
+      const code = page ? 404 : status.code;
+      reply.socket.end(`HTTP/1.1 ${code} ${status.reason || 'Error'}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body.toString()}`);
+      return;
+    }
+    const { response } = reply;
+    if (response.headersSent || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    const headers = headersOf(request, contentType);
+    const retry = status.status.details?.retryAfterSeconds;
+    if (retry !== undefined) headers['retry-after'] = String(retry);
+    end(response, page ? 404 : status.code, headers, body);
+  }
+
+  #statusOf(error: unknown, request: Request): ReturnType<typeof toStatusError> {
+    if (!(error instanceof NotFoundPage)) this.#options.onError(error, request);
+    return toStatusError(error, request.info);
+  }
+}
+
+const NO_INFO: Request['info'] = { isResourceRequest: false, verb: '', path: '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '', parts: [] };
+
+function headersOf(request: Request | undefined, contentType: string): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = { 'audit-id': randomUUID(), 'cache-control': 'no-cache, private', 'content-type': contentType };
+  if (request && request.warnings.length > 0) headers['warning'] = request.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
+  return headers;
+}
+
+function end(response: ServerResponse, status: number, headers: OutgoingHttpHeaders, bytes: Buffer): void {
+  headers['content-length'] = bytes.length;
+  response.writeHead(status, headers);
+  response.end(bytes);
+}
+
+async function writeHandled(handled: HandlerResponse, request: Request, response: ServerResponse): Promise<void> {
+  const { status } = handled;
+  if ('body' in handled) {
+    const { bytes, contentType } = await encodeResult({ kind: 'value', status, body: handled.body }, { output: negotiate(request.headers.accept, request.query), query: request.query, now: 0 });
+    return end(response, status, { ...headersOf(request, contentType), ...handled.headers }, bytes);
+  }
+  const headers = { ...headersOf(request, handled.contentType), ...handled.headers };
+  if ('bytes' in handled) return status === 304 ? noContent(response, status, headers) : end(response, status, headers, handled.bytes);
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  for await (const chunk of handled.stream) {
+    if (response.destroyed) return;
+    if (!response.write(chunk)) await once(response, 'drain', { signal: request.signal });
+  }
+  response.end();
+}
+
+function noContent(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {
+  response.writeHead(status, headers);
+  response.end();
+}
+
+function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > limit) {
+        incoming.pause();
+        reject(statusError('RequestEntityTooLarge', `Request entity too large: limit is ${limit}`));
+        return;
+      }
+      chunks.push(chunk);
+    });
+    incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    incoming.on('error', reject);
+    incoming.on('aborted', () => reject(new DOMException('the client went away', 'AbortError')));
+  });
+}

@@ -1,0 +1,75 @@
+import http2, { type Http2SecureServer } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+export interface TlsFiles {
+  /** PEM texts. */
+  cert: string;
+  key: string;
+  /** Who signs client certificates; offered to clients. */
+  clientCas: readonly string[];
+}
+
+export interface HttpHandlers {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+export interface Listener {
+  address: AddressInfo;
+  /** Stops listening, then ends idle connections, then all. */
+  close(): Promise<void>;
+}
+
+/** Requests at once on one HTTP/2 connection; client-go opens one connection for everything, watches included. */
+const MAX_STREAMS = 1000;
+/** Sent ahead on an HTTP/2 stream before the client asks for more, bytes. */
+const WINDOW = 1 << 20;
+
+/**
+ * One TLS port for HTTP/1.1 and HTTP/2. Client certificates are asked for, not demanded: who shows none may have a token. Both protocols come
+ * through Node's one request interface.
+ */
+export async function listen({ host, port, tls, handlers }: { host: string; port: number; tls: TlsFiles; handlers: HttpHandlers }): Promise<Listener> {
+  const server = http2.createSecureServer({
+    allowHTTP1: true,
+    cert: tls.cert,
+    key: tls.key,
+    ca: [...tls.clientCas],
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW },
+  });
+  server.on('request', handlers.request as never);
+  server.on('upgrade', handlers.upgrade as never);
+  const connections = track(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return { address: server.address() as AddressInfo, close: () => close(server, connections) };
+}
+
+function track(server: Http2SecureServer): Set<Socket> {
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.setNoDelay(true);
+    socket.once('close', () => connections.delete(socket));
+  });
+  // A handshake that fails is the client's business; without a listener the socket would linger.
+  server.on('tlsClientError', (_error, socket) => socket.destroy());
+  return connections;
+}
+
+async function close(server: Http2SecureServer, connections: Set<Socket>): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // Every answer in progress was ended before; what is left are idle keep-alive connections.
+  for (const socket of connections) socket.destroy();
+  await closed;
+}

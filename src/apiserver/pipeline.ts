@@ -1,0 +1,71 @@
+import type { UserInfo } from '../api/transport.ts';
+import type { RequestBody } from './body.ts';
+import type { Request } from './context.ts';
+import type { Authorizer, Handler, HandlerResponse, RequestContext } from './contract.ts';
+import { notFoundPage } from './errors.ts';
+import type { Call, Registry, Result } from './registry/registry.ts';
+import { carryOut, notServed } from './registry/verbs.ts';
+
+/** What a request is answered with, before it is written. */
+export type Answer = Result | { kind: 'response'; response: HandlerResponse };
+
+export interface Pipeline {
+  registry: Registry;
+  /** Throws StatusError 401. Not asked for loopback requests, whose user is given. */
+  authenticate: (request: Pick<RequestContext, 'headers' | 'peer'>) => UserInfo | Promise<UserInfo>;
+  /** The user that the request speaks for, if it asks to and may. Throws StatusError 403. */
+  impersonate: (request: Pick<RequestContext, 'headers' | 'user'>) => UserInfo | undefined;
+  authorizer: Authorizer;
+  /** Throws what a refused request is told. */
+  forbid: (context: RequestContext, reason: string) => Error;
+  handlers: readonly Handler[];
+  /** Resolves when the cache holds the store's objects: authentication and authorisation read them. */
+  loaded?: Promise<void>;
+}
+
+/**
+ * The order of a request. Decoding, admission, defaults, validation and storing follow inside of the verbs (registry/): their order is
+ * that of `registry/create.ts` and `registry/update.ts`.
+ */
+export async function serve(pipeline: Pipeline, request: Request, body: RequestBody): Promise<Answer> {
+  await authenticated(pipeline, request); // who is it? Nothing else is told to those who cannot say
+  authorized(pipeline, request); // may they? Before anything is looked up, so that names cannot be probed
+  const handled = await ownHandler(pipeline, request, body); // reviews, discovery and health before CRUD: some are subresources
+  return handled ?? carryOut(pipeline.registry, resourceCall(pipeline, request, body));
+}
+
+/** Sets the user of a request that came over TLS. */
+export async function authenticated(pipeline: Pipeline, request: Request): Promise<void> {
+  await pipeline.loaded;
+  if (request.user.name !== '') return;
+  request.user = await pipeline.authenticate(request);
+  const speaksFor = pipeline.impersonate(request);
+  if (!speaksFor) return;
+  request.impersonator = request.user;
+  request.user = speaksFor;
+}
+
+export function authorized({ authorizer, forbid }: Pipeline, request: Request): void {
+  const { allowed, reason } = authorizer.authorize(request);
+  if (!allowed) throw forbid(request, reason);
+}
+
+async function ownHandler({ handlers }: Pipeline, request: Request, body: RequestBody): Promise<Answer | undefined> {
+  const handler = handlers.find((candidate) => candidate.match(request));
+  return handler && { kind: 'response', response: await handler.handle(request, body) };
+}
+
+function resourceCall({ registry: { resources } }: Pipeline, context: Request, body: RequestBody): Call {
+  const { info } = context;
+  if (!info.isResourceRequest) throw notFoundPage();
+  // A Binding may be posted to its own collection, the older road; what it binds are pods.
+  const isBinding = info.group === '' && info.resource === 'bindings' && info.verb === 'create';
+  if (isBinding) return { context: asSubresource(context), served: resources.must('', 'v1', 'pods'), body };
+  const served = resources.find(info.group, info.version, info.resource);
+  if (served && served.info.storagePrefix !== '') return { context, served, body };
+  throw served || resources.hasGroupVersion(info.group, info.version) ? notServed() : notFoundPage();
+}
+
+function asSubresource(context: Request): Request {
+  return Object.create(context, { info: { value: { ...context.info, resource: 'pods', subresource: 'binding', name: '' } } }) as Request;
+}

@@ -1,0 +1,116 @@
+import { alreadyExists, invalid, statusError, StatusError } from '../../api/status.ts';
+import { StorageError } from '../../storage/storage.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { ResourceInfo } from '../../api/schema/schema.ts';
+import type { AdmissionRequest } from '../contract.ts';
+import type { ServedResource } from '../resources.ts';
+import type { Entry } from '../watch/entry.ts';
+import { admissionRequest, mutate, validateAdmission } from './admit.ts';
+import { toStored, viewOf } from './convert.ts';
+import { decodeBody } from './decode.ts';
+import { writeOptions, type WriteOptions } from './options.ts';
+import type { Call, Registry, Result } from './registry.ts';
+import { trackManager } from './managers.ts';
+import { applyDefaults, prepareForCreate, validateCreate } from './rules.ts';
+import { storeNew } from './store.ts';
+
+/** POST on a collection. */
+export async function create(registry: Registry, call: Call): Promise<Result> {
+  const options = writeOptions(call.context, 'CreateOptions');
+  const decoded = await decodeBody(call, options.fieldValidation);
+  const entry = await createDecoded(registry, call, decoded, options);
+  return { kind: 'object', status: 201, info: call.served.info, view: viewOf(call.served, entry) };
+}
+
+/** From the decoded object, in the version of the URL, to what is stored. Apply and create-on-update come this way too. */
+export async function createDecoded(registry: Registry, call: Call, decoded: KubeObject, options: WriteOptions): Promise<Entry> {
+  const { served } = call;
+  checkMeta(call, decoded);
+  const object = applyDefaults(served.stored, toStored(served, decoded));
+  fillSystemFields(registry, object);
+  const request = await mutate(registry, admissionRequest(call, { operation: 'CREATE', object, dryRun: options.dryRun, name: object.metadata.name ?? '' }));
+  const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };
+  return storeWithName(registry, call, final, options);
+}
+
+function checkMeta({ context, served: { info } }: Call, object: KubeObject): void {
+  const { metadata } = object;
+  const { namespace } = context.info;
+  if (!info.namespaced) {
+    metadata.namespace = undefined;
+  } else if (metadata.namespace && metadata.namespace !== namespace) {
+    throw statusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request');
+  } else if (!namespace) {
+    throw statusError('BadRequest', 'an empty namespace may not be set during creation');
+  } else {
+    metadata.namespace = namespace;
+  }
+  if (metadata.resourceVersion && metadata.resourceVersion !== '0') {
+    // Upstream passes this error on as it is: no reason, 500.
+    throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 });
+  }
+}
+
+/** What a client cannot choose (rest.FillObjectMetaSystemFields and BeforeCreate). */
+function fillSystemFields({ clock, rng }: Registry, { metadata }: KubeObject): void {
+  metadata.uid = rng.uuid();
+  metadata.creationTimestamp = timestamp(clock.now());
+  metadata.deletionTimestamp = undefined;
+  metadata.deletionGracePeriodSeconds = undefined;
+  metadata.selfLink = undefined;
+}
+
+/** RFC 3339 in whole seconds, as metav1.Time is written. */
+export function timestamp(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** How often a generated name is tried anew (KEP-4420). */
+const NAME_ATTEMPTS = 8;
+const GENERATED_BASE = 58;
+const SUFFIX = 5;
+
+async function storeWithName(registry: Registry, call: Call, request: AdmissionRequest, options: WriteOptions): Promise<Entry> {
+  const { info } = call.served;
+  const object = request.object!;
+  if (object.metadata.name) return storeOne(registry, call, request, options);
+  const base = object.metadata.generateName;
+  if (!base) throw invalid(info.kind, info.group, '', [{ field: 'metadata.name', type: 'FieldValueRequired', message: 'Required value: name or generateName is required' }]);
+  for (let attempt = 1; ; attempt++) {
+    const name = base.slice(0, GENERATED_BASE) + registry.rng.suffix(SUFFIX);
+    try {
+      return await storeOne(registry, call, { ...request, name, object: { ...object, metadata: { ...object.metadata, name } } }, options);
+    } catch (error) {
+      if (!StatusError.is(error, 'AlreadyExists')) throw error;
+      if (attempt === NAME_ATTEMPTS) throw noUniqueName(info, name);
+    }
+  }
+}
+
+function noUniqueName(info: ResourceInfo, name: string): StatusError {
+  const taken = alreadyExists(info.resource, info.group, name);
+  return new StatusError({ ...taken.status, message: `${taken.message}, the server was not able to generate a unique name for the object` });
+}
+
+async function storeOne(registry: Registry, call: Call, request: AdmissionRequest, options: WriteOptions): Promise<Entry> {
+  const { served } = call;
+  const managed = trackManager(registry, { call, object: request.object!, options, live: undefined });
+  const claim = registry.claims.get(served.cache.prefix)?.take(managed, undefined);
+  try {
+    const object = claim?.object ?? managed;
+    checkValid(served, object, validateCreate(served.stored, object));
+    await validateAdmission(registry, { ...request, object, name: object.metadata.name! });
+    const entry = await storeNew(registry, served, object, { dryRun: options.dryRun });
+    if (options.dryRun) claim?.rollback();
+    else claim?.commit();
+    return entry;
+  } catch (error) {
+    claim?.rollback();
+    if (error instanceof StorageError && error.code === 'KeyExists') throw alreadyExists(served.info.resource, served.info.group, request.object!.metadata.name!);
+    throw error;
+  }
+}
+
+export function checkValid({ info }: ServedResource, object: KubeObject, errors: readonly Parameters<typeof invalid>[3][number][]): void {
+  if (errors.length > 0) throw invalid(info.kind, info.group, object.metadata.name ?? '', errors);
+}

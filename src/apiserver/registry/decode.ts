@@ -1,0 +1,80 @@
+import { findDuplicateFields } from '../../api/codec/duplicates.ts';
+import { decodeObject } from '../../api/decode.ts';
+import { groupVersion, type KubeObject } from '../../api/meta.ts';
+import { cloneJson } from '../../api/patch/json.ts';
+import { statusError } from '../../api/status.ts';
+import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
+import type { RequestBody } from '../body.ts';
+import { isObject, type FieldValidation } from './options.ts';
+import type { Call } from './registry.ts';
+
+/**
+ * The object in a request's body, of the resource's kind and in the version of the URL, without what its kind does not know. Ours to change.
+ * Throws StatusError 400.
+ */
+export async function decodeBody({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
+  const value = await body.json();
+  checkType(info, value);
+  return decode({ context, value: owned(body, value), schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
+}
+
+/** As `decodeBody`, for a value of ours that a patch made. */
+export function decodePatched({ context, served: { info } }: Call, value: unknown, fieldValidation: FieldValidation): KubeObject {
+  checkType(info, value);
+  return decode({ context, value, schema: info.schema, fieldValidation });
+}
+
+/** The body of a subresource that has a kind of its own: Scale, Binding, Eviction. */
+export async function decodeOwnKind<T>({ context, body }: Call, kind: { kind: string; versions: readonly string[]; schema: Schema }, fieldValidation: FieldValidation): Promise<T> {
+  const value = await body.json();
+  if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
+  const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };
+  if ((value['kind'] ?? kind.kind) !== kind.kind || !kind.versions.includes(apiVersion!)) throw otherKind(value, kind.kind);
+  return decode({ context, value: owned(body, value), schema: kind.schema, fieldValidation }) as unknown as T;
+}
+
+interface Decoding {
+  context: Call['context'];
+  value: unknown;
+  schema: Schema;
+  fieldValidation: FieldValidation;
+  duplicates?: string[];
+}
+
+function decode({ context, value, schema, fieldValidation, duplicates }: Decoding): KubeObject {
+  const { object, warnings } = decodeObject(value, schema, { fieldValidation, ...(duplicates ? { duplicates } : {}) });
+  for (const warning of warnings) context.warn(warning);
+  object.metadata ??= {};
+  return object;
+}
+
+/** Values of this process may share parts with the cache; defaults are filled in in place. */
+function owned(body: RequestBody, value: unknown): unknown {
+  return body.inProcess ? cloneJson(value) : value;
+}
+
+async function duplicatesOf(body: RequestBody, fieldValidation: FieldValidation): Promise<string[] | undefined> {
+  if (body.inProcess || fieldValidation === 'Ignore' || body.contentType !== 'application/json') return undefined;
+  return findDuplicateFields(await body.bytes());
+}
+
+/** Absent kind and apiVersion are the resource's own. */
+function checkType(info: ResourceInfo, value: unknown): asserts value is Record<string, unknown> {
+  if (!isObject(value)) throw unrecognized(info.kind, 'the body is not an object');
+  const expected = groupVersion(info);
+  value['kind'] ||= info.kind;
+  value['apiVersion'] ||= expected;
+  if (value['apiVersion'] !== expected) {
+    throw statusError('BadRequest', `the API version in the data (${String(value['apiVersion'])}) does not match the expected API version (${expected})`);
+  }
+  if (value['kind'] !== info.kind) throw otherKind(value, info.kind);
+}
+
+function otherKind(value: Record<string, unknown>, kind: string): Error {
+  const version = String(value['apiVersion'] ?? '');
+  return statusError('BadRequest', `${String(value['kind'])} in version "${version}" cannot be handled as a ${kind}: converting (${String(value['kind'])}) to (${kind}): unknown conversion`);
+}
+
+function unrecognized(kind: string, why: string): Error {
+  return statusError('BadRequest', `the object provided is unrecognized (must be of type ${kind}): ${why}`);
+}

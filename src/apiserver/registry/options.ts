@@ -1,0 +1,111 @@
+import { invalid, statusError, type FieldError } from '../../api/status.ts';
+import type { RequestContext } from '../contract.ts';
+import { isTrue } from '../request-info.ts';
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** The query of a write: CreateOptions, UpdateOptions and PatchOptions have the same fields. */
+export interface WriteOptions {
+  dryRun: boolean;
+  /** Who owns what this write sets: `fieldManager`, else the client's name from its User-Agent. */
+  fieldManager: string;
+  fieldValidation: FieldValidation;
+  force: boolean;
+}
+
+const VALIDATIONS: readonly string[] = ['Ignore', 'Warn', 'Strict'];
+const MANAGER_LENGTH = 128;
+
+/** `kind` names the options in an error: CreateOptions, PatchOptions … */
+export function writeOptions({ query, headers }: Pick<RequestContext, 'query' | 'headers'>, kind: string): WriteOptions {
+  if (query.size === 0) return { dryRun: false, fieldManager: managerOf(headers['user-agent']), fieldValidation: 'Warn', force: false };
+  const fieldValidation = query.get('fieldValidation') || 'Warn';
+  const given = query.get('fieldManager') ?? '';
+  const errors: FieldError[] = [];
+  if (!VALIDATIONS.includes(fieldValidation)) {
+    errors.push({ field: 'fieldValidation', type: 'FieldValueNotSupported', message: `Unsupported value: "${fieldValidation}": supported values: "", "Ignore", "Strict", "Warn"` });
+  }
+  if (given.length > MANAGER_LENGTH) errors.push({ field: 'fieldManager', type: 'FieldValueTooLong', message: `Too long: may not be more than ${MANAGER_LENGTH} bytes` });
+  errors.push(...dryRunErrors(query.getAll('dryRun')));
+  if (errors.length > 0) throw invalid(kind, 'meta.k8s.io', '', errors);
+  return {
+    dryRun: isDryRun(query.getAll('dryRun')),
+    fieldManager: given || managerOf(headers['user-agent']),
+    fieldValidation: fieldValidation as FieldValidation,
+    force: isTrue(query.get('force')),
+  };
+}
+
+function dryRunErrors(values: readonly string[]): FieldError[] {
+  return values
+    .filter((value) => value !== '' && value !== 'All')
+    .map((value) => ({ field: 'dryRun', type: 'FieldValueNotSupported', message: `Unsupported value: "${value}": supported values: "All"` }));
+}
+
+function isDryRun(values: readonly string[]): boolean {
+  return values.includes('All');
+}
+
+/** As upstream's prefixFromUserAgent: what stands before the first slash, printable, bounded. */
+function managerOf(userAgent: string | undefined): string {
+  const name = (userAgent ?? '').split('/', 1)[0]!.replaceAll(/[^\x20-\x7e]/g, '').slice(0, MANAGER_LENGTH);
+  return name || 'unknown';
+}
+
+export interface DeleteOptions {
+  dryRun: boolean;
+  gracePeriodSeconds?: number;
+  propagationPolicy?: 'Orphan' | 'Background' | 'Foreground';
+  preconditions?: { uid?: string; resourceVersion?: string };
+  /** The client wants to know (202) that the object is still there. */
+  waitsForDependents: boolean;
+}
+
+/** From the body (a DeleteOptions, if any) or else the query. Throws StatusError 400 and 422. */
+export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
+  const given = isObject(body) ? body : optionsOfQuery(query);
+  const kind = given['kind'];
+  if (kind !== undefined && kind !== 'DeleteOptions' && isObject(body)) {
+    throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${String(kind)}`);
+  }
+  const dryRun = Array.isArray(given['dryRun']) ? (given['dryRun'] as string[]) : query.getAll('dryRun');
+  const errors = dryRunErrors(dryRun);
+  const policy = propagationPolicy(given, errors);
+  if (errors.length > 0) throw invalid('DeleteOptions', 'meta.k8s.io', '', errors);
+  const grace = given['gracePeriodSeconds'];
+  const preconditions = given['preconditions'];
+  return {
+    dryRun: isDryRun(dryRun),
+    waitsForDependents: policy === 'Foreground' || given['orphanDependents'] === false,
+    ...(typeof grace === 'number' ? { gracePeriodSeconds: grace } : {}),
+    ...(policy ? { propagationPolicy: policy } : {}),
+    ...(isObject(preconditions) ? { preconditions: preconditions as { uid?: string; resourceVersion?: string } } : {}),
+  };
+}
+
+function optionsOfQuery(query: URLSearchParams): Record<string, unknown> {
+  const options: Record<string, unknown> = {};
+  const grace = query.get('gracePeriodSeconds');
+  if (grace !== null && /^-?\d+$/.test(grace)) options['gracePeriodSeconds'] = Number(grace);
+  if (query.has('propagationPolicy')) options['propagationPolicy'] = query.get('propagationPolicy');
+  if (query.has('orphanDependents')) options['orphanDependents'] = isTrue(query.get('orphanDependents'));
+  return options;
+}
+
+function propagationPolicy(given: Record<string, unknown>, errors: FieldError[]): DeleteOptions['propagationPolicy'] {
+  const policy = given['propagationPolicy'];
+  const orphan = given['orphanDependents'];
+  if (policy !== undefined && policy !== null && orphan !== undefined && orphan !== null) {
+    errors.push({ field: 'propagationPolicy', type: 'FieldValueInvalid', message: `Invalid value: "${String(policy)}": orphanDependents and deletionPropagation cannot be both set` });
+  }
+  if (policy === 'Orphan' || policy === 'Background' || policy === 'Foreground') return policy;
+  if (typeof policy === 'string' && policy !== '') {
+    errors.push({ field: 'propagationPolicy', type: 'FieldValueNotSupported', message: `Unsupported value: "${policy}": supported values: "Background", "Foreground", "Orphan"` });
+  }
+  if (orphan === true) return 'Orphan';
+  return orphan === false ? 'Background' : undefined;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,71 @@
+import type { KubeObject } from '../../api/meta.ts';
+import type { ResourceInfo } from '../../api/schema/schema.ts';
+import type { CertificateSigningRequest, Container, EphemeralContainer, Namespace, Pod } from '../../api/types.gen.ts';
+import { toStored, viewOf } from './convert.ts';
+import { decodeBody } from './decode.ts';
+import { get } from './get.ts';
+import { writeOptions, type WriteOptions } from './options.ts';
+import { patchedObject } from './patch.ts';
+import type { Call, Registry, Result } from './registry.ts';
+import { prepareForUpdate } from './rules.ts';
+import { updateObject, type UpdateRules } from './update.ts';
+import type { VerbHandler } from './verbs.ts';
+
+/** Subresources that show the whole object and let one part of it change. */
+
+export const ephemeralContainers = part((live, given) => withSpec(live, { ephemeralContainers: (given['spec'] as Pod['spec'])?.ephemeralContainers as EphemeralContainer[] }));
+
+export const resize = part((live, given) => withSpec(live, { containers: resized(live, given) }));
+
+export const finalize = part((live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }));
+
+export const approval = part((live, given) => {
+  const { conditions } = (given['status'] ?? {}) as NonNullable<CertificateSigningRequest['status']>;
+  return { ...live, metadata: given.metadata, status: { ...(live['status'] as object | undefined), conditions } };
+});
+
+/** `keep` builds the new object from the live one and the part that may change. */
+function part(keep: (live: KubeObject, given: KubeObject) => KubeObject): Readonly<Record<string, VerbHandler>> {
+  const rules: UpdateRules = {
+    prepare: (info: ResourceInfo, given, live) => {
+      const next = keep(live, given);
+      return withGeneration(info, { ...next, metadata: { ...live.metadata, resourceVersion: given.metadata.resourceVersion } }, live);
+    },
+    validate: () => [],
+    claims: false,
+  };
+  const put = async (registry: Registry, call: Call, options: WriteOptions, make: (live: KubeObject) => KubeObject): Promise<Result> => {
+    const { entry } = await updateObject(registry, call, { options, rules, make });
+    return { kind: 'object', status: 200, info: call.served.info, view: viewOf(call.served, entry) };
+  };
+  return {
+    get,
+    update: async (registry, call) => {
+      const options = writeOptions(call.context, 'UpdateOptions');
+      const given = toStored(call.served, await decodeBody(call, options.fieldValidation));
+      return put(registry, call, options, () => ({ ...given, metadata: { ...given.metadata } }));
+    },
+    patch: async (registry, call) => {
+      const options = writeOptions(call.context, 'PatchOptions');
+      return put(registry, call, options, await patchedObject(call, options));
+    },
+  };
+}
+
+/** The generation follows the spec; everything else stays as `keep` left it. */
+function withGeneration(info: ResourceInfo, next: KubeObject, live: KubeObject): KubeObject {
+  const { generation } = prepareForUpdate(info, next, live).metadata;
+  return generation === next.metadata.generation ? next : { ...next, metadata: { ...next.metadata, generation } };
+}
+
+function withSpec(live: KubeObject, changed: object): KubeObject {
+  return { ...live, spec: { ...(live['spec'] as object | undefined), ...changed } };
+}
+
+function resized(live: KubeObject, given: KubeObject): Container[] {
+  const wanted = new Map(((given['spec'] as Pod['spec'])?.containers ?? []).map((container) => [container.name, container]));
+  return (live['spec'] as NonNullable<Pod['spec']>).containers.map((container) => {
+    const { resources, resizePolicy } = wanted.get(container.name) ?? container;
+    return { ...container, ...(resources ? { resources } : {}), ...(resizePolicy ? { resizePolicy } : {}) };
+  });
+}

@@ -1,0 +1,60 @@
+import { applyJsonPatch } from '../../api/patch/json-patch.ts';
+import { applyMergePatch } from '../../api/patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts';
+import { statusError } from '../../api/status.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { Schema } from '../../api/schema/schema.ts';
+import { apply } from './apply.ts';
+import { fromStored, toStored, viewOf } from './convert.ts';
+import { decodePatched } from './decode.ts';
+import { writeOptions, type WriteOptions } from './options.ts';
+import type { Call, Registry, Result } from './registry.ts';
+import { rulesFor, updateObject } from './update.ts';
+
+export const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml'] as const;
+
+/** PATCH of an object or of its status. A patch that names no revision is tried again on what another writer left. */
+export async function patch(registry: Registry, call: Call): Promise<Result> {
+  const { context, served, body } = call;
+  const options = writeOptions(context, 'PatchOptions');
+  if (body.contentType === 'application/apply-patch+yaml') return apply(registry, call, options);
+  const rules = rulesFor(call);
+  const { entry } = await updateObject(registry, call, { options, rules, make: await patchedObject(call, options) });
+  return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };
+}
+
+/** From the live object, in the stored version, to the patched one. */
+export async function patchedObject(call: Call, { fieldValidation }: WriteOptions): Promise<(live: KubeObject) => KubeObject> {
+  const { served, body } = call;
+  const change = patcher(body.contentType, await body.json(), served.info.schema);
+  return (live) => {
+    const patched = change(fromStored(served, live));
+    keepIdentity(call, live, patched);
+    return toStored(served, decodePatched(call, patched, fieldValidation));
+  };
+}
+
+/** A function from the live object to the patched copy. Throws StatusError 415, and 400 or 422 when it is called. */
+export function patcher(contentType: string, body: unknown, schema: Schema): (live: KubeObject) => KubeObject {
+  switch (contentType) {
+    case 'application/json-patch+json':
+      return (live) => applyJsonPatch(live, body);
+    case 'application/merge-patch+json':
+      return (live) => applyMergePatch(live, body);
+    case 'application/strategic-merge-patch+json':
+      return (live) => applyStrategicMergePatch(live, body, schema);
+    default:
+      throw statusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`);
+  }
+}
+
+/** A patch changes neither the name nor the namespace, and says so when it tries. */
+function keepIdentity({ context }: Call, live: KubeObject, patched: KubeObject): void {
+  const { metadata } = patched;
+  if (typeof metadata !== 'object' || metadata === null) throw statusError('BadRequest', 'the patched object has no metadata');
+  const { name } = context.info;
+  if (metadata.name !== name) throw statusError('BadRequest', `the name of the object (${metadata.name ?? ''}) does not match the name on the URL (${name})`);
+  if ((metadata.namespace ?? '') !== (live.metadata.namespace ?? '')) {
+    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace ?? ''}) does not match the namespace on the URL (${live.metadata.namespace ?? ''})`);
+  }
+}

@@ -1,0 +1,137 @@
+import { conflict, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { ResourceInfo } from '../../api/schema/schema.ts';
+import { MODIFIED } from '../errors.ts';
+import type { Entry } from '../watch/entry.ts';
+import { admissionRequest, mutate, validateAdmission } from './admit.ts';
+import { toStored, viewOf } from './convert.ts';
+import { checkValid, createDecoded } from './create.ts';
+import { decodeBody } from './decode.ts';
+import { finished } from './deletion.ts';
+import { allowsCreateOnUpdate, allowsUnconditionalUpdate } from './kinds.ts';
+import { trackManager } from './managers.ts';
+import { writeOptions, type WriteOptions } from './options.ts';
+import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
+import { applyDefaults, prepareForUpdate, prepareStatusUpdate, validateStatusUpdate, validateUpdate } from './rules.ts';
+import { guardedChange, type Change, type Changed, type ObjectRef } from './store.ts';
+
+/** PUT of an object, or of its status. */
+export async function update(registry: Registry, call: Call): Promise<Result> {
+  const { context, served } = call;
+  const options = writeOptions(context, 'UpdateOptions');
+  const object = toStored(served, await decodeBody(call, options.fieldValidation));
+  checkNames(call, object);
+  const { info } = served;
+  try {
+    const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: () => structuredObject(object) });
+    return { kind: 'object', status: 200, info, view: viewOf(served, entry) };
+  } catch (error) {
+    if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '' || !allowsCreateOnUpdate(info) || object.metadata.resourceVersion) throw error;
+    const entry = await createDecoded(registry, call, object, options);
+    return { kind: 'object', status: 201, info, view: viewOf(served, entry) };
+  }
+}
+
+/** Each attempt works on its own copy of the levels that it changes. */
+function structuredObject(object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata } };
+}
+
+function checkNames({ context, served }: Call, { metadata }: KubeObject): void {
+  const { name, namespace } = context.info;
+  metadata.name ||= name;
+  if (metadata.name !== name) {
+    throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  if (!served.info.namespaced) metadata.namespace = undefined;
+  else metadata.namespace ||= namespace;
+  if (served.info.namespaced && metadata.namespace !== namespace) {
+    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`);
+  }
+}
+
+/** What an update of one part of an object obeys. */
+export interface UpdateRules {
+  /** Keeps what this door may not change, and derives what follows from the change. */
+  prepare(info: ResourceInfo, object: KubeObject, live: KubeObject): KubeObject;
+  validate(info: ResourceInfo, object: KubeObject, live: KubeObject): FieldError[];
+  /** Whether addresses and ports are taken and given back. */
+  claims: boolean;
+}
+
+const WHOLE: UpdateRules = { prepare: prepareForUpdate, validate: validateUpdate, claims: true };
+const STATUS: UpdateRules = { prepare: prepareStatusUpdate, validate: validateStatusUpdate, claims: false };
+
+export function rulesFor({ context }: Call): UpdateRules {
+  return context.info.subresource === 'status' ? STATUS : WHOLE;
+}
+
+export interface Update {
+  options: WriteOptions;
+  rules: UpdateRules;
+  /** The new object from the live one, in the stored version, owned by the caller. Called again when somebody else wrote in between. */
+  make: (live: KubeObject) => KubeObject | Promise<KubeObject>;
+}
+
+/** Replaces the object by what `make` returns. Repeats after a lost race, unless the new object names the revision that it replaces. */
+export async function updateObject(registry: Registry, call: Call, update: Update): Promise<Changed> {
+  const { context, served } = call;
+  const { options, rules } = update;
+  const ref: ObjectRef = { namespace: namespaceOf(call), name: context.info.name };
+  const held = registry.claims.get(served.cache.prefix);
+  const claims = rules.claims ? held : undefined;
+  let claim: ReturnType<NonNullable<typeof claims>['take']> | undefined;
+  const attempt = async (live: Entry): Promise<Change> => {
+    claim?.rollback();
+    claim = undefined;
+    const next = await prepare(registry, call, update, live);
+    claim = claims?.take(next, live.object);
+    const object = claim?.object ?? next;
+    checkValid(served, object, rules.validate(served.stored, object, live.object));
+    await validateAdmission(registry, admissionRequest(call, { operation: 'UPDATE', object, oldObject: live.object, dryRun: options.dryRun }));
+    return finished(served.stored, object) ? { remove: true } : { put: object };
+  };
+  try {
+    const changed = await guardedChange(registry, served, ref, attempt, { dryRun: options.dryRun, signal: context.signal });
+    if (options.dryRun || changed.outcome === 'removed') claim?.rollback();
+    else claim?.commit();
+    if (changed.outcome === 'removed' && !options.dryRun) held?.release(changed.entry.object);
+    return changed;
+  } catch (error) {
+    claim?.rollback();
+    throw error;
+  }
+}
+
+async function prepare(registry: Registry, call: Call, { options, rules, make }: Update, live: Entry): Promise<KubeObject> {
+  const { served } = call;
+  const given = await make(live.object);
+  keepSystemFields(call, given, live);
+  const prepared = rules.prepare(served.stored, applyDefaults(served.stored, given), live.object);
+  const subject = { operation: 'UPDATE', object: prepared, oldObject: live.object, dryRun: options.dryRun } as const;
+  const { object } = await mutate(registry, admissionRequest(call, subject));
+  // What admission changed counts for the generation, too.
+  const settled = object === prepared ? prepared : rules.prepare(served.stored, object!, live.object);
+  return trackManager(registry, { call, object: settled, options, live: live.object });
+}
+
+/** Checks the revision and the uid that the client means, and keeps what no client may change (rest.BeforeUpdate). */
+function keepSystemFields({ served: { info } }: Call, { metadata }: KubeObject, live: Entry): void {
+  const name = live.name;
+  const old = live.object.metadata;
+  const given = metadata.resourceVersion;
+  if (given && given !== '0') {
+    if (given !== String(live.revision)) throw conflict(info.resource, info.group, name, MODIFIED);
+  } else if (!allowsUnconditionalUpdate(info)) {
+    throw invalid(info.kind, info.group, name, [{ field: 'metadata.resourceVersion', type: 'FieldValueInvalid', message: 'Invalid value: 0: must be specified for an update' }]);
+  }
+  if (metadata.uid && metadata.uid !== old.uid) {
+    throw conflict(info.resource, info.group, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.uid}`);
+  }
+  metadata.uid = old.uid;
+  metadata.creationTimestamp = old.creationTimestamp;
+  metadata.generation = old.generation;
+  metadata.deletionTimestamp = old.deletionTimestamp;
+  metadata.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds;
+  metadata.selfLink = undefined;
+}

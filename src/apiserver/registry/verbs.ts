@@ -1,0 +1,47 @@
+import { statusError } from '../../api/status.ts';
+import { create } from './create.ts';
+import { remove } from './delete.ts';
+import { deleteCollection } from './deletecollection.ts';
+import { get } from './get.ts';
+import { list } from './list.ts';
+import { patch } from './patch.ts';
+import type { Call, Registry, Result } from './registry.ts';
+import { SUBRESOURCES } from './subresources.ts';
+import { update } from './update.ts';
+import { watch } from './watch.ts';
+
+export type VerbHandler = (registry: Registry, call: Call) => Promise<Result>;
+
+const VERBS: Readonly<Record<string, VerbHandler>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+
+/** Carries out a resource request. Throws StatusError 404 and 405 for what is not served. */
+export async function carryOut(registry: Registry, call: Call): Promise<Result> {
+  const { info } = call.context;
+  const offered = call.served.info;
+  if (info.subresource === '') {
+    const verb = VERBS[info.verb];
+    if (!verb || !offered.verbs.includes(info.verb) || (info.verb === 'create' && info.name !== '')) throw notAllowed();
+    if (needsNamespace(call)) throw notServed();
+    return verb(registry, call);
+  }
+  const subresource = offered.subresources.find(({ name }) => name === info.subresource);
+  if (!subresource || info.name === '') throw notServed();
+  const verb = SUBRESOURCES[info.subresource]?.[info.verb];
+  if (!verb || !subresource.verbs.includes(info.verb)) throw notAllowed();
+  return verb(registry, call);
+}
+
+/** A single object of a namespaced resource has no path without its namespace. */
+function needsNamespace({ context: { info }, served }: Call): boolean {
+  if (!served.info.namespaced) return info.namespace !== '' && served.info.resource !== 'namespaces';
+  return info.namespace === '' && info.verb !== 'list' && info.verb !== 'watch';
+}
+
+/** What go-restful's router says, as kube-apiserver words it. */
+function notAllowed(): Error {
+  return statusError('MethodNotAllowed', 'the server does not allow this method on the requested resource', {});
+}
+
+export function notServed(): Error {
+  return statusError('NotFound', 'the server could not find the requested resource', {});
+}

@@ -1,0 +1,49 @@
+import { invalid, type FieldError } from '../../api/status.ts';
+import { isTrue } from '../request-info.ts';
+import { notOlderThan, parseRevision } from './get.ts';
+import { listOptions, matcher } from './list-options.ts';
+import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
+
+/** How long a watch lasts that names no timeout: between this and twice this, ms, so that clients do not all come back at once. */
+const MIN_TIMEOUT_MS = 30 * 60_000;
+
+/** GET of a collection with watch=true: what the client asked for, checked; nothing is opened yet. */
+export async function watch(registry: Registry, call: Call): Promise<Result> {
+  const { context, served } = call;
+  const { query } = context;
+  const options = listOptions(served, query);
+  checkWatchOptions(query, options.resourceVersionMatch);
+  const initial = query.get('sendInitialEvents');
+  const sendInitialEvents = isTrue(initial);
+  const { resourceVersion } = options;
+  const stateFirst = resourceVersion === '' || resourceVersion === '0';
+  const match = matcher(options);
+  const pinned = served.fanout.pinned(options.fields);
+  // Without a revision the state that comes first must be current, as a list's would be; with one, nothing before it may be sent.
+  await notOlderThan(registry, resourceVersion, context);
+  const seconds = Number(query.get('timeoutSeconds') ?? 0);
+  return {
+    kind: 'watch',
+    served,
+    watch: {
+      namespace: namespaceOf(call),
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(match ? { match } : {}),
+      selectorText: options.selectorText,
+      ...(pinned === undefined ? {} : { pinned }),
+      ...(sendInitialEvents || (stateFirst && initial === null) ? {} : { since: stateFirst ? registry.cache.revision : parseRevision(resourceVersion) }),
+      sendInitialEvents,
+      bookmarks: isTrue(query.get('allowWatchBookmarks')),
+      timeoutMs: seconds > 0 ? seconds * 1000 : MIN_TIMEOUT_MS * (1 + registry.rng.next()),
+    },
+  };
+}
+
+function checkWatchOptions(query: URLSearchParams, match: string): void {
+  const initial = query.get('sendInitialEvents') !== null;
+  const errors: FieldError[] = [];
+  const forbidden = (field: string, detail: string): void => void errors.push({ field, type: 'FieldValueForbidden', message: `Forbidden: ${detail}` });
+  if (initial && match !== 'NotOlderThan') forbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  if (!initial && match !== '') forbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (errors.length > 0) throw invalid('ListOptions', 'meta.k8s.io', '', errors);
+}

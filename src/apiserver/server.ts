@@ -1,0 +1,146 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Component } from '../lib/component.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Rng } from '../lib/random.ts';
+import type { KubeObject } from '../api/meta.ts';
+import type { ResourceInfo } from '../api/schema/schema.ts';
+import { builtinResources } from '../api/scheme.ts';
+import type { LoopbackFactory } from '../api/transport.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { StreamingHandler } from './contract.ts';
+import { isOurFault } from './errors.ts';
+import { HttpExchange } from './http-exchange.ts';
+import { listen, type Listener } from './http-server.ts';
+import { createLoopback } from './loopback.ts';
+import { Resources } from './resources.ts';
+import { clientAuthorities, peerReader } from './tls-peer.ts';
+import { Watches } from './watch/open.ts';
+import { WatchCache, type ValueTransformer } from './watch/watch-cache.ts';
+import { wire, type Wiring } from './wiring.ts';
+import { firstServiceIp } from './allocators/service-ip.ts';
+
+export interface ApiServerOptions {
+  storage: Storage;
+  clock: Clock;
+  rng: Rng;
+  log: Logger;
+  /** PEM texts. */
+  tls: { cert: string; key: string; clientCa: string; frontProxyCa?: string };
+  /** PEM of the private key that signs service account tokens. */
+  serviceAccountKey: string;
+  /** PEM of further keys whose tokens are accepted. */
+  serviceAccountPublicKeys?: readonly string[];
+  /** `https://kubernetes.default.svc.cluster.local` unless given. */
+  issuer?: string;
+  /** `10.96.0.0/12` */
+  serviceCidr: string;
+  /** `30000-32767` unless given. */
+  nodePortRange?: string;
+  /** Where nodes and pods reach the server: the endpoint of the Service `kubernetes`. */
+  advertiseAddress: string;
+  advertisePort: number;
+  /** As clients outside write it: `https://127.0.0.1:6443`. */
+  externalUrl: string;
+  /** What is served; every built-in resource that is not off by default unless given. */
+  resources?: readonly ResourceInfo[];
+  /** How values are kept in the store: encryption at rest. */
+  transformer?: ValueTransformer;
+  streaming?: readonly StreamingHandler[];
+  /** Requests that may be in progress; 600 unless given (upstream's 400 and 200 mutating). */
+  maxInFlight?: number;
+}
+
+/**
+ * The API server.
+ *
+ *     created --listen()*--> listening, answers wait --start()--> loaded, bootstrapped, ready --stop()--> stopped
+ *
+ * Loopback transports may be made at once; their requests wait for `start` like those over TLS.
+ */
+export interface ApiServer extends Component {
+  /** Transports for components of this process. */
+  readonly loopback: LoopbackFactory;
+  readonly resources: Resources;
+  /** Opens a TLS port; 0 picks one. May be called more than once, before or after `start`. */
+  listen(at: { host: string; port: number }): Promise<{ host: string; port: number }>;
+  /** Whether /readyz answers 200. */
+  readonly readyz: boolean;
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  return new Server(options);
+}
+
+class Server implements ApiServer {
+  readonly name = 'kube-apiserver';
+  readonly resources: Resources;
+  readonly loopback: LoopbackFactory;
+  readyz = false;
+  readonly #options: ApiServerOptions;
+  readonly #cache: WatchCache;
+  readonly #watches: Watches;
+  readonly #wiring: Wiring;
+  readonly #exchange: HttpExchange;
+  readonly #listeners: Listener[] = [];
+  readonly #loaded = Promise.withResolvers<void>();
+  readonly #stopping = new AbortController();
+
+  constructor(options: ApiServerOptions) {
+    const { storage, clock, rng, log, transformer } = options;
+    this.#options = options;
+    this.#cache = new WatchCache({ storage, clock, log, parse: parseStored, ...(transformer ? { transformer } : {}) });
+    this.resources = new Resources(this.#cache, options.resources ?? builtinResources().filter((info) => !info.offByDefault));
+    this.#watches = new Watches(this.#cache, clock);
+    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: new Map() };
+    const checkReady = (): void => {
+      if (!this.readyz) throw new Error('not finished');
+    };
+    this.#wiring = wire(options, registry, { clock, rng, log, checkReady, kubernetesServiceIp: firstServiceIp(options.serviceCidr) });
+    const { pipeline } = this.#wiring;
+    const ready = { ...pipeline, loaded: this.#loaded.promise };
+    const onError = (error: unknown, request: { method: string; info: { path: string } }): void => {
+      if (isOurFault(error)) log.error('a request failed', { method: request.method, path: request.info.path, error, stack: error instanceof Error ? error.stack : undefined });
+    };
+    this.loopback = createLoopback({ pipeline: ready, watches: this.#watches, clock, onError });
+    const peerOf = peerReader(clientAuthorities(options.tls.clientCa, options.tls.frontProxyCa));
+    this.#exchange = new HttpExchange({ pipeline: ready, watches: this.#watches, clock, streaming: options.streaming ?? [], peerOf, onError, maxInFlight: options.maxInFlight ?? 600 });
+    // Nobody may be waiting yet when loading fails; start() itself reports it.
+    this.#loaded.promise.catch((error: unknown) => log.debug('the cache was not loaded', { error }));
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => void this.stop(), { once: true });
+    try {
+      await this.#cache.start(this.#stopping.signal);
+      this.#loaded.resolve();
+    } catch (error) {
+      this.#loaded.reject(error as Error);
+      throw error;
+    }
+    await this.#wiring.bootstrap.run();
+    this.readyz = true;
+    this.#wiring.bootstrap.runDeferred().catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
+  }
+
+  async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {
+    const { tls } = this.#options;
+    const clientCas = tls.frontProxyCa ? [tls.clientCa, tls.frontProxyCa] : [tls.clientCa];
+    const handlers = { request: this.#exchange.request.bind(this.#exchange), upgrade: this.#exchange.upgrade.bind(this.#exchange) };
+    const listener = await listen({ host, port, tls: { cert: tls.cert, key: tls.key, clientCas }, handlers: handlers });
+    this.#listeners.push(listener);
+    return { host, port: listener.address.port };
+  }
+
+  async stop(): Promise<void> {
+    this.readyz = false;
+    if (!this.#stopping.signal.aborted) this.#stopping.abort(new DOMException('the API server stops', 'AbortError'));
+    this.#loaded.reject(this.#stopping.signal.reason as Error);
+    this.#watches.close();
+    this.#wiring.stop();
+    await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+  }
+}
+
+function parseStored(stored: Uint8Array): KubeObject {
+  return JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).toString()) as KubeObject;
+}

@@ -1,0 +1,57 @@
+/** exec, attach and port-forward: the kubelet of the pod's node takes the connection over, whatever protocol it is upgraded to. */
+import type { StatusError } from '../../api/status.ts';
+import { notFound, statusError } from '../../api/status.ts';
+import type { Pod } from '../../api/types.gen.ts';
+import type { RequestContext, StreamingHandler } from '../contract.ts';
+import { isTrue } from '../request-info.ts';
+import type { StoredObjects } from '../stored.ts';
+import { stored } from '../stored.ts';
+import { chooseContainer, nodeOfPod } from './containers.ts';
+import { forwardedHeaders, relay } from './relay.ts';
+import type { Target } from './target.ts';
+
+export function podStreamsHandler(options: StoredObjects & { kubelet: (nodeName: string) => Target }): StreamingHandler {
+  const pods = stored<Pod>(options, '', 'v1', 'pods');
+  return {
+    match: ({ info }) => info.resource === 'pods' && info.group === '' && Object.hasOwn(PATHS, info.subresource),
+    async handle(context, request, reply) {
+      const { info, headers, signal } = context;
+      if (reply.kind !== 'upgrade') throw statusError('BadRequest', 'Upgrade request required');
+      const pod = pods.get(info.namespace, info.name);
+      if (!pod) throw notFound('pods', '', info.name);
+      const path = PATHS[info.subresource as keyof typeof PATHS](context, pod);
+      const target = options.kubelet(nodeOfPod(pod));
+      const sent = forwardedHeaders(headers, target.authority, true);
+      await relay(target, { method: request.method!, path, headers: sent, signal, unreachable: dialFailed }, reply);
+    },
+  };
+}
+
+function dialFailed(why: string, cause: unknown): StatusError {
+  return statusError('InternalError', `Internal error occurred: error dialing backend: ${why}`, undefined, cause);
+}
+
+/** The kubelet's own URLs; its parameters are named as they were before the API's. */
+const PATHS = {
+  exec: (context: RequestContext, pod: Pod) => containerPath('exec', context, pod),
+  attach: (context: RequestContext, pod: Pod) => containerPath('attach', context, pod),
+  portforward: ({ query }: RequestContext, { metadata }: Pod) => {
+    const ports = new URLSearchParams();
+    for (const port of query.getAll('ports').flatMap((value) => value.split(','))) ports.append('port', port);
+    return `/portForward/${metadata.namespace}/${metadata.name}${ports.size > 0 ? `?${ports.toString()}` : ''}`;
+  },
+} as const;
+
+const STREAMS = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' } as const;
+
+function containerPath(action: string, { query }: RequestContext, pod: Pod): string {
+  const container = chooseContainer(pod, query.get('container') ?? '');
+  const parameters = new URLSearchParams();
+  for (const [asked, name] of Object.entries(STREAMS)) {
+    // Attach's output is wanted unless refused, as the API's defaults say.
+    const wanted = query.has(asked) ? isTrue(query.get(asked)) : action === 'attach' && (asked === 'stdout' || asked === 'stderr');
+    if (wanted) parameters.set(name, '1');
+  }
+  for (const word of query.getAll('command')) parameters.append('command', word);
+  return `/${action}/${pod.metadata.namespace}/${pod.metadata.name}/${container}?${parameters.toString()}`;
+}

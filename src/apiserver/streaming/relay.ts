@@ -1,0 +1,147 @@
+/** Passes a request on to a target and its answer back, upgraded bytes untouched. */
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { StatusError } from '../../api/status.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import type { StreamReply } from '../contract.ts';
+import type { Target } from './target.ts';
+
+export interface RelayRequest {
+  method: string;
+  /** With query. */
+  path: string;
+  headers: OutgoingHttpHeaders;
+  /** The body to send; none for upgrades. */
+  body?: NodeJS.ReadableStream;
+  signal: AbortSignal;
+  /** What the client is told when there is no connection to be had. */
+  unreachable: (why: string, cause: unknown) => StatusError;
+  /** Changes the answer's headers before they are passed on. */
+  rewrite?: (headers: IncomingHttpHeaders) => IncomingHttpHeaders;
+}
+
+/** Resolves when the exchange is over. Throws StatusError when the target cannot be reached; nothing has been answered then. */
+export async function relay(target: Target, request: RelayRequest, reply: StreamReply): Promise<void> {
+  const socket = await connected(target, request);
+  const { request: httpRequest } = await import('node:http');
+  const outgoing = httpRequest({
+    createConnection: () => socket,
+    method: request.method,
+    path: request.path,
+    headers: request.headers,
+    setHost: false,
+  });
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = (): void => {
+      socket.destroy();
+      resolve();
+    };
+    request.signal.addEventListener('abort', onAbort, { once: true });
+    const done = (): void => {
+      request.signal.removeEventListener('abort', onAbort);
+      resolve();
+    };
+    outgoing.once('error', (error) => {
+      request.signal.removeEventListener('abort', onAbort);
+      reject(request.unreachable(errorMessage(error), error));
+    });
+    outgoing.once('upgrade', (answer: IncomingMessage, upstream: Duplex, head: Buffer) => {
+      outgoing.removeAllListeners('error').on('error', done);
+      if (reply.kind === 'upgrade') joinUpgraded(answer, reply, upstream, head, done);
+      else upstream.destroy(new Error('an upgrade that nobody asked for'));
+    });
+    outgoing.once('response', (answer) => {
+      outgoing.removeAllListeners('error').on('error', done);
+      if (reply.kind === 'upgrade') answerOnSocket(answer, reply.socket, done);
+      else answerOnResponse(answer, reply.response, request, done);
+    });
+    if (request.body) request.body.pipe(outgoing);
+    else outgoing.end();
+  });
+}
+
+async function connected(target: Target, { signal, unreachable }: RelayRequest): Promise<Duplex> {
+  try {
+    return await target.connect(signal);
+  } catch (error) {
+    throw unreachable(`dial ${target.scheme}://${target.authority}: ${errorMessage(error)}`, error);
+  }
+}
+
+function joinUpgraded(answer: IncomingMessage, { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>, upstream: Duplex, upstreamHead: Buffer, done: () => void): void {
+  socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${rawHeaderLines(answer)}\r\n`);
+  if (upstreamHead.length > 0) socket.write(upstreamHead);
+  if (head.length > 0) upstream.write(head);
+  // Whichever side breaks takes the other with it; a side that only ends its writing (stdin) leaves the other open.
+  const broken = (): void => {
+    socket.destroy();
+    upstream.destroy();
+    done();
+  };
+  for (const side of [socket, upstream]) side.once('error', broken).once('close', broken);
+  socket.pipe(upstream);
+  upstream.pipe(socket);
+}
+
+function rawHeaderLines({ rawHeaders }: IncomingMessage): string {
+  let lines = '';
+  for (let i = 0; i < rawHeaders.length; i += 2) lines += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
+  return lines;
+}
+
+/** The target would not upgrade: its answer goes to the client as it is, and the connection ends. */
+function answerOnSocket(answer: IncomingMessage, socket: Duplex, done: () => void): void {
+  const headers: string[] = [];
+  for (const [name, value] of Object.entries(withoutHopByHop(answer.headers))) {
+    for (const one of [value].flat()) headers.push(`${name}: ${one}\r\n`);
+  }
+  socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${headers.join('')}connection: close\r\n\r\n`);
+  answer.pipe(socket);
+  socket.once('error', done).once('close', done);
+  answer.once('close', done);
+}
+
+function answerOnResponse(answer: IncomingMessage, response: ServerResponse, { rewrite }: RelayRequest, done: () => void): void {
+  const headers = withoutHopByHop(answer.headers);
+  response.writeHead(answer.statusCode ?? 502, rewrite ? rewrite(headers) : headers);
+  // Headers of a stream must not wait for its first line.
+  response.flushHeaders?.();
+  answer.pipe(response);
+  response.once('close', () => {
+    answer.destroy();
+    done();
+  });
+  answer.once('error', () => response.destroy());
+}
+
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings']);
+
+/** Without what concerns one connection only (RFC 9110, 7.6.1) and without HTTP/2's pseudo headers. */
+export function withoutHopByHop(headers: Readonly<IncomingHttpHeaders>): IncomingHttpHeaders {
+  const named = new Set(headers.connection?.toLowerCase().split(',').map((name) => name.trim()));
+  const kept: IncomingHttpHeaders = {};
+  for (const name in headers) {
+    if (!name.startsWith(':') && !HOP_BY_HOP.has(name) && !named.has(name)) kept[name] = headers[name];
+  }
+  return kept;
+}
+
+const CREDENTIALS = /^(?:authorization|impersonate-.*|x-remote-.*)$/;
+const WEBSOCKET_TOKEN = /^base64url\.bearer\.authorization\.k8s\.io\./;
+
+/** The client's headers for the target: without its credentials for us, with the upgrade that it asks for. */
+export function forwardedHeaders(headers: Readonly<IncomingHttpHeaders>, authority: string, upgrade: boolean): OutgoingHttpHeaders {
+  const sent: OutgoingHttpHeaders = {};
+  const kept = withoutHopByHop(headers);
+  for (const name in kept) if (!CREDENTIALS.test(name)) sent[name] = kept[name];
+  const protocols = headers['sec-websocket-protocol'];
+  if (protocols !== undefined) sent['sec-websocket-protocol'] = protocols.split(',').map((text) => text.trim()).filter((text) => !WEBSOCKET_TOKEN.test(text)).join(', ');
+  sent['host'] = authority;
+  if (upgrade) {
+    sent['connection'] = 'Upgrade';
+    sent['upgrade'] = headers.upgrade;
+  } else {
+    sent['connection'] = 'close';
+  }
+  return sent;
+}

@@ -1,0 +1,115 @@
+import type { KubeObject } from '../../api/meta.ts';
+
+/**
+ * One object at one revision, in the forms that readers ask for. Stored bytes carry no resourceVersion (the store's revision is it);
+ * what clients get is the same bytes with `"resourceVersion":"N",` spliced in behind `"metadata":{`. Every form is made at most
+ * once, when first asked for. Immutable towards the outside: share it freely.
+ */
+export class Entry implements ObjectView {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly revision: number;
+  #object: KubeObject | undefined;
+  #stored: Uint8Array | undefined;
+  #json: Buffer | undefined;
+  /** Where the spliced text begins and ends in #json; the rest of it is the stored bytes. */
+  #spliced: { start: number; end: number } | undefined;
+  #forms: Map<string, unknown> | undefined;
+  readonly #parse: ParseStored;
+
+  constructor(fields: { key: string; namespace: string; name: string; revision: number; stored: Uint8Array; object?: KubeObject }, parse: ParseStored) {
+    this.key = fields.key;
+    this.namespace = fields.namespace;
+    this.name = fields.name;
+    this.revision = fields.revision;
+    this.#stored = fields.stored;
+    this.#object = fields.object;
+    this.#parse = parse;
+  }
+
+  /** The parsed object, with its resourceVersion. */
+  get object(): KubeObject {
+    if (!this.#object) {
+      const object = this.#parse(this.stored());
+      object.metadata.resourceVersion = String(this.revision);
+      this.#object = object;
+    }
+    return this.#object;
+  }
+
+  /** JSON text in UTF-8, with its resourceVersion, no line end. */
+  json(): Buffer {
+    return (this.#json ??= this.#splice());
+  }
+
+  /** The bytes as they are stored (decrypted), without a resourceVersion. */
+  stored(): Uint8Array {
+    if (this.#stored) return this.#stored;
+    const { start, end } = this.#spliced!;
+    return Buffer.concat([this.#json!.subarray(0, start), this.#json!.subarray(end)]);
+  }
+
+  /** Whether writing `bytes` would change nothing. */
+  storesSame(bytes: Uint8Array): boolean {
+    if (this.#stored) return Buffer.compare(this.#stored, bytes) === 0;
+    const { start, end } = this.#spliced!;
+    const json = this.#json!;
+    const size = json.length - (end - start);
+    if (size !== bytes.length) return false;
+    return json.compare(bytes, 0, start, 0, start) === 0 && json.compare(bytes, start, size, end, json.length) === 0;
+  }
+
+  /** A further form of this object (a Table row, its metadata alone, protobuf), made once. */
+  form<T>(name: string, make: (entry: Entry) => T): T {
+    const forms = (this.#forms ??= new Map());
+    if (!forms.has(name)) forms.set(name, make(this));
+    return forms.get(name) as T;
+  }
+
+  /** The same content as of a later revision: what a deletion, or leaving a selector, shows. */
+  at(revision: number): Entry {
+    const { key, namespace, name } = this;
+    return new Entry({ key, namespace, name, revision, stored: this.stored() }, this.#parse);
+  }
+
+  #splice(): Buffer {
+    const stored = this.stored();
+    const at = metadataOffset(stored);
+    if (at < 0) return Buffer.from(JSON.stringify(this.object));
+    const inserted = Buffer.from(`"resourceVersion":"${this.revision}",`);
+    const json = Buffer.allocUnsafeSlow(stored.length + inserted.length);
+    json.set(stored.subarray(0, at), 0);
+    json.set(inserted, at);
+    json.set(stored.subarray(at), at + inserted.length);
+    this.#spliced = { start: at, end: at + inserted.length };
+    this.#stored = undefined;
+    return json;
+  }
+}
+
+/** What encoders need of an object: parsed, and as JSON bytes. */
+export interface ObjectView {
+  readonly object: KubeObject;
+  json(): Buffer;
+}
+
+export type ParseStored = (stored: Uint8Array) => KubeObject;
+
+const HEAD_BYTES = 300;
+const HEAD = /^\{"(?:kind":"[^"\\]*","apiVersion|apiVersion":"[^"\\]*","kind)":"[^"\\]*","metadata":\{(?=")/;
+
+/** The offset just behind `"metadata":{` where kind, apiVersion and metadata come first, as we and kube-apiserver write them; else -1. */
+function metadataOffset(stored: Uint8Array): number {
+  const head = Buffer.from(stored.buffer, stored.byteOffset, Math.min(stored.length, HEAD_BYTES)).toString('latin1');
+  const found = HEAD.exec(head);
+  return found && stored.at(-1) === 0x7d ? found[0].length : -1;
+}
+
+/** Where `"metadata":` begins in an object's JSON, for lists, whose items carry no kind and apiVersion; 0 when it is not in front. */
+export function typeMetaLength(json: Uint8Array): number {
+  const at = metadataOffset(json);
+  return at < 0 ? 0 : at - METADATA.length;
+}
+
+const METADATA = '"metadata":{';

@@ -1,0 +1,78 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Rng } from '../lib/random.ts';
+import { admissionChain } from './admission/chain.ts';
+import { createAuthenticator } from './authn/authenticate.ts';
+import { createBootstrapTokens } from './authn/bootstrap-token.ts';
+import { impersonate } from './authn/impersonation.ts';
+import { signingKey, verificationKey } from './authn/jwt.ts';
+import { createServiceAccountTokens } from './authn/service-account-tokens.ts';
+import { createAuthorizer } from './authz/authorizer.ts';
+import { forbiddenRequest } from './authz/forbidden.ts';
+import { createBootstrap, type Bootstrap } from './bootstrap/bootstrap.ts';
+import type { AdmissionPlugin, Handler } from './contract.ts';
+import { ApiMetrics } from './health/metrics.ts';
+import { ownHandlers } from './handlers.ts';
+import type { Pipeline } from './pipeline.ts';
+import { objectSource } from './registry/object-source.ts';
+import type { Registry } from './registry/registry.ts';
+import type { ApiServerOptions } from './server.ts';
+import type { StoredObjects } from './stored.ts';
+
+/** The parts behind the pipeline, each made by the folder that owns it. */
+export interface Wiring {
+  pipeline: Pipeline;
+  bootstrap: Bootstrap;
+  metrics: ApiMetrics;
+  stop(): void;
+}
+
+export interface WiringState {
+  clock: Clock;
+  rng: Rng;
+  log: Logger;
+  /** Throws while the server is not ready to serve. */
+  checkReady(): void;
+  kubernetesServiceIp: string;
+}
+
+/** `registry` comes without its admission plugins, which need what is made here. */
+export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admission'>, state: WiringState): Wiring {
+  const { clock, rng, log } = state;
+  const admission: AdmissionPlugin[] = [];
+  const complete: Registry = { ...registry, admission };
+  const objects: StoredObjects = { source: objectSource(complete), resources: registry.resources.lookup };
+  const tokens = createServiceAccountTokens({
+    ...objects,
+    signingKey: signingKey(options.serviceAccountKey),
+    ...(options.serviceAccountPublicKeys ? { verificationKeys: options.serviceAccountPublicKeys.map(verificationKey) } : {}),
+    issuers: [options.issuer ?? DEFAULT_ISSUER],
+    clock,
+    rng,
+  });
+  const bootstrapTokens = createBootstrapTokens({ ...objects, clock });
+  const authorizer = createAuthorizer(objects);
+  admission.push(...admissionChain({ ...objects, authorizer, clock, rng }));
+  const metrics = new ApiMetrics();
+  const handlers: Handler[] = ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state });
+  const pipeline: Pipeline = {
+    registry: complete,
+    authenticate: createAuthenticator({ tokens, bootstrapTokens, log }),
+    impersonate: ({ headers, user }) => impersonate(headers, user, authorizer),
+    authorizer,
+    forbid: forbiddenRequest,
+    handlers,
+  };
+  const bootstrap = createBootstrap({
+    ...objects,
+    master: { serviceIp: state.kubernetesServiceIp, advertiseAddress: options.advertiseAddress, port: options.advertisePort },
+    serviceCidrs: [options.serviceCidr],
+    clientCa: options.tls.clientCa,
+    ...(options.tls.frontProxyCa ? { frontProxyCa: options.tls.frontProxyCa } : {}),
+    clock,
+    log,
+  });
+  return { pipeline, bootstrap, metrics, stop: () => authorizer.stop() };
+}
+
+const DEFAULT_ISSUER = 'https://kubernetes.default.svc.cluster.local';

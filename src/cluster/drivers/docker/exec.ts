@@ -1,0 +1,33 @@
+import type { Duplex, Readable } from 'node:stream';
+import type Dockerode from 'dockerode';
+import type { ExecResult } from '../../driver.ts';
+import { engineCall } from './engine.ts';
+import { Demultiplexer } from './multiplexed.ts';
+
+export interface ExecOptions {
+  stdin?: Readable;
+  signal: AbortSignal;
+}
+
+/** Runs a program in the container to its end. Input is streamed, not held. */
+export async function execInContainer(container: Dockerode.Container, command: readonly string[], { stdin, signal }: ExecOptions): Promise<ExecResult> {
+  const exec = await engineCall('cannot run a command in the node', () =>
+    container.exec({ Cmd: [...command], AttachStdin: stdin !== undefined, AttachStdout: true, AttachStderr: true, abortSignal: signal }),
+  );
+  const stream: Duplex = await engineCall('cannot run a command in the node', () => exec.start({ hijack: true, stdin: stdin !== undefined, abortSignal: signal }));
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const parts = new Demultiplexer((name, data) => (name === 'stdout' ? out : err).push(data));
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    stream.on('data', (chunk: Buffer) => parts.write(chunk));
+    stream.on('end', resolve);
+    stream.on('close', resolve);
+    stream.on('error', reject);
+    stdin?.on('error', reject);
+    stdin?.pipe(stream);
+  }).finally(() => stream.destroy());
+  const { ExitCode } = await exec.inspect();
+  return { exitCode: ExitCode ?? 1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}

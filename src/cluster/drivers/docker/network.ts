@@ -1,0 +1,75 @@
+/** One network a profile, with a fixed address for the node: certificates and kubeconfigs stay right over restarts. */
+import { networkInterfaces } from 'node:os';
+import type Dockerode from 'dockerode';
+import { addressAt } from '../../pki/plan.ts';
+import { failure } from '../../reasons.ts';
+import { PROFILE_LABEL } from './container-spec.ts';
+import { engineFailure, isMissing } from './engine.ts';
+
+const CANDIDATES = Array.from({ length: 22 }, (_, i) => `192.168.${49 + i * 9}.0/24`);
+
+export interface NodeNetwork {
+  subnet: string;
+  nodeIp: string;
+}
+
+/** A range that no network of the engine and no interface of this machine uses; the one of an existing network of ours is kept. */
+export async function chooseNetwork(docker: Dockerode, name: string): Promise<NodeNetwork> {
+  const networks = await docker.listNetworks();
+  const mine = networks.find((network) => network.Name === name);
+  if (mine) {
+    if (mine.Labels?.[PROFILE_LABEL] !== name) throw failure('ENGINE_CONFLICT', `the engine has a network "${name}" that is not Rockpool's`);
+    const subnet = mine.IPAM?.Config?.[0]?.Subnet;
+    if (subnet) return { subnet, nodeIp: addressAt(subnet, 2) };
+  }
+  const used = [
+    ...networks.flatMap((network) => (network.IPAM?.Config ?? []).map((config) => config.Subnet ?? '')),
+    ...Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).flatMap(({ cidr, family }) => (cidr && family === 'IPv4' ? [cidr] : []))),
+  ].filter((cidr) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(cidr));
+  const subnet = CANDIDATES.find((candidate) => !used.some((cidr) => overlaps(candidate, cidr)));
+  if (!subnet) throw failure('NETWORK_FULL', 'no range of addresses is free for the node');
+  return { subnet, nodeIp: addressAt(subnet, 2) };
+}
+
+/** Whether this call made it. */
+export async function ensureNetwork(docker: Dockerode, name: string, { subnet }: NodeNetwork): Promise<boolean> {
+  try {
+    await docker.getNetwork(name).inspect();
+    return false;
+  } catch (error) {
+    if (!isMissing(error)) throw engineFailure(error, `cannot look for network ${name}`);
+  }
+  try {
+    await docker.createNetwork({
+      Name: name,
+      Driver: 'bridge',
+      CheckDuplicate: true,
+      IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: addressAt(subnet, 1) }] },
+      Labels: { [PROFILE_LABEL]: name },
+    });
+    return true;
+  } catch (error) {
+    throw engineFailure(error, `cannot make network ${name}`);
+  }
+}
+
+export async function removeNetwork(docker: Dockerode, name: string): Promise<void> {
+  try {
+    await docker.getNetwork(name).remove();
+  } catch (error) {
+    if (!isMissing(error)) throw engineFailure(error, `cannot remove network ${name}`);
+  }
+}
+
+function overlaps(a: string, b: string): boolean {
+  const [first, second] = [bounds(a), bounds(b)];
+  return first.from <= second.to && second.from <= first.to;
+}
+
+function bounds(cidr: string): { from: number; to: number } {
+  const [address, bits] = cidr.split('/') as [string, string];
+  const size = 2 ** (32 - Number(bits));
+  const value = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const from = Math.floor(value / size) * size;
+  return { from, to: from + size - 1 };
+}

@@ -1,0 +1,182 @@
+/** The node as a background process of this machine, with simulated pods. */
+import { access, mkdir, open, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import type { ClusterContext } from '../../context.ts';
+import type { AddonFiles, Availability, Driver, HostState, NodeFiles, NodeLayout } from '../../driver.ts';
+import { readIfExists, writeFileAtomic } from '../../files.ts';
+import { requireFree } from '../../ports.ts';
+import { profilePaths } from '../../paths.ts';
+import { processStart, signalProcess } from '../../processes.ts';
+import type { Profile } from '../../profile.ts';
+import { failure } from '../../reasons.ts';
+import type { NodeReport } from '../../../lib/node-config.ts';
+import { followFile } from './follow-file.ts';
+import { awaitReport } from './report-file.ts';
+
+const NEEDED = [22, 18] as const;
+const POLL_MS = 10;
+const KILL_WAIT_MS = 5_000;
+
+interface NodeProcess {
+  pid: number;
+  start: string;
+}
+
+export function simDriver(context: ClusterContext): Driver {
+  const paths = (profile: Profile) => profilePaths(context.home, profile.name);
+  return {
+    name: 'sim',
+    available: async () => available(),
+    plan: async (profile) => plan(profile),
+    layout: (profile) => layout(context, profile),
+    prepare: async (profile) => {
+      const { data, run } = paths(profile);
+      await Promise.all([data, run].map((dir) => mkdir(dir, { recursive: true, mode: 0o700 })));
+      // The profile's folder is the caller's; there is nothing else to take back.
+      return async () => {};
+    },
+    start: (profile, files, options) => start(context, profile, files, options),
+    stop: async (profile, { timeoutMs }) => stop(context, profile, timeoutMs),
+    remove: async (profile) => {
+      await stop(context, profile, KILL_WAIT_MS);
+      const { data, run, addons, nodeConfig } = paths(profile);
+      await Promise.all([data, run, addons, nodeConfig].map((path) => rm(path, { recursive: true, force: true })));
+    },
+    state: async (profile) => state(context, profile),
+    nodeAddress: () => '127.0.0.1',
+    writeAddons: async (profile, addons) => writeAddons(paths(profile).addons, addons),
+    exec: async () => {
+      throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no node to run a command in', { advice: ['Use the docker driver: `rockpool delete`, then `rockpool start --driver docker`.'] });
+    },
+    logs: (profile, options) => followFile(paths(profile).log, options),
+    importImage: async () => {
+      throw failure('DRIVER_UNSUPPORTED', 'containers are simulated here, so there is no place for an image: a known name is modelled, any other runs as an idle process', {
+        advice: ['Use the docker driver for real containers.'],
+      });
+    },
+    exportImage: async () => {
+      throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no engine to take an image from');
+    },
+  };
+}
+
+async function available(): Promise<Availability> {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return { ok: true, detail: `Node.js ${process.versions.node}, ${availableParallelism()} cores` };
+  const error = failure('HOST_NODE_VERSION', `the sim driver needs Node.js ${NEEDED.join('.')} or newer, and this is ${process.versions.node}`);
+  return { ok: false, reason: error.message, error };
+}
+
+function plan(profile: Profile): Profile {
+  if (profile.ports.length > 0) throw failure('DRIVER_UNSUPPORTED', '--ports needs a node container: on sim, services answer on this machine already');
+  if (profile.storage === 'etcd') throw failure('DRIVER_UNSUPPORTED', '--storage etcd needs the docker driver: sim brings no etcd');
+  if (profile.cpus !== undefined || profile.memoryMiB !== undefined) throw failure('DRIVER_UNSUPPORTED', '--cpus and --memory need the docker driver: a simulated pod uses neither');
+  return profile;
+}
+
+function layout({ home }: ClusterContext, profile: Profile): NodeLayout {
+  const { data, run, pki, addons } = profilePaths(home, profile.name);
+  return {
+    runtime: 'sim',
+    dataDir: data,
+    runDir: run,
+    pkiDir: pki,
+    addonsDir: addons,
+    catalogueDir: join(home, 'catalogue'),
+    bindAddress: profile.listenAddress,
+    port: profile.apiPort,
+    advertiseAddress: '127.0.0.1',
+  };
+}
+
+async function start(context: ClusterContext, profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<NodeReport | undefined> {
+  if ((await state(context, profile)) === 'Running') return undefined;
+  const { nodeConfig, addons, log, pid: pidFile, run } = profilePaths(context.home, profile.name);
+  const reportFile = join(run, 'report.json');
+  await Promise.all([
+    requireFree(profile.listenAddress, profile.apiPort),
+    mkdir(run, { recursive: true, mode: 0o700 }).then(() => rm(reportFile, { force: true })),
+    writeFileAtomic(nodeConfig, JSON.stringify(files.config, null, 2)),
+    writeAddons(addons, files.addons),
+  ]);
+  const [output, errors] = await Promise.all([open(reportFile, 'a', 0o600), open(log, 'w', 0o600)]);
+  try {
+    const child = spawn(process.execPath, [join(context.packageRoot, 'dist', 'node.mjs'), nodeConfig], {
+      detached: true,
+      // Files, not pipes: the node must outlive this process and whoever reads from it.
+      stdio: ['ignore', output.fd, errors.fd],
+      cwd: run,
+      env: { ...context.env, ROCKPOOL_COMPILE_CACHE: join(context.home, 'cache', 'compile') },
+      windowsHide: true,
+    });
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code ?? 1));
+    });
+    // A spawn that failed has no pid; its error is told by awaitReport.
+    if (child.pid !== undefined) await writeFileAtomic(pidFile, JSON.stringify({ pid: child.pid, start: (await processStart(child.pid)) ?? '' } satisfies NodeProcess));
+    const report = await awaitReport({ reportFile, log, ended, clock: context.clock, ...options });
+    child.unref();
+    return report;
+  } finally {
+    await Promise.all([output.close(), errors.close()]);
+  }
+}
+
+async function stop(context: ClusterContext, profile: Profile, timeoutMs: number): Promise<void> {
+  const { pid: pidFile } = profilePaths(context.home, profile.name);
+  const node = await runningNode(pidFile);
+  if (node) {
+    signalProcess(node.pid, 'SIGTERM');
+    if (!(await ends(context, node, timeoutMs))) {
+      signalProcess(node.pid, 'SIGKILL');
+      if (!(await ends(context, node, KILL_WAIT_MS))) throw failure('NODE_TIMEOUT', `process ${node.pid} does not end`);
+    }
+  }
+  await rm(pidFile, { force: true });
+}
+
+async function ends({ clock }: ClusterContext, node: NodeProcess, timeoutMs: number): Promise<boolean> {
+  const deadline = clock.monotonic() + timeoutMs;
+  while ((await processStart(node.pid)) === node.start) {
+    if (clock.monotonic() > deadline) return false;
+    await clock.sleep(POLL_MS);
+  }
+  return true;
+}
+
+async function state({ home }: ClusterContext, profile: Profile): Promise<HostState> {
+  const { pid, data } = profilePaths(home, profile.name);
+  if (await runningNode(pid)) return 'Running';
+  const made = await access(data).then(
+    () => true,
+    () => false,
+  );
+  return made ? 'Stopped' : 'Absent';
+}
+
+/** Our process, if it is still the one that we started: a pid that was given to another program since is not ours. */
+async function runningNode(pidFile: string): Promise<NodeProcess | undefined> {
+  const text = await readIfExists(pidFile);
+  if (!text) return undefined;
+  const node = parseNodeProcess(text);
+  return node && (await processStart(node.pid)) === node.start ? node : undefined;
+}
+
+function parseNodeProcess(text: string): NodeProcess | undefined {
+  try {
+    const value = JSON.parse(text) as Partial<NodeProcess>;
+    return Number.isInteger(value.pid) && value.pid! > 1 && typeof value.start === 'string' && value.start !== '' ? (value as NodeProcess) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+async function writeAddons(dir: string, { files, absent }: AddonFiles): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await Promise.all(absent.map((name) => rm(join(dir, name), { recursive: true, force: true })));
+  await Promise.all([...files].map(([name, text]) => writeFileAtomic(join(dir, name), text)));
+}

@@ -1,0 +1,59 @@
+/** Every controller, each with what would be missing without it. They share their caches and start side by side; the order carries no meaning. */
+import type { Transport } from '../api/transport.ts';
+import { withTransport } from '../client/new-client.ts';
+import type { ComponentContext } from '../client/reconcile.ts';
+import { createRecorder } from '../client/recorder.ts';
+import type { Component } from '../lib/component.ts';
+import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
+import { createNamespaceController } from './namespace/namespace-controller.ts';
+import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
+import { createTaintEvictionController } from './nodelifecycle/taint-eviction-controller.ts';
+import { createPodGarbageCollector } from './podgc/pod-garbage-collector.ts';
+import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
+import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
+
+export interface ControllerConfig {
+  /** PEM of the cluster CA. */
+  caCert: string;
+  /**
+   * The transport of system:serviceaccount:kube-system:<name>, whose role system:controller:<name> allows what that controller writes.
+   * Without it all controllers write as the context's own identity. Reads are the context's in both cases.
+   */
+  transportOf?: (serviceAccount: string) => Transport;
+}
+
+interface Controller {
+  /** In kube-system; upstream's name. */
+  serviceAccount: string;
+  /** `source.component` of its events; the service account's name unless upstream calls it otherwise. */
+  eventSource?: string;
+  create(context: ComponentContext, config: ControllerConfig): Component[];
+}
+
+const CONTROLLERS: readonly Controller[] = [
+  // Without the default service account no pod is admitted to a namespace.
+  { serviceAccount: 'service-account-controller', create: createServiceAccountController },
+  // Pods mount the CA that they check the API server by from a ConfigMap of their namespace.
+  { serviceAccount: 'root-ca-cert-publisher', create: createRootCaPublisher },
+  // `kubectl delete namespace` would never end.
+  { serviceAccount: 'namespace-controller', create: createNamespaceController },
+  // What a deleted Deployment or CronJob made would stay for ever; foreground deletion would never end.
+  { serviceAccount: 'generic-garbage-collector', eventSource: 'garbage-collector-controller', create: (context) => createGarbageCollector(context) },
+  // A node that went silent would look Ready, and keep its taints once it is back.
+  { serviceAccount: 'node-controller', create: (context) => createNodeLifecycleController(context) },
+  // NoExecute taints would not move pods.
+  { serviceAccount: 'node-controller', eventSource: 'taint-eviction-controller', create: createTaintEvictionController },
+  // Pods of a node that was removed have no kubelet to end them.
+  { serviceAccount: 'pod-garbage-collector', create: (context) => createPodGarbageCollector(context) },
+];
+
+/** All controllers, not yet started. */
+export function createControllers(context: ComponentContext, config: ControllerConfig): Component[] {
+  return CONTROLLERS.flatMap((controller) => controller.create(contextOf(controller, context, config), config));
+}
+
+function contextOf({ serviceAccount, eventSource = serviceAccount }: Controller, context: ComponentContext, config: ControllerConfig): ComponentContext {
+  const client = config.transportOf ? withTransport(context.client, config.transportOf(serviceAccount)) : context.client;
+  const log = context.log.with({ component: eventSource });
+  return { ...context, client, log, events: createRecorder({ client, clock: context.clock, log, component: eventSource }) };
+}

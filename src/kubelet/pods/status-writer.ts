@@ -1,0 +1,86 @@
+import type { Pod, PodStatus } from '../../api/types.gen.ts';
+import { StatusError } from '../../api/status.ts';
+import type { Client } from '../../client/client.ts';
+import { PODS } from '../../client/resources.ts';
+import { backoffDelay } from '../../lib/backoff.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import type { Logger } from '../../lib/log.ts';
+
+export interface StatusWriter {
+  /** Sends the status unless it was sent already. Returns at once; of several the last one wins. */
+  set(pod: Pod, status: PodStatus): void;
+  /** Resolves when the last status of the pod is with the API server, or the pod is gone there. */
+  flushed(podUid: string): Promise<void>;
+  forget(podUid: string): void;
+}
+
+interface Entry {
+  wanted?: { pod: Pod; status: PodStatus; text: string };
+  sentText: string;
+  sentIps: readonly string[];
+  sending?: Promise<void>;
+  gone: boolean;
+}
+
+/** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
+export function createStatusWriter({ client, clock, log, signal }: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }): StatusWriter {
+  const entries = new Map<string, Entry>();
+
+  async function send(entry: Entry): Promise<void> {
+    for (let failures = 0; entry.wanted && !entry.gone && !signal.aborted; ) {
+      const { pod, status, text } = entry.wanted;
+      if (text === entry.sentText) {
+        entry.wanted = undefined;
+        return;
+      }
+      try {
+        await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sentIps), 'status');
+        entry.sentText = text;
+        entry.sentIps = (status.podIPs ?? []).map(({ ip }) => ip!);
+        failures = 0;
+      } catch (error) {
+        if (isGone(error)) {
+          entry.gone = true;
+          return;
+        }
+        log.warn('pod status could not be written', { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, error: errorMessage(error) });
+        await clock.sleep(backoffDelay(failures++, { baseMs: 100, maxMs: 10_000 }), signal);
+      }
+    }
+  }
+
+  return {
+    set(pod, status) {
+      const uid = pod.metadata.uid!;
+      const entry = entries.get(uid) ?? { sentText: '', sentIps: (pod.status?.podIPs ?? []).map(({ ip }) => ip!), gone: false };
+      entries.set(uid, entry);
+      entry.wanted = { pod, status, text: JSON.stringify(status) };
+      if (entry.sending || entry.wanted.text === entry.sentText) return;
+      entry.sending = send(entry)
+        .catch((error: unknown) => {
+          if (!signal.aborted) throw error;
+        })
+        .finally(() => {
+          entry.sending = undefined;
+        });
+    },
+    async flushed(podUid) {
+      await entries.get(podUid)?.sending;
+    },
+    forget: (podUid) => void entries.delete(podUid),
+  };
+}
+
+/** Lists of addresses merge by their key in a strategic patch: what is no longer there must be named. */
+function statusPatch(pod: Pod, status: PodStatus, sentIps: readonly string[]): object {
+  const ips = new Set((status.podIPs ?? []).map(({ ip }) => ip));
+  const stale = sentIps.filter((ip) => !ips.has(ip)).map((ip) => ({ $patch: 'delete', ip }));
+  const podIPs = stale.length > 0 ? { podIPs: [...(status.podIPs ?? []), ...stale] } : {};
+  return { metadata: { uid: pod.metadata.uid }, status: { ...status, ...podIPs } };
+}
+
+/** Not there, or another pod of the same name by now (the uid is a precondition). */
+function isGone(error: unknown): boolean {
+  return StatusError.is(error, 'NotFound') || StatusError.is(error, 'Conflict') || (StatusError.is(error, 'Invalid') && error.message.includes('uid'));
+}

@@ -1,0 +1,239 @@
+/**
+ * One pod on this node. Work on it is serial; every trigger (the pod changed, the runtime reported, a probe concluded, a time came)
+ * leads to one more look at everything.
+ *
+ *     running --deleted, deadline, all ended--> ending --containers and sandbox gone--> ended --deleted in the API--> gone
+ *
+ * The state is not stored: it follows from the pod object and what the runtime holds, so a restarted kubelet goes on where it was.
+ */
+import type { Pod, PodStatus } from '../../api/types.gen.ts';
+import { backoffDelay } from '../../lib/backoff.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import { StartError } from '../containers/start-error.ts';
+import { podReference } from '../containers/events.ts';
+import { terminationMessage } from '../containers/termination-message.ts';
+import type { ContainerStatus } from '../runtime/runtime.ts';
+import { VolumeSetupError } from '../volumes/manager.ts';
+import { graceOf, endPod, removePod } from './end.ts';
+import { runPlan } from './run-plan.ts';
+import { planPod } from './plan.ts';
+import type { PodRuntime } from './pod-runtime.ts';
+import type { PodServices } from './services.ts';
+import { podStatus } from './status.ts';
+
+export interface PodWorker {
+  readonly uid: string;
+  readonly pod: Pod;
+  /** The pod as the API has it now; `gone` when it was removed there. */
+  update(pod: Pod, gone?: boolean): void;
+  /** Look again soon. */
+  wake(): void;
+  /** Whether something is under way, so that a runtime without events is asked often. */
+  readonly busy: boolean;
+  /** Stops working on the pod; its containers go on. Resolves when nothing is under way. */
+  stop(): Promise<void>;
+}
+
+/** Failures of the runtime and of volumes are tried again after 0.5 s, then less and less often. */
+const RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.1 };
+
+/** `onGone` is called once nothing of the pod is left on the node. */
+export function createPodWorker(pod: Pod, services: PodServices, onGone: () => void): PodWorker {
+  return new Worker(pod, services, onGone);
+}
+
+class Worker implements PodWorker {
+  readonly uid: string;
+  readonly #services: PodServices;
+  readonly #onGone: () => void;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Map<string, { reason: string; message?: string }>();
+  readonly #messages = new Map<string, string>();
+  #pod: Pod;
+  #gone = false;
+  #pending = false;
+  #working: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  /** Ends what is under way when the pod shall end, or shall end sooner. */
+  #step = new AbortController();
+  #stepGrace = Number.POSITIVE_INFINITY;
+  #status: PodStatus | undefined;
+  #failure: { reason: string; message: string } | undefined;
+  #failures = 0;
+  #ended = false;
+  busy = true;
+
+  constructor(pod: Pod, services: PodServices, onGone: () => void) {
+    this.uid = pod.metadata.uid!;
+    this.#pod = pod;
+    this.#services = services;
+    this.#onGone = onGone;
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  update(pod: Pod, gone = false): void {
+    this.#pod = pod;
+    this.#gone ||= gone;
+    // a shorter grace period, or an end that was not known yet, interrupts what is under way
+    if (this.#shallEnd() && this.#grace() < this.#stepGrace) this.#step.abort(new Error('the pod shall end'));
+    this.wake();
+  }
+
+  wake(): void {
+    this.#pending = true;
+    if (this.#stop.signal.aborted) return;
+    this.#working ??= this.#work().finally(() => {
+      this.#working = undefined;
+      if (this.#pending && !this.#stop.signal.aborted) this.wake();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error('the kubelet stops'));
+    this.#step.abort(new Error('the kubelet stops'));
+    this.#cancelTimer?.();
+    await this.#working;
+  }
+
+  /** Never rejects. */
+  async #work(): Promise<void> {
+    while (this.#pending && !this.#stop.signal.aborted) {
+      this.#pending = false;
+      this.#cancelTimer?.();
+      this.#cancelTimer = undefined;
+      this.#step = new AbortController();
+      this.#stepGrace = this.#shallEnd() ? this.#grace() : Number.POSITIVE_INFINITY;
+      try {
+        await this.#sync(AbortSignal.any([this.#step.signal, this.#stop.signal]));
+        this.#failures = 0;
+      } catch (error) {
+        if (!this.#step.signal.aborted && !this.#stop.signal.aborted) this.#failed(error);
+      }
+    }
+  }
+
+  async #sync(signal: AbortSignal): Promise<void> {
+    const { cache, clock, probes, node } = this.#services;
+    if (this.#shallEnd()) return this.#end(signal);
+    const runtime = await cache.pod(this.uid);
+    probes.update(this.#pod, runtime, node.ips[0] ?? '');
+    if (this.#deadlinePassed(clock.now())) return this.#end(signal);
+    const plan = planPod(this.#pod, runtime, probes);
+    if (plan.finished) {
+      this.#ended = true;
+      return this.#end(signal);
+    }
+    const idle = !plan.killSandbox && plan.createSandbox === undefined && plan.stop.length === 0 && plan.start.length === 0;
+    this.busy = !idle || this.#pod.spec?.restartPolicy !== 'Always';
+    if (idle) {
+      this.#waiting.clear();
+      await this.#report(runtime);
+      return;
+    }
+    if (!this.#status) await this.#report(runtime);
+    const retryMs = await runPlan(this.#pod, { plan, runtime, signal, note: (container, why) => this.#note(container, why) }, this.#services);
+    const after = await cache.pod(this.uid);
+    probes.update(this.#pod, after, node.ips[0] ?? '');
+    await this.#report(after);
+    if (retryMs === undefined) this.#pending = true;
+    else this.#wakeAfter(retryMs);
+  }
+
+  /** Ends the containers and the sandbox; once the pod is gone in the API too, all that is left of it. */
+  async #end(signal: AbortSignal): Promise<void> {
+    const { cache, status, client, log } = this.#services;
+    this.busy = true;
+    this.#waiting.clear();
+    const graceSeconds = this.#grace();
+    const runtime = await endPod(this.#pod, { graceSeconds, signal, report: (now) => this.#report(now) }, this.#services);
+    this.#ended = true;
+    await this.#report(runtime);
+    await status.flushed(this.uid);
+    this.busy = false;
+    if (!this.#gone && !this.#pod.metadata.deletionTimestamp) return;
+    await removePod(this.#pod, { gone: this.#gone, signal }, { ...this.#services, client, cache });
+    log.info('pod removed', { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, uid: this.uid });
+    this.#stop.abort(new Error('the pod is gone'));
+    this.#onGone();
+  }
+
+  #shallEnd(): boolean {
+    const phase = this.#pod.status?.phase;
+    return this.#gone || this.#ended || this.#failure !== undefined || this.#pod.metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed';
+  }
+
+  #grace(): number {
+    return graceOf(this.#pod, this.#gone);
+  }
+
+  #deadlinePassed(now: number): boolean {
+    const seconds = this.#pod.spec?.activeDeadlineSeconds;
+    if (seconds === undefined) return false;
+    const started = this.#status?.startTime ?? this.#pod.status?.startTime;
+    const left = started === undefined ? seconds * 1000 : Date.parse(started) + seconds * 1000 - now;
+    if (left > 0) {
+      this.#wakeAfter(left);
+      return false;
+    }
+    this.#failure = { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' };
+    this.#services.events.event(podReference(this.#pod), 'Normal', 'DeadlineExceeded', this.#failure.message);
+    return true;
+  }
+
+  #note(container: string, why: { reason: string; message?: string } | undefined): void {
+    if (why) this.#waiting.set(container, why);
+    else this.#waiting.delete(container);
+  }
+
+  /** Computes the status and hands it to the writer. */
+  async #report(runtime: PodRuntime): Promise<void> {
+    const { clock, node, probes, status } = this.#services;
+    await this.#readMessages(runtime);
+    const basis = this.#basis();
+    const computed = podStatus(basis, runtime, {
+      hostIps: node.ips,
+      runtimeName: node.runtimeName(),
+      now: clock.now(),
+      waiting: (container) => this.#waiting.get(container),
+      terminationMessage: (container) => this.#messages.get(container.id) ?? '',
+      started: (id) => probes.started(id),
+      ready: (id) => probes.ready(id),
+      failure: this.#failure,
+      terminating: this.#ended,
+    });
+    this.#status = computed;
+    status.set(this.#pod, computed);
+  }
+
+  /** The pod with our own last status, which the API may not show yet; conditions of others are the API's. */
+  #basis(): Pod {
+    if (!this.#status) return this.#pod;
+    const own = this.#status.conditions ?? [];
+    const mine = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']);
+    const others = (this.#pod.status?.conditions ?? []).filter((condition) => !mine.has(condition.type));
+    return { ...this.#pod, status: { ...this.#status, conditions: [...own.filter((condition) => mine.has(condition.type)), ...others] } };
+  }
+
+  async #readMessages(runtime: PodRuntime): Promise<void> {
+    const unread = (container: ContainerStatus): boolean => container.state === 'EXITED' && !this.#messages.has(container.id);
+    for (const container of runtime.containers.filter(unread)) this.#messages.set(container.id, await terminationMessage(container));
+  }
+
+  #failed(error: unknown): void {
+    const { log, events, rng } = this.#services;
+    if (error instanceof VolumeSetupError) {
+      events.event(podReference(this.#pod), 'Warning', 'FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`);
+    } else if (!(error instanceof StartError)) {
+      log.warn('pod could not be brought to its state', { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error: errorMessage(error) });
+    }
+    this.#wakeAfter(backoffDelay(this.#failures++, RETRY, rng));
+  }
+
+  #wakeAfter(ms: number): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = this.#services.clock.timer(ms, () => this.wake());
+  }
+}

@@ -1,0 +1,70 @@
+import { StatusError } from '../api/status.ts';
+import type { Pod, PodCondition } from '../api/types.gen.ts';
+import type { ComponentContext } from '../client/reconcile.ts';
+import { PODS } from '../client/resources.ts';
+import type { BindingPlugin } from './framework.ts';
+import type { PreemptionPlan } from './preemption.ts';
+
+/** What the scheduler writes. */
+export interface Binder {
+  /** Prepares what must be ready first (volumes), binds, and says so in an event. Throws StatusError. */
+  bind(pod: Pod, nodeName: string, signal: AbortSignal): Promise<void>;
+  /** Sets PodScheduled=False with the message, and the nominated node; writes nothing when that is what the pod says already. */
+  markUnschedulable(pod: Pod, message: string, nominatedNodeName?: string): Promise<void>;
+  /** Deletes the victims. */
+  preempt(pod: Pod, plan: PreemptionPlan): Promise<void>;
+}
+
+export function createBinder({ client, clock, events }: ComponentContext, schedulerName: string, volumes: BindingPlugin): Binder {
+  const pods = (pod: Pod) => client.resource(PODS, pod.metadata.namespace);
+  const now = (): string => `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+
+  return {
+    bind: async (pod, nodeName, signal) => {
+      await volumes.preBind(pod, nodeName, signal);
+      const { name, namespace, uid } = pod.metadata;
+      const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
+      await pods(pod).subresource(name!, 'binding', 'POST', { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target });
+      events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
+    },
+
+    markUnschedulable: async (pod, message, nominatedNodeName) => {
+      const current = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+      const isSame = current?.status === 'False' && current.reason === 'Unschedulable' && current.message === message;
+      if (isSame && (nominatedNodeName === undefined || nominatedNodeName === pod.status?.nominatedNodeName)) return;
+      const condition: PodCondition = {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'Unschedulable',
+        message,
+        observedGeneration: pod.metadata.generation,
+        lastTransitionTime: current?.status === 'False' ? current.lastTransitionTime : now(),
+      };
+      const status = { conditions: [condition], ...(nominatedNodeName === undefined ? {} : { nominatedNodeName }) };
+      await pods(pod).patch(pod.metadata.name!, 'strategic', { metadata: { uid: pod.metadata.uid }, status }, 'status');
+    },
+
+    preempt: async (pod, { victims, node }) => {
+      await Promise.all(victims.map(({ pod: victim }) => remove(victim, pod, node.name)));
+    },
+  };
+
+  async function remove(victim: Pod, pod: Pod, nodeName: string): Promise<void> {
+    if (victim.metadata.deletionTimestamp) return;
+    const condition: PodCondition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'PreemptionByScheduler',
+      message: `${schedulerName}: preempting to accommodate a higher priority pod`,
+      lastTransitionTime: now(),
+    };
+    try {
+      await pods(victim).patch(victim.metadata.name!, 'strategic', { status: { conditions: [condition] } }, 'status');
+      await pods(victim).delete(victim.metadata.name!, { preconditions: { uid: victim.metadata.uid } });
+    } catch (error) {
+      if (!StatusError.is(error, 'NotFound') && !StatusError.is(error, 'Conflict')) throw error;
+      return;
+    }
+    events.event(victim, 'Normal', 'Preempted', `Preempted by pod ${pod.metadata.uid} on node ${nodeName}`);
+  }
+}

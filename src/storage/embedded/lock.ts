@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { errorCode } from '../../lib/errors.ts';
+import { StorageError } from '../storage.ts';
+
+/** Who holds a lock. A pid alone is not enough: in a container a new process often has the pid of the one before the restart. */
+interface Owner {
+  pid: number;
+  /** When the process began, in the kernel's own count; empty where the system does not tell. */
+  started: string;
+}
+
+/**
+ * Takes the lock file at `file`, or throws Unavailable naming the process that has it. A lock whose process is gone is taken over.
+ * Returns what releases it.
+ */
+export async function takeLock(file: string): Promise<() => Promise<void>> {
+  const text = JSON.stringify({ pid: process.pid, started: startOf(process.pid) } satisfies Owner);
+  const draft = `${file}.${process.pid}.${randomUUID()}`;
+  await writeFile(draft, text, { mode: 0o600 });
+  try {
+    await linkOrTakeOver(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return () => rm(file, { force: true });
+}
+
+const ATTEMPTS = 5;
+
+async function linkOrTakeOver(draft: string, file: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      // A link appears whole or not at all, with its content: nobody can read a half-written lock.
+      return await link(draft, file);
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    }
+    const held = await readLock(file);
+    if (held === undefined) continue;
+    const owner = ownerOf(held);
+    if (attempt === ATTEMPTS || (owner && isAlive(owner))) {
+      throw new StorageError('Unavailable', `the store is in use by process ${owner?.pid ?? 'unknown'} (${file})`);
+    }
+    await removeStale(file, held, `${draft}.stale`);
+  }
+}
+
+/** Moves the stale lock aside; should another process have replaced it in between, its lock is put back. */
+async function removeStale(file: string, held: string, aside: string): Promise<void> {
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if ((await readLock(aside)) !== held) await rename(aside, file);
+  else await rm(aside, { force: true });
+}
+
+async function readLock(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function ownerOf(text: string): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || !('pid' in value) || typeof value.pid !== 'number') return undefined;
+    return { pid: value.pid, started: 'started' in value ? String(value.started) : '' };
+  } catch (error) {
+    // A machine that lost power may leave a lock without content; it is nobody's.
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isAlive(owner: Owner): boolean {
+  try {
+    process.kill(owner.pid, 0);
+  } catch (error) {
+    if (errorCode(error) === 'ESRCH') return false;
+    if (errorCode(error) !== 'EPERM') throw error;
+  }
+  const started = startOf(owner.pid);
+  return started === '' || owner.started === '' || started === owner.started;
+}
+
+/** Boot and start time of a process (proc(5): the 22nd field of stat), where the system has /proc. */
+function startOf(pid: number): string {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return '';
+    throw error;
+  }
+}
