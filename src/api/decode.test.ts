@@ -10,7 +10,13 @@ const DEPLOYMENT = schemaOf('apps', 'v1', 'Deployment')!;
 const META = schemaOf('', 'v1', 'ConfigMap')!.fields!['metadata']!.schema;
 
 function pod(spec: object): object {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: { containers: [{ name: 'c', resources: {} }], ...spec }, status: {} };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'a' },
+    spec: { containers: [{ name: 'c', resources: {} }], ...spec },
+    status: {},
+  };
 }
 
 test('an object in canonical form is given back as it is', () => {
@@ -22,7 +28,11 @@ test('what Go would write', () => {
   const cases: readonly (readonly [string, object, object])[] = [
     ['null is absence', { nodeName: null, volumes: null }, {}],
     ['zero values of plain fields vanish', { nodeName: '', hostNetwork: false, volumes: [], nodeSelector: {} }, {}],
-    ['zero values of pointers stay', { activeDeadlineSeconds: 0, priority: 0, enableServiceLinks: false }, { activeDeadlineSeconds: 0, priority: 0, enableServiceLinks: false }],
+    [
+      'zero values of pointers stay',
+      { activeDeadlineSeconds: 0, priority: 0, enableServiceLinks: false },
+      { activeDeadlineSeconds: 0, priority: 0, enableServiceLinks: false },
+    ],
     ['quantities become canonical', { overhead: { cpu: 0.5, memory: '1024Mi' } }, { overhead: { cpu: '500m', memory: '1Gi' } }],
     ['structs always written appear', { containers: [{ name: 'c' }] }, { containers: [{ name: 'c', resources: {} }] }],
     [
@@ -31,14 +41,19 @@ test('what Go would write', () => {
       { volumes: [{ name: 'v', downwardAPI: { items: [{ path: 'p', resourceFieldRef: { resource: 'limits.cpu', divisor: '0' } }] } }] },
     ],
   ];
-  for (const [name, given, expected] of cases) assert.deepEqual(decodeObject(pod(given), POD, { fieldValidation: 'Strict' }).object, pod(expected), name);
+  for (const [name, given, expected] of cases)
+    assert.deepEqual(decodeObject(pod(given), POD, { fieldValidation: 'Strict' }).object, pod(expected), name);
 });
 
 test('missing parts of a minimal object', () => {
-  const { object } = decodeObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', creationTimestamp: null } }, POD, { fieldValidation: 'Strict' });
+  const { object } = decodeObject({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', creationTimestamp: null } }, POD, {
+    fieldValidation: 'Strict',
+  });
   assert.deepEqual(object, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' }, spec: {}, status: {} });
   const condition = { type: 'Ready', status: 'True', lastProbeTime: null, lastTransitionTime: '2026-01-01T01:00:00.9+01:00' };
-  const decoded = decodeObject({ ...pod({}), status: { conditions: [condition] } }, POD, { fieldValidation: 'Strict' }).object as { status?: unknown };
+  const decoded = decodeObject({ ...pod({}), status: { conditions: [condition] } }, POD, { fieldValidation: 'Strict' }).object as {
+    status?: unknown;
+  };
   assert.deepEqual(decoded.status, { conditions: [{ ...condition, lastTransitionTime: '2026-01-01T00:00:00Z' }] });
 });
 
@@ -49,17 +64,35 @@ test('type errors in the words of upstream', () => {
   const cases: readonly (readonly [object, string])[] = [
     [deployment({ replicas: 'x' }), 'json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32'],
     [deployment({ replicas: 1.5 }), 'json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32'],
-    [deployment({ replicas: 3e9 }), 'json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32'],
+    [
+      deployment({ replicas: 3e9 }),
+      'json: cannot unmarshal number 3000000000 into Go struct field DeploymentSpec.spec.replicas of type int32',
+    ],
     [deployment([]), 'json: cannot unmarshal array into Go struct field Deployment.spec of type v1.DeploymentSpec'],
-    [template({ name: 1 }), 'json: cannot unmarshal number into Go struct field Container.spec.template.spec.containers.name of type string'],
-    [template({ name: 'c', ports: {} }), 'json: cannot unmarshal object into Go struct field Container.spec.template.spec.containers.ports of type []v1.ContainerPort'],
-    [template({ name: 'c', resources: { limits: { cpu: 'lots' } } }), "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"],
-    [template({ name: 'c', env: [{ name: 'x', value: true }] }), 'json: cannot unmarshal bool into Go struct field EnvVar.spec.template.spec.containers.env.value of type string'],
+    [
+      template({ name: 1 }),
+      'json: cannot unmarshal number into Go struct field Container.spec.template.spec.containers.name of type string',
+    ],
+    [
+      template({ name: 'c', ports: {} }),
+      'json: cannot unmarshal object into Go struct field Container.spec.template.spec.containers.ports of type []v1.ContainerPort',
+    ],
+    [
+      template({ name: 'c', resources: { limits: { cpu: 'lots' } } }),
+      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    ],
+    [
+      template({ name: 'c', env: [{ name: 'x', value: true }] }),
+      'json: cannot unmarshal bool into Go struct field EnvVar.spec.template.spec.containers.env.value of type string',
+    ],
   ];
   for (const [given, message] of cases) {
     assert.throws(() => decodeObject(given, DEPLOYMENT, { fieldValidation: 'Ignore' }), { name: 'StatusError', message: head + message });
   }
-  assert.throws(() => decodeObject('text', DEPLOYMENT, { fieldValidation: 'Ignore' }), /the object provided is unrecognized \(must be of type Deployment\)/);
+  assert.throws(
+    () => decodeObject('text', DEPLOYMENT, { fieldValidation: 'Ignore' }),
+    /the object provided is unrecognized \(must be of type Deployment\)/,
+  );
 });
 
 test('unknown and duplicate fields', () => {
@@ -69,7 +102,9 @@ test('unknown and duplicate fields', () => {
   assert.deepEqual(warned.object, pod({}));
   assert.deepEqual(warned.warnings, ['duplicate field "spec.nodeName"', ...expected]);
   assert.deepEqual(decodeObject(given, POD, { fieldValidation: 'Ignore', duplicates: ['x'] }).warnings, []);
-  assert.throws(() => decodeObject(given, POD, { fieldValidation: 'Strict' }), { message: `Pod in version "v1" cannot be handled as a Pod: strict decoding error: ${expected.join(', ')}` });
+  assert.throws(() => decodeObject(given, POD, { fieldValidation: 'Strict' }), {
+    message: `Pod in version "v1" cannot be handled as a Pod: strict decoding error: ${expected.join(', ')}`,
+  });
 });
 
 test('duplicate fields are found in the text', () => {
@@ -85,10 +120,20 @@ test('custom resources are pruned and otherwise left alone', () => {
       apiVersion: { schema: { type: 'string' } },
       kind: { schema: { type: 'string' } },
       metadata: { schema: META },
-      spec: { schema: { type: 'object', fields: { size: { schema: { type: 'integer' } }, free: { schema: { type: 'object', preserveUnknownFields: true } } } } },
+      spec: {
+        schema: {
+          type: 'object',
+          fields: { size: { schema: { type: 'integer' } }, free: { schema: { type: 'object', preserveUnknownFields: true } } },
+        },
+      },
     },
   };
-  const value = { apiVersion: 'x/v1', kind: 'X', metadata: { name: 'n', labels: {} }, spec: { size: 'wrong', free: { any: null }, gone: 1, zero: 0 } };
+  const value = {
+    apiVersion: 'x/v1',
+    kind: 'X',
+    metadata: { name: 'n', labels: {} },
+    spec: { size: 'wrong', free: { any: null }, gone: 1, zero: 0 },
+  };
   const { object, warnings } = decodeObject(value, schema, { fieldValidation: 'Warn' });
   assert.deepEqual(object, { apiVersion: 'x/v1', kind: 'X', metadata: { name: 'n' }, spec: { size: 'wrong', free: { any: null } } });
   assert.deepEqual(warnings, ['unknown field "spec.gone"', 'unknown field "spec.zero"']);

@@ -30,8 +30,12 @@ export function decodeObject(value: unknown, schema: Schema, options: DecodeOpti
     throw refusal(value, schema, error.message, error);
   }
   if (options.fieldValidation === 'Ignore') return { object: object as KubeObject, warnings: [] };
-  const findings = [...(options.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`), ...walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`)];
-  if (findings.length > 0 && options.fieldValidation === 'Strict') throw refusal(value, schema, `strict decoding error: ${findings.join(', ')}`);
+  const findings = [
+    ...(options.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ...walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
+  ];
+  if (findings.length > 0 && options.fieldValidation === 'Strict')
+    throw refusal(value, schema, `strict decoding error: ${findings.join(', ')}`);
   return { object: object as KubeObject, warnings: findings };
 }
 
@@ -48,10 +52,20 @@ function refusal(value: unknown, schema: Schema, message: string, cause?: unknow
   const expected = schema.name?.slice(schema.name.lastIndexOf('.') + 1) ?? String(kind);
   if (typeof kind !== 'string' || kind === '') {
     const body = (JSON.stringify(value) ?? '').slice(0, 30);
-    return statusError('BadRequest', `the object provided is unrecognized (must be of type ${expected}): ${message} (${body})`, undefined, cause);
+    return statusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be of type ${expected}): ${message} (${body})`,
+      undefined,
+      cause,
+    );
   }
   const { version } = parseGroupVersion(typeof apiVersion === 'string' ? apiVersion : '');
-  return statusError('BadRequest', `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected}: ${message}`, undefined, cause);
+  return statusError(
+    'BadRequest',
+    `${kind} in version ${JSON.stringify(version)} cannot be handled as a ${expected}: ${message}`,
+    undefined,
+    cause,
+  );
 }
 
 type JsonRecord = Record<string, unknown>;
@@ -121,7 +135,8 @@ class Walk {
     for (const key in value) {
       const field = fields?.[key];
       // A CRD's object may name fields and give a schema for the rest.
-      const inner = field?.schema ?? schema.items ?? (schema.embeddedResource && (key === 'apiVersion' || key === 'kind') ? ANYTHING : undefined);
+      const inner =
+        field?.schema ?? schema.items ?? (schema.embeddedResource && (key === 'apiVersion' || key === 'kind') ? ANYTHING : undefined);
       if (!inner) {
         if (schema.preserveUnknownFields) continue;
         this.#note(key, schema);
@@ -184,9 +199,13 @@ class Walk {
       case 'number':
         return typeof value === 'number' ? value : this.#mismatch(value, schema);
       case 'quantity':
-        return typeof value === 'string' || typeof value === 'number' ? canonicalQuantity(String(value).trim()) : this.#mismatch(value, schema);
+        return typeof value === 'string' || typeof value === 'number'
+          ? canonicalQuantity(String(value).trim())
+          : this.#mismatch(value, schema);
       case 'intOrString':
-        return typeof value === 'string' || isInteger(value, INT32) ? value : fail(`json: cannot unmarshal ${wordFor(value)} into Go value of type int32`);
+        return typeof value === 'string' || isInteger(value, INT32)
+          ? value
+          : fail(`json: cannot unmarshal ${wordFor(value)} into Go value of type int32`);
       default:
         return typeof value === 'string' ? canonicalText(value, schema) : this.#mismatch(value, schema);
     }
@@ -281,7 +300,8 @@ function zeroOf(schema: Schema): unknown {
   }
 }
 
-const isNullTime = (field: Field): boolean => field.keepZero === true && (field.schema.type === 'time' || field.schema.type === 'microTime');
+const isNullTime = (field: Field): boolean =>
+  field.keepZero === true && (field.schema.type === 'time' || field.schema.type === 'microTime');
 
 function isZero(value: unknown, schema: Schema): boolean {
   if (schema.type === 'any') return false;
@@ -294,7 +314,7 @@ function isZero(value: unknown, schema: Schema): boolean {
 
 function isInteger(value: unknown, schema: Schema): boolean {
   if (!Number.isInteger(value)) return false;
-  return schema.format === 'int64' || (value as number) >= -(2 ** 31) && (value as number) < 2 ** 31;
+  return schema.format === 'int64' || ((value as number) >= -(2 ** 31) && (value as number) < 2 ** 31);
 }
 
 function canonicalText(value: string, schema: Schema): string {

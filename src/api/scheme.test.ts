@@ -26,7 +26,10 @@ test('resources of different kinds never share a prefix, versions and the two Ev
   assert.equal(findResource('events.k8s.io', 'v1', 'events')?.storagePrefix, findResource('', 'v1', 'events')?.storagePrefix);
   assert.equal(findResource('', 'v1', 'nodes')?.storagePrefix, '/registry/minions');
   assert.equal(findResource('', 'v1', 'services')?.storagePrefix, '/registry/services/specs');
-  assert.equal(findResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')?.storagePrefix, '/registry/apiextensions.k8s.io/customresourcedefinitions');
+  assert.equal(
+    findResource('apiextensions.k8s.io', 'v1', 'customresourcedefinitions')?.storagePrefix,
+    '/registry/apiextensions.k8s.io/customresourcedefinitions',
+  );
 });
 
 test('every type of the table can be read, and required fields are those of Go', () => {
@@ -45,10 +48,20 @@ test('every type of the table can be read, and required fields are those of Go',
 
 test('meta kinds and kinds without a resource', () => {
   for (const [group, version, kind] of [
-    ['', 'v1', 'DeleteOptions'], ['apps', 'v1', 'DeleteOptions'], ['', 'v1', 'Status'], ['', 'v1', 'List'], ['meta.k8s.io', 'v1', 'Table'],
-    ['meta.k8s.io', 'v1', 'PartialObjectMetadata'], ['autoscaling', 'v1', 'Scale'], ['policy', 'v1', 'Eviction'], ['admission.k8s.io', 'v1', 'AdmissionReview'],
-    ['apidiscovery.k8s.io', 'v2', 'APIGroupDiscoveryList'], ['', 'v1', 'PodExecOptions'], ['', 'v1', 'SerializedReference'],
-  ] as const) assert.ok(schemaOf(group, version, kind), kind);
+    ['', 'v1', 'DeleteOptions'],
+    ['apps', 'v1', 'DeleteOptions'],
+    ['', 'v1', 'Status'],
+    ['', 'v1', 'List'],
+    ['meta.k8s.io', 'v1', 'Table'],
+    ['meta.k8s.io', 'v1', 'PartialObjectMetadata'],
+    ['autoscaling', 'v1', 'Scale'],
+    ['policy', 'v1', 'Eviction'],
+    ['admission.k8s.io', 'v1', 'AdmissionReview'],
+    ['apidiscovery.k8s.io', 'v2', 'APIGroupDiscoveryList'],
+    ['', 'v1', 'PodExecOptions'],
+    ['', 'v1', 'SerializedReference'],
+  ] as const)
+    assert.ok(schemaOf(group, version, kind), kind);
   assert.equal(schemaOf('', 'v1', 'Nonsense'), undefined);
   assert.equal(schemaOf('example.com', 'v1', 'Pod'), undefined);
   assert.equal(resourceByKind('apps', 'v1', 'Deployment')?.resource, 'deployments');

@@ -22,7 +22,9 @@ let byKind: ReadonlyMap<string, ResourceInfo> | undefined;
 
 /** Every built-in resource in the order of discovery: groups by priority, the preferred version first, resources by name. */
 export function builtinResources(): readonly ResourceInfo[] {
-  resources ??= GROUPS.flatMap((row) => row.resources.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)).map((resource) => resourceInfo(row, resource)));
+  resources ??= GROUPS.flatMap((row) =>
+    row.resources.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)).map((resource) => resourceInfo(row, resource)),
+  );
   return resources;
 }
 

@@ -507,11 +507,6 @@ export interface CinderVolumeSource {
   volumeID: string;
 }
 
-export interface ClaimSource {
-  resourceClaimName?: string;
-  resourceClaimTemplateName?: string;
-}
-
 export interface ClientIPConfig {
   timeoutSeconds?: number;
 }
@@ -2967,11 +2962,6 @@ export interface ResourceAttributes {
   version?: string;
 }
 
-export interface ResourceClaim {
-  name: string;
-  request?: string;
-}
-
 export interface ResourceClaimConsumerReference {
   apiGroup?: string;
   name: string;
@@ -4019,12 +4009,6 @@ export interface WindowsSecurityContextOptions {
   gmsaCredentialSpecName?: string;
   hostProcess?: boolean;
   runAsUserName?: string;
-}
-
-export interface WorkloadReference {
-  name: string;
-  podGroup: string;
-  podGroupReplicaKey?: string;
 }
 
 export interface V2ContainerResourceMetricSource {

@@ -1,4 +1,6 @@
 import { statusError } from '../api/status.ts';
+import { decodeProtobuf } from '../api/codec/protobuf.ts';
+import { schemaOf } from '../api/scheme.ts';
 import type { BodyReader } from './contract.ts';
 
 /** Largest body of a request, bytes; kube-apiserver's limit. */
@@ -40,7 +42,7 @@ function mediaType(contentType: string | undefined): string {
 async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
   if (buffer.length === 0) return undefined;
   if (type === 'application/yaml' || type === 'application/apply-patch+yaml') return parseYaml(buffer);
-  if (type === PROTOBUF) throw statusError('UnsupportedMediaType', PROTOBUF_UNSUPPORTED);
+  if (type === PROTOBUF) return decodeProtobuf(buffer, schemaOf).object;
   try {
     return JSON.parse(buffer.toString()) as unknown;
   } catch (error) {
@@ -49,7 +51,6 @@ async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
 }
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-const PROTOBUF_UNSUPPORTED = 'the body of the request was in an unknown format - accepted media types include: application/json, application/yaml';
 
 /** YAML is loaded only when somebody sends it; JSON, which apply patches mostly are, is YAML too. */
 async function parseYaml(buffer: Buffer): Promise<unknown> {

@@ -77,3 +77,22 @@ export class Request implements RequestContext {
 }
 
 const STREAMS = new Set(['log', 'exec', 'attach', 'portforward', 'proxy']);
+
+/** The same request as if its URL had asked for something else: one object of a collection, a subresource by another road. */
+export function withInfo(context: RequestContext, info: RequestInfo): RequestContext {
+  const { method, query, headers, user, impersonator, remoteAddress, peer } = context;
+  return {
+    info,
+    method,
+    query,
+    headers,
+    user,
+    ...(impersonator ? { impersonator } : {}),
+    remoteAddress,
+    ...(peer ? { peer } : {}),
+    warn: (text) => context.warn(text),
+    get signal() {
+      return context.signal;
+    },
+  };
+}

@@ -123,9 +123,9 @@ export class HttpExchange {
 
   #watch({ served, watch }: Extract<Answer, { kind: 'watch' }>, request: Request, response: ServerResponse): void {
     const output = negotiate(request.headers.accept, request.query);
-    const { key, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () => this.#options.clock.now());
+    const { key, contentType, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () => this.#options.clock.now());
     const sink = new ResponseSink(response, () => {
-      response.writeHead(200, headersOf(request, 'application/json'));
+      response.writeHead(200, headersOf(request, contentType));
       response.flushHeaders();
     });
     const leave = this.#options.watches.open({ served, watch, encoding: key, encoder: make, sink });

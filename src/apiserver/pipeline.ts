@@ -1,6 +1,6 @@
 import type { UserInfo } from '../api/transport.ts';
 import type { RequestBody } from './body.ts';
-import type { Request } from './context.ts';
+import { withInfo, type Request } from './context.ts';
 import type { Authorizer, Handler, HandlerResponse, RequestContext } from './contract.ts';
 import { notFoundPage } from './errors.ts';
 import type { Call, Registry, Result } from './registry/registry.ts';
@@ -60,12 +60,8 @@ function resourceCall({ registry: { resources } }: Pipeline, context: Request, b
   if (!info.isResourceRequest) throw notFoundPage();
   // A Binding may be posted to its own collection, the older road; what it binds are pods.
   const isBinding = info.group === '' && info.resource === 'bindings' && info.verb === 'create';
-  if (isBinding) return { context: asSubresource(context), served: resources.must('', 'v1', 'pods'), body };
+  if (isBinding) return { context: withInfo(context, { ...info, resource: 'pods', subresource: 'binding', name: '' }), served: resources.must('', 'v1', 'pods'), body };
   const served = resources.find(info.group, info.version, info.resource);
   if (served && served.info.storagePrefix !== '') return { context, served, body };
   throw served || resources.hasGroupVersion(info.group, info.version) ? notServed() : notFoundPage();
-}
-
-function asSubresource(context: Request): Request {
-  return Object.create(context, { info: { value: { ...context.info, resource: 'pods', subresource: 'binding', name: '' } } }) as Request;
 }

@@ -2,9 +2,11 @@ import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Rng } from '../lib/random.ts';
+import { decodeProtobuf, isProtobuf } from '../api/codec/protobuf.ts';
+import { decodeObject } from '../api/decode.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { ResourceInfo } from '../api/schema/schema.ts';
-import { builtinResources } from '../api/scheme.ts';
+import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { StreamingHandler } from './contract.ts';
@@ -141,6 +143,11 @@ class Server implements ApiServer {
   }
 }
 
+/** JSON as we and kube-apiserver write it, or the protobuf of a kube-apiserver's own store. */
 function parseStored(stored: Uint8Array): KubeObject {
+  if (isProtobuf(stored)) {
+    const { object, schema } = decodeProtobuf(stored, schemaOf);
+    return decodeObject(object, schema, { fieldValidation: 'Ignore' }).object;
+  }
   return JSON.parse(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength).toString()) as KubeObject;
 }

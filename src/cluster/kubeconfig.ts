@@ -54,7 +54,7 @@ export async function mergeKubeconfig(entry: KubeconfigEntry, place: KubeconfigP
   await edit(target, place.clock, (document) => setEntries(document, entry, target));
   if (!entry.keepContext) {
     const chooser = contents.find(({ document }) => Boolean(document.get('current-context')))?.path ?? target;
-    await edit(chooser, place.clock, (document) => void document.set('current-context', entry.name));
+    await edit(chooser, place.clock, (document) => setCurrentContext(document, entry.name));
   }
   return target;
 }
@@ -160,7 +160,12 @@ function removeEntries(document: Document, name: string): void {
     const section = document.get(list);
     if (isSeq(section) && isOurs(document, list, name)) section.items = section.items.filter((element) => !(isMap(element) && element.get('name') === name));
   }
-  if (document.get('current-context') === name) document.set('current-context', '');
+  if (document.get('current-context') === name) setCurrentContext(document, '');
+}
+
+/** A new node, not a new value: the quotes of `""` would stay. */
+function setCurrentContext(document: Document, name: string): void {
+  document.set('current-context', document.createNode(name));
 }
 
 function find(document: Document, list: string, name: string): YAMLMap | undefined {

@@ -49,6 +49,8 @@ export interface StartResult {
 
 const LOCK_WAIT_MS = 0;
 const STOP_MS = 10_000;
+/** A node that goes away again has nothing to bring in order. */
+const ABANDON_MS = 500;
 
 export async function startCluster(request: StartRequest, context: ClusterContext): Promise<StartResult> {
   checkProfileName(request.name);
@@ -82,7 +84,7 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
 
   // 2. Whatever could make the end impossible is found out before anything is made.
   const addons = await loadAddons(context.packageRoot);
-  const asked = await profileFor(request, existing, driver, addons);
+  const asked = await profileFor(request, existing, { driver, addons, now: clock.now() });
   const [kubeconfig, { ensurePki }, { untilReady }, { withApi }] = await later;
   await kubeconfig.checkKubeconfig(request.name, context);
 
@@ -103,7 +105,7 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   // 5. The node boots and reports; a stop, not a removal, takes this back when the cluster is an old one.
   progress.step('boot', `Starting Kubernetes ${KUBERNETES_VERSION}`);
   const files = { config: nodeConfig(driver, profile, request), pki: pki.files, addons: addonFiles(addons, profile.addons) };
-  undo.add(() => driver.stop(profile, { timeoutMs: STOP_MS }));
+  undo.add(() => driver.stop(profile, { timeoutMs: existing ? STOP_MS : ABANDON_MS }));
   const bootedFrom = clock.monotonic();
   const report = await timeline.during('node', driver.start(profile, files, { timeoutMs: request.waitTimeoutMs, signal }));
   if (report) timeline.addPhases(bootedFrom, requireReady(report).phases);
@@ -125,13 +127,19 @@ async function plannedOnly(request: StartRequest, context: ClusterContext): Prom
   const existing = await readProfile(context.home, request.name);
   const { driver, reason } = await chooseDriver(request.driver, existing, context);
   context.progress.step('driver', `Would use the ${driver.name} driver (${reason})`);
-  const profile = await profileFor(request, existing, driver, await loadAddons(context.packageRoot));
+  const profile = await profileFor(request, existing, { driver, addons: await loadAddons(context.packageRoot), now: context.clock.now() });
   await (await import('./kubeconfig.ts')).checkKubeconfig(request.name, context);
   return { profile, server: serverUrl(profile), wasRunning: false, timeline: new Timeline(context.clock), elapsedMs: 0 };
 }
 
+interface ProfileGround {
+  driver: Driver;
+  addons: ReadonlyMap<string, Addon>;
+  now: number;
+}
+
 /** The profile as asked for: an existing one keeps what this command does not name. Throws PROFILE_CONFLICT for what cannot change. */
-async function profileFor(request: StartRequest, existing: Profile | undefined, driver: Driver, addons: ReadonlyMap<string, Addon>): Promise<Profile> {
+async function profileFor(request: StartRequest, existing: Profile | undefined, { driver, addons, now }: ProfileGround): Promise<Profile> {
   requireAddons(addons, request.addons ?? []);
   const listenAddress = request.listenAddress ?? existing?.listenAddress ?? '127.0.0.1';
   const apiPort = await chooseApiPort(request.apiPort, existing, listenAddress);
@@ -144,7 +152,7 @@ async function profileFor(request: StartRequest, existing: Profile | undefined, 
     name: request.name,
     driver: driver.name,
     storage: request.storage ?? (driver.name === 'sim' ? 'embedded' : 'etcd'),
-    created: new Date().toISOString(),
+    created: new Date(now).toISOString(),
     listenAddress,
     apiPort,
     podCidr: '10.244.0.0/16',

@@ -78,3 +78,11 @@ export interface PkiPaths {
  * `phases` are milliseconds since the process began.
  */
 export type NodeReport = { ready: true; phases: Record<string, number>; apiserverPort: number } | { ready: false; code: string; message: string };
+
+/**
+ * The node program's other two forms, called by the lifecycle manager in a node container:
+ * `node.mjs --warm-up` loads every module that a start loads and exits with 0 (the image then holds V8's compile cache for them);
+ * `node.mjs image import -` reads a docker or OCI archive from stdin into containerd, prints the names of its images, one a line, and
+ * exits with 0, or with 1 and a message on stderr.
+ */
+export type NodeCommand = readonly ['--warm-up'] | readonly ['image', 'import', '-'];

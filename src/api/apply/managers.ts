@@ -88,17 +88,12 @@ function toEntry(manager: Manager): ManagedFieldsEntry {
 
 function capped(managers: readonly Manager[]): Manager[] {
   const updates = managers.filter(({ operation }) => operation === 'Update').toSorted(byAge);
-  let excess = updates.length - MAX_UPDATE_MANAGERS;
-  if (excess <= 0) return [...managers];
+  if (updates.length <= MAX_UPDATE_MANAGERS) return [...managers];
+  const gone = new Set(updates.slice(0, updates.length - MAX_UPDATE_MANAGERS + 1));
   const merged = new Map<string, Manager>();
-  const gone = new Set<Manager>();
-  for (const manager of updates) {
-    if (excess < 0) break;
-    const ancient = merged.get(manager.apiVersion);
-    merged.set(manager.apiVersion, { ...manager, name: ANCIENT, subresource: '', fields: union(ancient?.fields ?? EMPTY, manager.fields) });
-    gone.add(manager);
-    if (ancient || manager.name === ANCIENT) excess--;
-    else if (updates.length - gone.size + merged.size <= MAX_UPDATE_MANAGERS) break;
+  for (const manager of gone) {
+    const fields = union(merged.get(manager.apiVersion)?.fields ?? EMPTY, manager.fields);
+    merged.set(manager.apiVersion, { ...manager, name: ANCIENT, subresource: '', fields });
   }
   return [...managers.filter((manager) => !gone.has(manager)), ...merged.values()];
 }

@@ -39,7 +39,11 @@ function inlineLayout(layout: Layout, number: number): Layout {
 }
 
 function descending(layout: Layout): Layout {
-  return new Map([...layout].toSorted(([a], [b]) => b - a).map(([number, entry]) => [number, 'inline' in entry ? { inline: descending(entry.inline) } : entry]));
+  return new Map(
+    [...layout]
+      .toSorted(([a], [b]) => b - a)
+      .map(([number, entry]) => [number, 'inline' in entry ? { inline: descending(entry.inline) } : entry]),
+  );
 }
 
 export function writeMessage(writer: ReverseWriter, object: JsonRecord, schema: Schema): void {
@@ -217,7 +221,12 @@ function readEntry(reader: Reader, items: Schema, map: JsonRecord, raw: RawReade
     else reader.skip(wire);
   }
   // Defined, not assigned: `__proto__` is a key like any other.
-  Object.defineProperty(map, key, { value: 'value' in entry ? entry['value'] : emptyOf(items), enumerable: true, writable: true, configurable: true });
+  Object.defineProperty(map, key, {
+    value: 'value' in entry ? entry['value'] : emptyOf(items),
+    enumerable: true,
+    writable: true,
+    configurable: true,
+  });
 }
 
 function emptyOf(items: Schema): unknown {

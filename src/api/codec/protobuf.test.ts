@@ -10,7 +10,9 @@ import { decodeProtobuf, encodeList, encodeMessage, encodeProtobuf, isProtobuf, 
 function sample(schema: Schema, seed: number, depth: number): unknown {
   switch (schema.type) {
     case 'object': {
-      const entries = Object.entries(schema.fields!).filter(([, field]) => field.protobuf && (depth > 0 || !/^(?:object|array|map|any)$/.test(field.schema.type)));
+      const entries = Object.entries(schema.fields!).filter(
+        ([, field]) => field.protobuf && (depth > 0 || !/^(?:object|array|map|any)$/.test(field.schema.type)),
+      );
       return Object.fromEntries(entries.map(([name, field], index) => [name, sample(field.schema, seed + index + 1, depth - 1)]));
     }
     case 'array':
@@ -36,7 +38,13 @@ function sample(schema: Schema, seed: number, depth: number): unknown {
     case 'bytes':
       return Buffer.from(`bytes ${seed}`).toString('base64');
     case 'any':
-      return schema.name?.endsWith('StringArray') ? ['a', 'b'] : schema.name?.endsWith('OrBool') ? false : schema.name?.endsWith('OrArray') ? { type: 'string' } : { some: ['json', seed] };
+      return schema.name?.endsWith('StringArray')
+        ? ['a', 'b']
+        : schema.name?.endsWith('OrBool')
+          ? false
+          : schema.name?.endsWith('OrArray')
+            ? { type: 'string' }
+            : { some: ['json', seed] };
     default:
       return `text-${seed}-ü`;
   }
@@ -53,9 +61,25 @@ test('every built-in kind comes back with every field set', () => {
 
 test('the bytes of a ConfigMap are those of Go, but for the empty fields that Go writes', () => {
   const schema = schemaOf('', 'v1', 'ConfigMap')!;
-  const bytes = encodeProtobuf({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { b: 'c' }, immutable: false } as unknown as KubeObject, schema);
+  const bytes = encodeProtobuf(
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { b: 'c' }, immutable: false } as unknown as KubeObject,
+    schema,
+  );
   // k8s\0, typeMeta{v1, ConfigMap}, raw{metadata{name}, data{b: c}, immutable}, contentEncoding, contentType
-  assert.equal(bytes.toString('hex'), '6b387300' + '0a0f' + '0a027631' + '1209436f6e6669674d6170' + '120f' + '0a030a0161' + '1206' + '0a0162' + '120163' + '2000' + '1a002200');
+  assert.equal(
+    bytes.toString('hex'),
+    '6b387300' +
+      '0a0f' +
+      '0a027631' +
+      '1209436f6e6669674d6170' +
+      '120f' +
+      '0a030a0161' +
+      '1206' +
+      '0a0162' +
+      '120163' +
+      '2000' +
+      '1a002200',
+  );
   assert.ok(isProtobuf(bytes));
   assert.ok(!isProtobuf(Buffer.from('{}')));
 });
@@ -63,8 +87,18 @@ test('the bytes of a ConfigMap are those of Go, but for the empty fields that Go
 test('a list is made of messages, a watch of frames', () => {
   const schema = schemaOf('', 'v1', 'ConfigMap')!;
   const objects = ['a', 'b'].map((name) => ({ metadata: { name } }) as unknown as KubeObject);
-  const list = encodeList('v1', 'ConfigMapList', { resourceVersion: '7' }, objects.map((object) => encodeMessage(object, schema)));
-  assert.deepEqual(decodeProtobuf(list, schemaOf).object, { apiVersion: 'v1', kind: 'ConfigMapList', metadata: { resourceVersion: '7' }, items: objects });
+  const list = encodeList(
+    'v1',
+    'ConfigMapList',
+    { resourceVersion: '7' },
+    objects.map((object) => encodeMessage(object, schema)),
+  );
+  assert.deepEqual(decodeProtobuf(list, schemaOf).object, {
+    apiVersion: 'v1',
+    kind: 'ConfigMapList',
+    metadata: { resourceVersion: '7' },
+    items: objects,
+  });
   const whole = encodeProtobuf({ apiVersion: 'v1', kind: 'ConfigMap', ...objects[0]! }, schema);
   const frame = watchFrame('ADDED', whole);
   assert.equal(frame.readUInt32BE(0), frame.length - 4);
@@ -83,9 +117,19 @@ test('objects within objects are read in either form', () => {
 
 test('zero values that Go sends are gone after decoding', () => {
   const schema = schemaOf('', 'v1', 'Pod')!;
-  const sent = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a', namespace: '', generateName: '' }, spec: { hostname: '', priority: 0 }, status: {} };
+  const sent = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'a', namespace: '', generateName: '' },
+    spec: { hostname: '', priority: 0 },
+    status: {},
+  };
   const { object } = decodeProtobuf(encodeProtobuf(sent as unknown as KubeObject, schema), schemaOf);
-  assert.deepEqual(decodeObject(object, schema, { fieldValidation: 'Strict' }).object, { ...sent, metadata: { name: 'a' }, spec: { priority: 0 } });
+  assert.deepEqual(decodeObject(object, schema, { fieldValidation: 'Strict' }).object, {
+    ...sent,
+    metadata: { name: 'a' },
+    spec: { priority: 0 },
+  });
 });
 
 test('bad bytes are a bad request', () => {

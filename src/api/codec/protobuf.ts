@@ -92,7 +92,9 @@ function decode(bytes: Uint8Array, lookup: SchemaLookup): { object: KubeObject; 
   const { group, version } = parseGroupVersion(apiVersion);
   const schema = lookup(group, version, kind);
   if (!schema) throw new RangeError(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-  const message = readMessage(new Reader(raw), schema, (nested) => (isProtobuf(nested) ? decode(nested, lookup).object : parseJson(nested)));
+  const message = readMessage(new Reader(raw), schema, (nested) =>
+    isProtobuf(nested) ? decode(nested, lookup).object : parseJson(nested),
+  );
   return { object: { apiVersion, kind, ...message } as unknown as KubeObject, schema };
 }
 

@@ -1,13 +1,54 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addQuantities, bytesOf, canonicalQuantity, compareQuantities, cpuMillis, parseQuantity, quantityToNumber, subtractQuantities } from './quantity.ts';
+import {
+  addQuantities,
+  bytesOf,
+  canonicalQuantity,
+  compareQuantities,
+  cpuMillis,
+  parseQuantity,
+  quantityToNumber,
+  subtractQuantities,
+} from './quantity.ts';
 
 test('canonical text', () => {
   const table: Readonly<Record<string, string>> = {
-    '0': '0', '0m': '0', '-0': '0', '0Mi': '0', '00': '0', '0.5': '500m', '.5': '500m', '1.': '1', '1.5': '1500m', '100m': '100m', '1000m': '1', '0100m': '100m',
-    '1024Mi': '1Gi', '0.5Gi': '512Mi', '1.5Gi': '1536Mi', '1000Ki': '1000Ki', '512': '512', '1Ki': '1Ki', '0.5Ki': '512', '1024': '1024',
-    '1e3': '1e3', '1000e0': '1e3', '5E-3': '5e-3', '12E': '12E', '1000k': '1M', '0.0000000001': '1n', '1.0000000001': '1000000001n', '-1.5': '-1500m', '+2': '2',
-    '10e': '', '9223372036854775808': '9223372036854775807', '1e100': '9223372036854775807', '100': '100', '1000': '1k', '129e6': '129e6', '0.1Ki': '102400m',
+    '0': '0',
+    '0m': '0',
+    '-0': '0',
+    '0Mi': '0',
+    '00': '0',
+    '0.5': '500m',
+    '.5': '500m',
+    '1.': '1',
+    '1.5': '1500m',
+    '100m': '100m',
+    '1000m': '1',
+    '0100m': '100m',
+    '1024Mi': '1Gi',
+    '0.5Gi': '512Mi',
+    '1.5Gi': '1536Mi',
+    '1000Ki': '1000Ki',
+    '512': '512',
+    '1Ki': '1Ki',
+    '0.5Ki': '512',
+    '1024': '1024',
+    '1e3': '1e3',
+    '1000e0': '1e3',
+    '5E-3': '5e-3',
+    '12E': '12E',
+    '1000k': '1M',
+    '0.0000000001': '1n',
+    '1.0000000001': '1000000001n',
+    '-1.5': '-1500m',
+    '+2': '2',
+    '10e': '',
+    '9223372036854775808': '9223372036854775807',
+    '1e100': '9223372036854775807',
+    '100': '100',
+    '1000': '1k',
+    '129e6': '129e6',
+    '0.1Ki': '102400m',
   };
   for (const [text, expected] of Object.entries(table)) {
     if (expected) assert.equal(canonicalQuantity(text), expected, text);
@@ -15,8 +56,10 @@ test('canonical text', () => {
 });
 
 test('what is no quantity is refused in the words of upstream', () => {
-  for (const text of ['', 'abc', '1 Gi', '.', '1.2.3', ' 1', '--1', '1Gib']) assert.throws(() => parseQuantity(text), { name: 'RangeError', message: /quantities must match the regular expression/ }, text);
-  for (const text of ['10e', '1K', '1iM', '1Kii', '1GiGi', '1mm']) assert.throws(() => parseQuantity(text), { message: "unable to parse quantity's suffix" }, text);
+  for (const text of ['', 'abc', '1 Gi', '.', '1.2.3', ' 1', '--1', '1Gib'])
+    assert.throws(() => parseQuantity(text), { name: 'RangeError', message: /quantities must match the regular expression/ }, text);
+  for (const text of ['10e', '1K', '1iM', '1Kii', '1GiGi', '1mm'])
+    assert.throws(() => parseQuantity(text), { message: "unable to parse quantity's suffix" }, text);
 });
 
 test('numbers', () => {

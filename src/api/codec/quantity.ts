@@ -24,7 +24,7 @@ const BINARY_SUFFIX = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 /** Throws RangeError with upstream's message when `text` is no quantity. */
 export function parseQuantity(text: string): Quantity {
   const match = PATTERN.exec(text);
-  if (!match || match[2] === '' && !match[3]) throw new RangeError(FORMAT_WRONG);
+  if (!match || (match[2] === '' && !match[3])) throw new RangeError(FORMAT_WRONG);
   const [, sign, whole, fraction = '', suffix] = match as unknown as [string, string, string, string | undefined, string];
   const { base, exponent, format } = suffixOf(suffix);
   const digits = BigInt(whole + fraction);

@@ -7,7 +7,8 @@ test('times', () => {
   assert.equal(canonicalTime('2026-02-28T23:30:00.999-01:00'), '2026-03-01T00:30:00Z');
   assert.equal(canonicalMicroTime('2026-02-28T23:30:00.1234567Z'), '2026-02-28T23:30:00.123456Z');
   assert.equal(canonicalMicroTime('2026-02-28T23:30:00Z'), '2026-02-28T23:30:00.000000Z');
-  for (const text of ['', 'now', '2026-02-30T00:00:00Z', '2026-01-01', '2026-01-01T25:00:00Z']) assert.throws(() => canonicalTime(text), /^RangeError: parsing time/, text);
+  for (const text of ['', 'now', '2026-02-30T00:00:00Z', '2026-01-01', '2026-01-01T25:00:00Z'])
+    assert.throws(() => canonicalTime(text), /^RangeError: parsing time/, text);
 });
 
 test('base64', () => {

@@ -45,7 +45,16 @@ export function canonicalBase64(text: string): string {
   throw new RangeError(`illegal base64 data at input byte ${bad ? bad.index : joined.length - (joined.length % 4)}`);
 }
 
-const UNITS: Readonly<Record<string, bigint>> = { ns: 1n, us: 1_000n, 'µs': 1_000n, 'μs': 1_000n, ms: 1_000_000n, s: 1_000_000_000n, m: 60_000_000_000n, h: 3_600_000_000_000n };
+const UNITS: Readonly<Record<string, bigint>> = {
+  ns: 1n,
+  us: 1_000n,
+  µs: 1_000n,
+  μs: 1_000n,
+  ms: 1_000_000n,
+  s: 1_000_000_000n,
+  m: 60_000_000_000n,
+  h: 3_600_000_000_000n,
+};
 
 /** metav1.Duration in nanoseconds: Go's `1h2m3.5s`. */
 export function parseDuration(text: string): bigint {
@@ -69,7 +78,8 @@ export function formatDuration(nanoseconds: bigint): string {
   const sign = nanoseconds < 0n ? '-' : '';
   const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
   if (size < 1_000_000_000n) {
-    const [unit, scale] = size < 1_000n ? (['ns', 1n] as const) : size < 1_000_000n ? (['µs', 1_000n] as const) : (['ms', 1_000_000n] as const);
+    const [unit, scale] =
+      size < 1_000n ? (['ns', 1n] as const) : size < 1_000_000n ? (['µs', 1_000n] as const) : (['ms', 1_000_000n] as const);
     return `${sign}${decimal(size, scale)}${unit}`;
   }
   const minutes = size / UNITS['m']!;
@@ -79,6 +89,9 @@ export function formatDuration(nanoseconds: bigint): string {
 }
 
 function decimal(value: bigint, scale: bigint): string {
-  const fraction = (value % scale).toString().padStart(scale.toString().length - 1, '0').replace(/0+$/, '');
+  const fraction = (value % scale)
+    .toString()
+    .padStart(scale.toString().length - 1, '0')
+    .replace(/0+$/, '');
   return scale === 1n || fraction === '' ? String(value / scale) : `${value / scale}.${fraction}`;
 }

@@ -56,7 +56,9 @@ test('protobufjs reads our messages with the published definitions', { skip }, a
   await root.load('k8s.io/api/core/v1/generated.proto');
   const type = root.lookupType('k8s.io.api.core.v1.Pod');
   const { object } = objects().find(({ name }) => name === 'core.v1.Pod.json')!;
-  const pod = type.toObject(type.decode(encodeMessage(object, lookup(object)!)), { longs: Number }) as { spec: { volumes: { name: string; volumeSource: object }[]; nodeName: string } };
+  const pod = type.toObject(type.decode(encodeMessage(object, lookup(object)!)), { longs: Number }) as {
+    spec: { volumes: { name: string; volumeSource: object }[]; nodeName: string };
+  };
   const spec = object['spec'] as typeof pod.spec;
   assert.equal(pod.spec.nodeName, spec.nodeName);
   assert.equal(pod.spec.volumes[0]!.name, spec.volumes[0]!.name);

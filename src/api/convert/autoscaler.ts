@@ -14,9 +14,21 @@ const BEHAVIOR = 'autoscaling.alpha.kubernetes.io/behavior';
 export function autoscalerToV2(object: KubeObject): KubeObject {
   const { targetCPUUtilizationPercentage: percentage, ...spec } = (object['spec'] ?? {}) as Part;
   const { currentCPUUtilizationPercentage: current, ...status } = (object['status'] ?? {}) as Part;
-  const { [METRICS]: metrics, [CURRENT]: currentMetrics, [CONDITIONS]: conditions, [BEHAVIOR]: behavior, ...annotations } = object.metadata.annotations ?? {};
-  const targets = [...list(metrics).map((metric) => mapMetric(metric, sourceToV2)), ...(percentage === undefined ? [] : [cpuTarget(percentage)])];
-  const observed = [...list(currentMetrics).map((metric) => mapMetric(metric, statusToV2)), ...(current === undefined ? [] : [cpuStatus(current)])];
+  const {
+    [METRICS]: metrics,
+    [CURRENT]: currentMetrics,
+    [CONDITIONS]: conditions,
+    [BEHAVIOR]: behavior,
+    ...annotations
+  } = object.metadata.annotations ?? {};
+  const targets = [
+    ...list(metrics).map((metric) => mapMetric(metric, sourceToV2)),
+    ...(percentage === undefined ? [] : [cpuTarget(percentage)]),
+  ];
+  const observed = [
+    ...list(currentMetrics).map((metric) => mapMetric(metric, statusToV2)),
+    ...(current === undefined ? [] : [cpuStatus(current)]),
+  ];
   return {
     ...object,
     metadata: withAnnotations(object.metadata, annotations),
@@ -65,7 +77,10 @@ function list(text: string | undefined): readonly Part[] {
   return Array.isArray(value) ? (value as Part[]) : [];
 }
 
-const cpuTarget = (averageUtilization: unknown): Part => ({ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } });
+const cpuTarget = (averageUtilization: unknown): Part => ({
+  type: 'Resource',
+  resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } },
+});
 const cpuStatus = (averageUtilization: unknown): Part => ({ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization } } });
 const isCpu = (metric: Part): boolean => metric['type'] === 'Resource' && (metric['resource'] as Part | undefined)?.['name'] === 'cpu';
 const isCpuTarget = (metric: Part): boolean => isCpu(metric) && utilization(metric, 'target') !== undefined;
@@ -83,7 +98,8 @@ function mapMetric(metric: Part, change: (source: Part, type: string) => Part): 
 }
 
 function sourceToV2(source: Part, type: string): Part {
-  const { targetAverageUtilization, targetAverageValue, targetValue, averageValue, metricName, metricSelector, selector, target, ...rest } = source;
+  const { targetAverageUtilization, targetAverageValue, targetValue, averageValue, metricName, metricSelector, selector, target, ...rest } =
+    source;
   const aim = targetOf(targetAverageUtilization, targetAverageValue ?? averageValue, targetValue);
   if (metricName === undefined) return { ...rest, target: aim };
   const metric = defined({ name: metricName, selector: metricSelector ?? selector });
@@ -101,13 +117,28 @@ function sourceToV1(source: Part, type: string): Part {
   const { averageUtilization, averageValue, value } = (target ?? {}) as Part;
   const { name, selector } = (metric ?? {}) as Part;
   if (type === 'Object') return { ...rest, target: describedObject, metricName: name, targetValue: value ?? '0', selector, averageValue };
-  if (type === 'External') return { ...rest, metricName: name, metricSelector: selector, targetValue: value, targetAverageValue: averageValue };
+  if (type === 'External')
+    return { ...rest, metricName: name, metricSelector: selector, targetValue: value, targetAverageValue: averageValue };
   return { ...rest, metricName: name, selector, targetAverageUtilization: averageUtilization, targetAverageValue: averageValue };
 }
 
 function statusToV2(source: Part, type: string): Part {
-  const { currentAverageUtilization, currentAverageValue, currentValue, averageValue, metricName, metricSelector, selector, target, ...rest } = source;
-  const current = defined({ averageUtilization: currentAverageUtilization, averageValue: currentAverageValue ?? averageValue, value: currentValue });
+  const {
+    currentAverageUtilization,
+    currentAverageValue,
+    currentValue,
+    averageValue,
+    metricName,
+    metricSelector,
+    selector,
+    target,
+    ...rest
+  } = source;
+  const current = defined({
+    averageUtilization: currentAverageUtilization,
+    averageValue: currentAverageValue ?? averageValue,
+    value: currentValue,
+  });
   if (metricName === undefined) return { ...rest, current };
   const metric = defined({ name: metricName, selector: metricSelector ?? selector });
   return { ...rest, ...(type === 'Object' ? { describedObject: target } : {}), metric, current };
@@ -118,7 +149,8 @@ function statusToV1(source: Part, type: string): Part {
   const { averageUtilization, averageValue, value } = (current ?? {}) as Part;
   const { name, selector } = (metric ?? {}) as Part;
   if (type === 'Object') return { ...rest, target: describedObject, metricName: name, currentValue: value ?? '0', selector, averageValue };
-  if (type === 'External') return { ...rest, metricName: name, metricSelector: selector, currentValue: value ?? '0', currentAverageValue: averageValue };
+  if (type === 'External')
+    return { ...rest, metricName: name, metricSelector: selector, currentValue: value ?? '0', currentAverageValue: averageValue };
   return { ...rest, metricName: name, selector, currentAverageUtilization: averageUtilization, currentAverageValue: averageValue ?? '0' };
 }
 

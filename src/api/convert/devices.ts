@@ -22,7 +22,13 @@ export function claimTemplateFromV1(template: KubeObject): KubeObject {
 }
 
 export function sliceToV1(slice: KubeObject): KubeObject {
-  return { ...slice, ...at(slice, 'spec', (spec) => ({ ...spec, ...each(spec, 'devices', ({ basic, ...device }) => ({ ...device, ...(basic as Part | undefined) })) })) };
+  return {
+    ...slice,
+    ...at(slice, 'spec', (spec) => ({
+      ...spec,
+      ...each(spec, 'devices', ({ basic, ...device }) => ({ ...device, ...(basic as Part | undefined) })),
+    })),
+  };
 }
 
 export function sliceFromV1(slice: KubeObject): KubeObject {

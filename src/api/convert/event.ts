@@ -13,7 +13,15 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 const CORE_NAMES = Object.fromEntries(Object.entries(NAMES).map(([newer, core]) => [core, newer]));
 /** What core/v1 writes even when it is empty. */
-const CORE_ALWAYS = { involvedObject: {}, source: {}, firstTimestamp: null, lastTimestamp: null, eventTime: null, reportingComponent: '', reportingInstance: '' };
+const CORE_ALWAYS = {
+  involvedObject: {},
+  source: {},
+  firstTimestamp: null,
+  lastTimestamp: null,
+  eventTime: null,
+  reportingComponent: '',
+  reportingInstance: '',
+};
 
 export function eventToCore(object: KubeObject): KubeObject {
   return { ...rename(object, NAMES), ...absent(object, CORE_ALWAYS, CORE_NAMES) };
@@ -33,6 +41,10 @@ function rename(object: KubeObject, names: Readonly<Record<string, string>>): Ku
   return result as KubeObject;
 }
 
-function absent(object: KubeObject, always: Readonly<Record<string, unknown>>, newer: Readonly<Record<string, string>>): Record<string, unknown> {
+function absent(
+  object: KubeObject,
+  always: Readonly<Record<string, unknown>>,
+  newer: Readonly<Record<string, string>>,
+): Record<string, unknown> {
   return Object.fromEntries(Object.entries(always).filter(([key]) => !((newer[key] ?? key) in object)));
 }

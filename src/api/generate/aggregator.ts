@@ -18,15 +18,31 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
     'int32 groupPriorityMinimum 7',
     'int32 versionPriority 8',
   ],
-  APIServiceCondition: ['string type 1', 'string status 2', 'metav1.Time lastTransitionTime,omitempty 3', 'string reason,omitempty 4', 'string message,omitempty 5'],
+  APIServiceCondition: [
+    'string type 1',
+    'string status 2',
+    'metav1.Time lastTransitionTime,omitempty 3',
+    'string reason,omitempty 4',
+    'string message,omitempty 5',
+  ],
   APIServiceStatus: ['[]APIServiceCondition conditions,omitempty 1 patchMergeKey=type patchStrategy=merge listType=map listMapKey=type'],
-  APIService: ['metav1.TypeMeta ,inline', 'metav1.ObjectMeta metadata,omitempty 1', 'APIServiceSpec spec,omitempty 2', 'APIServiceStatus status,omitempty 3'],
+  APIService: [
+    'metav1.TypeMeta ,inline',
+    'metav1.ObjectMeta metadata,omitempty 1',
+    'APIServiceSpec spec,omitempty 2',
+    'APIServiceStatus status,omitempty 3',
+  ],
   APIServiceList: ['metav1.TypeMeta ,inline', 'metav1.ListMeta metadata,omitempty 1', '[]APIService items 2'],
 };
 
 export function aggregatorPackage(): GoPackage {
   const types = new Map<string, GoType>();
-  const result: GoPackage = { path: AGGREGATOR_PATH, types, constants: new Map(), imports: new Map([['metav1', 'k8s.io/apimachinery/pkg/apis/meta/v1']]) };
+  const result: GoPackage = {
+    path: AGGREGATOR_PATH,
+    types,
+    constants: new Map(),
+    imports: new Map([['metav1', 'k8s.io/apimachinery/pkg/apis/meta/v1']]),
+  };
   for (const [name, rows] of Object.entries(TYPES)) types.set(name, { name, package: result, markers: [], fields: rows.map(fieldOf) });
   return result;
 }
@@ -35,5 +51,10 @@ function fieldOf(row: string): GoField {
   const [type, json, number, ...markers] = row.split(' ') as [string, string, string | undefined, ...string[]];
   const wire = /^\*?(?:int32|bool)$/.test(type) ? 'varint' : 'bytes';
   const tags: Record<string, string> = number ? { json, protobuf: `${wire},${number},opt` } : { json };
-  return { name: json.startsWith(',') ? '' : json.split(',')[0]!, type, tags, markers: markers.map((text) => ({ name: text.split('=')[0]!, value: text.split('=')[1]! })) };
+  return {
+    name: json.startsWith(',') ? '' : json.split(',')[0]!,
+    type,
+    tags,
+    markers: markers.map((text) => ({ name: text.split('=')[0]!, value: text.split('=')[1]! })),
+  };
 }

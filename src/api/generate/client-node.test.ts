@@ -9,7 +9,11 @@ import { builtinResources, schemaOf } from '../scheme.ts';
 import { modelOf } from './descriptions.ts';
 
 const MODELS = fileURLToPath(new URL('../../../node_modules/@kubernetes/client-node/dist/gen/models', import.meta.url));
-const models = new Set(readdirSync(MODELS).filter((file) => file.endsWith('.d.ts')).map((file) => file.slice(0, -'.d.ts'.length)));
+const models = new Set(
+  readdirSync(MODELS)
+    .filter((file) => file.endsWith('.d.ts'))
+    .map((file) => file.slice(0, -'.d.ts'.length)),
+);
 
 /** Field to whether it is required, as the model declares it. Names that TypeScript or JavaScript reserves carry an underscore there. */
 function declared(model: string): Map<string, boolean> {
@@ -17,7 +21,9 @@ function declared(model: string): Map<string, boolean> {
   const script = readFileSync(join(MODELS, `${model}.js`), 'utf8');
   const jsonNames = new Map([...script.matchAll(/"name": "([^"]+)",\s+"baseName": "([^"]+)"/g)].map(([, name, json]) => [name!, json!]));
   const body = source.slice(source.indexOf(`export declare class ${model} {`));
-  return new Map([...body.matchAll(/^ {4}'([^']+)'(\??):/gm)].map(([, name, optional]) => [jsonNames.get(name!) ?? name!, optional === '']));
+  return new Map(
+    [...body.matchAll(/^ {4}'([^']+)'(\??):/gm)].map(([, name, optional]) => [jsonNames.get(name!) ?? name!, optional === '']),
+  );
 }
 
 /** Every named object that the served kinds are made of. client-node keeps models of versions that are gone; those are not in it. */

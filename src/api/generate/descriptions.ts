@@ -8,11 +8,16 @@ import { gzipSync } from 'node:zlib';
 import { definitionNames } from '../schema/table.ts';
 
 /** Prefixes that client-node gives to models whose names would collide: `CoreV1Event`. */
-const PREFIXED = /^(Core|Discovery|Events|Rbac|Flowcontrol|Resource|Storage|Authentication|Apiextensions|Apiregistration|Admissionregistration)V/;
+const PREFIXED =
+  /^(Core|Discovery|Events|Rbac|Flowcontrol|Resource|Storage|Authentication|Apiextensions|Apiregistration|Admissionregistration)V/;
 
 /** Writes gzipped JSON: definition name to `{ '': type's text, field: text }`. `modelsDir` is client-node's `dist/gen/models`. */
 export function writeDescriptions(modelsDir: string, targetFile: string): void {
-  const models = new Set(readdirSync(modelsDir).filter((file) => file.endsWith('.d.ts')).map((file) => file.slice(0, -'.d.ts'.length)));
+  const models = new Set(
+    readdirSync(modelsDir)
+      .filter((file) => file.endsWith('.d.ts'))
+      .map((file) => file.slice(0, -'.d.ts'.length)),
+  );
   const result: Record<string, Record<string, string>> = {};
   for (const name of definitionNames()) {
     const model = modelOf(name, models);

@@ -12,10 +12,42 @@ export const PACKAGES: readonly (readonly [path: string, name: string])[] = [
   ['k8s.io/apimachinery/pkg/apis/meta/v1', 'io.k8s.apimachinery.pkg.apis.meta.v1'],
   ['k8s.io/apimachinery/pkg/version', 'io.k8s.apimachinery.pkg.version'],
   ...[
-    'core/v1', 'admission/v1', 'admissionregistration/v1', 'admissionregistration/v1beta1', 'admissionregistration/v1alpha1', 'apidiscovery/v2', 'apidiscovery/v2beta1',
-    'apiserverinternal/v1alpha1', 'apps/v1', 'authentication/v1', 'authorization/v1', 'autoscaling/v1', 'autoscaling/v2', 'batch/v1', 'certificates/v1', 'certificates/v1beta1',
-    'certificates/v1alpha1', 'coordination/v1', 'coordination/v1beta1', 'coordination/v1alpha2', 'discovery/v1', 'events/v1', 'flowcontrol/v1', 'networking/v1', 'networking/v1beta1',
-    'node/v1', 'policy/v1', 'rbac/v1', 'resource/v1', 'resource/v1beta2', 'resource/v1beta1', 'resource/v1alpha3', 'scheduling/v1', 'scheduling/v1alpha2', 'storage/v1', 'storage/v1beta1',
+    'core/v1',
+    'admission/v1',
+    'admissionregistration/v1',
+    'admissionregistration/v1beta1',
+    'admissionregistration/v1alpha1',
+    'apidiscovery/v2',
+    'apidiscovery/v2beta1',
+    'apiserverinternal/v1alpha1',
+    'apps/v1',
+    'authentication/v1',
+    'authorization/v1',
+    'autoscaling/v1',
+    'autoscaling/v2',
+    'batch/v1',
+    'certificates/v1',
+    'certificates/v1beta1',
+    'certificates/v1alpha1',
+    'coordination/v1',
+    'coordination/v1beta1',
+    'coordination/v1alpha2',
+    'discovery/v1',
+    'events/v1',
+    'flowcontrol/v1',
+    'networking/v1',
+    'networking/v1beta1',
+    'node/v1',
+    'policy/v1',
+    'rbac/v1',
+    'resource/v1',
+    'resource/v1beta2',
+    'resource/v1beta1',
+    'resource/v1alpha3',
+    'scheduling/v1',
+    'scheduling/v1alpha2',
+    'storage/v1',
+    'storage/v1beta1',
     'storagemigration/v1beta1',
   ].map((path) => [`k8s.io/api/${path}`, `io.k8s.api.${path.replace('/', '.')}`] as const),
   ['k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1', 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1'],
@@ -39,7 +71,18 @@ const SPECIAL: Readonly<Record<string, string>> = {
   'k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrBool': 'O',
   'k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSONSchemaPropsOrStringArray': 'S',
 };
-const BUILTIN: Readonly<Record<string, string>> = { string: 's', bool: 'b', int32: 'i', int: 'i', uint16: 'i', int64: 'I', uint64: 'I', float64: 'd', byte: 'y', 'interface{}': 'a' };
+const BUILTIN: Readonly<Record<string, string>> = {
+  string: 's',
+  bool: 'b',
+  int32: 'i',
+  int: 'i',
+  uint16: 'i',
+  int64: 'I',
+  uint64: 'I',
+  float64: 'd',
+  byte: 'y',
+  'interface{}': 'a',
+};
 
 export class FactTable {
   readonly #packages = new Map<string, GoPackage>();
@@ -59,7 +102,12 @@ export class FactTable {
   }
 
   #number(type: GoType): void {
-    if (!type.fields || SPECIAL[`${type.package.path}.${type.name}`] || (type.fields.length > 0 && !type.fields.some((field) => field.tags['json']))) return;
+    if (
+      !type.fields ||
+      SPECIAL[`${type.package.path}.${type.name}`] ||
+      (type.fields.length > 0 && !type.fields.some((field) => field.tags['json']))
+    )
+      return;
     this.#indexes.set(type, this.#types.length);
     this.#types.push(type);
   }

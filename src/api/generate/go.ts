@@ -71,13 +71,15 @@ function readSource(source: string, target: GoPackage): void {
 
 function readImports(source: string, imports: Map<string, string>): void {
   const block = /^import \(([\s\S]*?)^\)/m.exec(source)?.[1] ?? '';
-  for (const [, name, path] of block.matchAll(/^\s*(\w+)?\s*"([^"]+)"/gm)) imports.set(name ?? path!.slice(path!.lastIndexOf('/') + 1), path!);
+  for (const [, name, path] of block.matchAll(/^\s*(\w+)?\s*"([^"]+)"/gm))
+    imports.set(name ?? path!.slice(path!.lastIndexOf('/') + 1), path!);
 }
 
 function readType(lines: readonly string[], start: number, match: RegExpExecArray, markers: readonly Marker[], target: GoPackage): number {
   const [, name, , kind, opens] = match;
   if (kind !== 'struct' && kind !== 'struct{}') {
-    if (!kind!.startsWith('interface') && !kind!.startsWith('func')) target.types.set(name!, { name: name!, package: target, markers, underlying: kind! });
+    if (!kind!.startsWith('interface') && !kind!.startsWith('func'))
+      target.types.set(name!, { name: name!, package: target, markers, underlying: kind! });
     return start;
   }
   const fields: GoField[] = [];

@@ -73,7 +73,13 @@ export function openapiV2(resources: readonly ResourceInfo[], options: DocumentO
 
 const BEARER = { description: 'Bearer Token authentication', type: 'apiKey', name: 'authorization', in: 'header' };
 
-function build(version: 2 | 3, own: readonly ResourceInfo[], dialect: Dialect, options: DocumentOptions, all: readonly ResourceInfo[]): { paths: Node; definitions: Node } {
+function build(
+  version: 2 | 3,
+  own: readonly ResourceInfo[],
+  dialect: Dialect,
+  options: DocumentOptions,
+  all: readonly ResourceInfo[],
+): { paths: Node; definitions: Node } {
   const definitions = new Definitions(version, options.descriptions ?? NO_DESCRIPTIONS, kindsOf(own, all));
   const context: PathContext = { dialect, definitions, kind: (group, kindVersion, kind) => kindOf(own, group, kindVersion, kind) };
   const paths: Record<string, Node> = {};
@@ -94,7 +100,9 @@ function kindOf(own: readonly ResourceInfo[], group: string, version: string, ki
   const builtin = schemaOf(group, version, kind);
   if (builtin?.name) return { schema: builtin, name: builtin.name };
   const isList = kind.endsWith('List');
-  const info = own.find((candidate) => candidate.group === group && candidate.version === version && candidate.kind === (isList ? kind.slice(0, -4) : kind));
+  const info = own.find(
+    (candidate) => candidate.group === group && candidate.version === version && candidate.kind === (isList ? kind.slice(0, -4) : kind),
+  );
   if (!info) return undefined;
   const name = customName(group, version, kind);
   return { schema: isList ? customList(info) : info.schema, name };
@@ -129,34 +137,73 @@ function kindsOf(own: readonly ResourceInfo[], all: readonly ResourceInfo[]): Re
   for (const { group, version, kind, subresources } of own) {
     add(group, version, kind);
     add(group, version, `${kind}List`);
-    for (const subresource of subresources) if (!subresource.kind.endsWith('Options')) add(subresource.group, subresource.version, subresource.kind);
+    for (const subresource of subresources)
+      if (!subresource.kind.endsWith('Options')) add(subresource.group, subresource.version, subresource.kind);
   }
   add('', 'v1', 'Status');
   const versions = [...new Map(all.map((info) => [groupVersion(info), info])).values()];
-  for (const kind of ['DeleteOptions', 'WatchEvent']) kinds.set(`${META}.${kind}`, versions.map(({ group, version }) => ({ group, version, kind })));
+  for (const kind of ['DeleteOptions', 'WatchEvent'])
+    kinds.set(
+      `${META}.${kind}`,
+      versions.map(({ group, version }) => ({ group, version, kind })),
+    );
   return kinds;
 }
 
 const V3: Dialect = {
-  parameter: ({ name, in: place, type, description }) => ({ name, in: place, description, ...(place === 'path' ? { required: true } : {}), schema: { type, uniqueItems: true } }),
+  parameter: ({ name, in: place, type, description }) => ({
+    name,
+    in: place,
+    description,
+    ...(place === 'path' ? { required: true } : {}),
+    schema: { type, uniqueItems: true },
+  }),
   operation: (parameters, body, answer, codes) => ({
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: { ...(body.required ? { required: true } : {}), content: Object.fromEntries(body.types.map((type) => [type, { schema: body.schema }])) } } : {}),
+    ...(body
+      ? {
+          requestBody: {
+            ...(body.required ? { required: true } : {}),
+            content: Object.fromEntries(body.types.map((type) => [type, { schema: body.schema }])),
+          },
+        }
+      : {}),
     responses: {
-      ...Object.fromEntries(codes.map((code) => [code, { description: REASONS[code], content: Object.fromEntries((answer['$ref'] ? TYPES : ['*/*']).map((type) => [type, { schema: answer }])) }])),
+      ...Object.fromEntries(
+        codes.map((code) => [
+          code,
+          {
+            description: REASONS[code],
+            content: Object.fromEntries((answer['$ref'] ? TYPES : ['*/*']).map((type) => [type, { schema: answer }])),
+          },
+        ]),
+      ),
       401: { description: 'Unauthorized' },
     },
   }),
 };
 
 const V2: Dialect = {
-  parameter: ({ name, in: place, type, description }) => ({ uniqueItems: true, type, description, name, in: place, ...(place === 'path' ? { required: true } : {}) }),
+  parameter: ({ name, in: place, type, description }) => ({
+    uniqueItems: true,
+    type,
+    description,
+    name,
+    in: place,
+    ...(place === 'path' ? { required: true } : {}),
+  }),
   operation: (parameters, body, answer, codes) => ({
     consumes: body?.types ?? ['*/*'],
     produces: answer['$ref'] ? TYPES : ['*/*'],
     schemes: ['https'],
-    parameters: [...(body ? [{ name: 'body', in: 'body', ...(body.required ? { required: true } : {}), schema: body.schema }] : []), ...parameters],
-    responses: { ...Object.fromEntries(codes.map((code) => [code, { description: REASONS[code], schema: answer }])), 401: { description: 'Unauthorized' } },
+    parameters: [
+      ...(body ? [{ name: 'body', in: 'body', ...(body.required ? { required: true } : {}), schema: body.schema }] : []),
+      ...parameters,
+    ],
+    responses: {
+      ...Object.fromEntries(codes.map((code) => [code, { description: REASONS[code], schema: answer }])),
+      401: { description: 'Unauthorized' },
+    },
   }),
 };
 

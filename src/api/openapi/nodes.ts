@@ -26,7 +26,11 @@ export class Definitions {
       const target: Node = {};
       this.nodes[name] = target;
       const description = this.#descriptions[name]?.[''];
-      Object.assign(target, description ? { description } : {}, schema.type === 'object' ? this.#object(schema, name) : this.#special(schema));
+      Object.assign(
+        target,
+        description ? { description } : {},
+        schema.type === 'object' ? this.#object(schema, name) : this.#special(schema),
+      );
       const kinds = this.#kinds.get(name);
       if (kinds) target['x-kubernetes-group-version-kind'] = kinds;
     }
@@ -50,7 +54,13 @@ export class Definitions {
       case 'bytes':
         return { type: 'string', format: 'byte' };
       default:
-        return { type: schema.type, ...(schema.format ? { format: schema.format } : {}), ...(schema.enum ? { enum: schema.enum } : {}), ...schema.rules, ...extensions(schema) };
+        return {
+          type: schema.type,
+          ...(schema.format ? { format: schema.format } : {}),
+          ...(schema.enum ? { enum: schema.enum } : {}),
+          ...schema.rules,
+          ...extensions(schema),
+        };
     }
   }
 
@@ -60,7 +70,9 @@ export class Definitions {
     const required = entries.filter(([, field]) => field.required).map(([field]) => field);
     return {
       type: 'object',
-      ...(entries.length > 0 ? { properties: Object.fromEntries(entries.map(([field, facts]) => [field, this.#field(facts, texts?.[field])])) } : {}),
+      ...(entries.length > 0
+        ? { properties: Object.fromEntries(entries.map(([field, facts]) => [field, this.#field(facts, texts?.[field])])) }
+        : {}),
       ...(required.length > 0 ? { required } : {}),
       ...schema.rules,
       ...(name === '' ? extensions(schema) : mapTypeOf(schema)),
@@ -95,7 +107,9 @@ export class Definitions {
       case 'quantity':
         return this.#version === 3 ? { oneOf: [{ type: 'string' }, { type: 'number' }] } : { type: 'string' };
       case 'intOrString':
-        return this.#version === 3 ? { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' } : { type: 'string', format: 'int-or-string' };
+        return this.#version === 3
+          ? { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' }
+          : { type: 'string', format: 'int-or-string' };
       case 'time':
       case 'microTime':
         return { type: 'string', format: 'date-time' };

@@ -14,7 +14,12 @@ interface Parameter {
 export interface Dialect {
   parameter(parameter: Parameter): Node;
   /** `required` is false for DeleteOptions. */
-  operation(parameters: readonly Node[], body: { schema: Node; types: readonly string[]; required: boolean } | undefined, answer: Node, codes: readonly number[]): Node;
+  operation(
+    parameters: readonly Node[],
+    body: { schema: Node; types: readonly string[]; required: boolean } | undefined,
+    answer: Node,
+    codes: readonly number[],
+  ): Node;
 }
 
 export interface PathContext {
@@ -51,7 +56,12 @@ const LIST = [
   query('timeoutSeconds', 'integer', 'How long a list or watch may take.'),
   query('watch', 'boolean', 'Answer with a stream of changes.'),
 ];
-const PATCH_TYPES = ['application/apply-patch+yaml', 'application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json'];
+const PATCH_TYPES = [
+  'application/apply-patch+yaml',
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+];
 const ANY_TYPE = ['*/*'];
 
 /** The paths of one resource and its subresources. */
@@ -85,7 +95,8 @@ class Operations {
     const list = this.#list();
     if (list && this.#info.verbs.includes('list')) path['get'] = this.#operation('list', LIST, undefined, list);
     if (this.#info.verbs.includes('create')) path['post'] = this.#operation('post', WRITE, own, own);
-    if (this.#info.verbs.includes('deletecollection')) path['delete'] = this.#operation('deletecollection', [...LIST, ...DELETE], this.#options(), this.#status());
+    if (this.#info.verbs.includes('deletecollection'))
+      path['delete'] = this.#operation('deletecollection', [...LIST, ...DELETE], this.#options(), this.#status());
     return path;
   }
 
@@ -120,20 +131,39 @@ class Operations {
     return path;
   }
 
-  #operation(action: string, parameters: readonly Parameter[], body: Kind | undefined, answer: Kind | undefined, suffix = '', gvk: Node = this.#gvk()): Node {
+  #operation(
+    action: string,
+    parameters: readonly Parameter[],
+    body: Kind | undefined,
+    answer: Kind | undefined,
+    suffix = '',
+    gvk: Node = this.#gvk(),
+  ): Node {
     const { dialect, definitions } = this.#context;
     const { group, version, kind, namespaced } = this.#info;
-    const names = [...(group || 'core').replace('.k8s.io', '').split('.'), version].map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join('');
+    const names = [...(group || 'core').replace('.k8s.io', '').split('.'), version]
+      .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+      .join('');
     const types = action === 'patch' ? PATCH_TYPES : ANY_TYPE;
     const node = dialect.operation(
       parameters.map((parameter) => dialect.parameter(parameter)),
-      body && { schema: definitions.reference(body.schema, body.name), types, required: action !== 'delete' && action !== 'deletecollection' },
+      body && {
+        schema: definitions.reference(body.schema, body.name),
+        types,
+        required: action !== 'delete' && action !== 'deletecollection',
+      },
       answer ? definitions.reference(answer.schema, answer.name) : { type: 'string' },
       action === 'post' ? [200, 201, 202] : action === 'put' || action === 'patch' ? [200, 201] : [200],
     );
     const scope = suffix === 'ForAllNamespaces' || !namespaced ? '' : 'Namespaced';
     const id = `${VERB_NAMES[action] ?? action}${names}${scope}${kind}${suffix}`;
-    return { ...node, operationId: id, tags: [groupVersion({ group: (group || 'core').replace('.k8s.io', ''), version }).replace('/', '_')], 'x-kubernetes-action': action, 'x-kubernetes-group-version-kind': gvk };
+    return {
+      ...node,
+      operationId: id,
+      tags: [groupVersion({ group: (group || 'core').replace('.k8s.io', ''), version }).replace('/', '_')],
+      'x-kubernetes-action': action,
+      'x-kubernetes-group-version-kind': gvk,
+    };
   }
 
   #gvk(): Node {
@@ -150,7 +180,8 @@ class Operations {
 
   #pathParameters(named: boolean): Node[] {
     const parameters = [PRETTY];
-    if (this.#info.namespaced) parameters.unshift({ name: 'namespace', in: 'path', type: 'string', description: 'The namespace of the objects.' });
+    if (this.#info.namespaced)
+      parameters.unshift({ name: 'namespace', in: 'path', type: 'string', description: 'The namespace of the objects.' });
     if (named) parameters.unshift({ name: 'name', in: 'path', type: 'string', description: `The name of the ${this.#info.kind}.` });
     return parameters.map((parameter) => this.#parameter(parameter));
   }

@@ -12,8 +12,26 @@ type Message = Readonly<Record<string, string>>;
 const MESSAGES: Readonly<Record<string, Message>> = {
   Document: { swagger: '1 text', info: '2 message Info', paths: '8 message Paths', definitions: '9 message Properties' },
   Info: { title: '1 text', version: '2 text' },
-  PathItem: { get: '2 message Operation', put: '3 message Operation', post: '4 message Operation', delete: '5 message Operation', patch: '8 message Operation', parameters: '9 parameters', 'x-': '10' },
-  Operation: { tags: '1 texts', description: '3 text', operationId: '5 text', produces: '6 texts', consumes: '7 texts', parameters: '8 parameters', responses: '9 responses', schemes: '10 texts', 'x-': '13' },
+  PathItem: {
+    get: '2 message Operation',
+    put: '3 message Operation',
+    post: '4 message Operation',
+    delete: '5 message Operation',
+    patch: '8 message Operation',
+    parameters: '9 parameters',
+    'x-': '10',
+  },
+  Operation: {
+    tags: '1 texts',
+    description: '3 text',
+    operationId: '5 text',
+    produces: '6 texts',
+    consumes: '7 texts',
+    parameters: '8 parameters',
+    responses: '9 responses',
+    schemes: '10 texts',
+    'x-': '13',
+  },
   Body: { description: '1 text', name: '2 text', in: '3 text', required: '4 flag', schema: '5 message Schema' },
   Path: { required: '1 flag', in: '2 text', description: '3 text', name: '4 text', type: '5 text', uniqueItems: '19 flag' },
   Query: { required: '1 flag', in: '2 text', description: '3 text', name: '4 text', type: '6 text', uniqueItems: '20 flag' },
@@ -44,7 +62,8 @@ export function encodeOpenapiV2(document: Node): Buffer {
 }
 
 function writeMessage(writer: ReverseWriter, node: Node, name: string): void {
-  if (name === 'Properties' || name === 'Paths') return writeNamed(writer, node, name === 'Paths' ? 2 : 1, name === 'Paths' ? 'PathItem' : 'Schema');
+  if (name === 'Properties' || name === 'Paths')
+    return writeNamed(writer, node, name === 'Paths' ? 2 : 1, name === 'Paths' ? 'PathItem' : 'Schema');
   const message = MESSAGES[name]!;
   if (message['x-']) writeExtensions(writer, node, Number(message['x-']));
   for (const [key, rule] of Object.entries(message).toReversed()) {
@@ -76,10 +95,12 @@ const FORMS: Readonly<Record<string, Form>> = {
   },
   type: (writer, number, value) => within(writer, number, () => writer.string(1, String(value))),
   items: (writer, number, value) => within(writer, number, () => within(writer, 1, () => writeMessage(writer, value as Node, 'Schema'))),
-  additional: (writer, number, value) => within(writer, number, () => within(writer, 1, () => writeMessage(writer, value as Node, 'Schema'))),
+  additional: (writer, number, value) =>
+    within(writer, number, () => within(writer, 1, () => writeMessage(writer, value as Node, 'Schema'))),
   answer: (writer, number, value) => within(writer, number, () => within(writer, 1, () => writeMessage(writer, value as Node, 'Schema'))),
   parameters: (writer, number, value) => {
-    for (const parameter of (value as readonly Node[]).toReversed()) within(writer, number, () => within(writer, 1, () => writeParameter(writer, parameter)));
+    for (const parameter of (value as readonly Node[]).toReversed())
+      within(writer, number, () => within(writer, 1, () => writeParameter(writer, parameter)));
   },
   responses: (writer, number, value) => within(writer, number, () => writeResponses(writer, value as Record<string, Node>)),
 };
@@ -93,7 +114,10 @@ function within(writer: ReverseWriter, number: number, write: () => void): void 
 function writeParameter(writer: ReverseWriter, parameter: Node): void {
   const place = parameter['in'];
   if (place === 'body') within(writer, 1, () => writeMessage(writer, parameter, 'Body'));
-  else within(writer, 2, () => within(writer, place === 'path' ? 4 : 3, () => writeMessage(writer, parameter, place === 'path' ? 'Path' : 'Query')));
+  else
+    within(writer, 2, () =>
+      within(writer, place === 'path' ? 4 : 3, () => writeMessage(writer, parameter, place === 'path' ? 'Path' : 'Query')),
+    );
 }
 
 function writeResponses(writer: ReverseWriter, responses: Record<string, Node>): void {

@@ -36,7 +36,17 @@ const ALL = ['all'];
 const EXTENSIONS = ['api-extensions'];
 const STATUS = ['status'];
 const SCALED = ['scale', 'status'];
-const POD_FIELDS = ['spec.hostNetwork', 'spec.nodeName', 'spec.restartPolicy', 'spec.schedulerName', 'spec.serviceAccountName', 'status.nominatedNodeName', 'status.phase', 'status.podIP', 'status.podIPs'];
+const POD_FIELDS = [
+  'spec.hostNetwork',
+  'spec.nodeName',
+  'spec.restartPolicy',
+  'spec.schedulerName',
+  'spec.serviceAccountName',
+  'status.nominatedNodeName',
+  'status.phase',
+  'status.podIP',
+  'status.podIPs',
+];
 const OBJECT_FIELDS = ['apiVersion', 'fieldPath', 'kind', 'name', 'namespace', 'resourceVersion', 'uid'];
 const EVENT_FIELDS = [...OBJECT_FIELDS.map((field) => `involvedObject.${field}`), 'reason', 'reportingComponent', 'source', 'type'];
 const NEW_EVENT_FIELDS = [...OBJECT_FIELDS.map((field) => `regarding.${field}`), 'reason', 'reportingController', 'type'];
@@ -57,7 +67,15 @@ const CORE: readonly ResourceRow[] = [
     subresources: ['finalize', 'status'],
     fields: ['status.phase'],
   },
-  { resource: 'nodes', kind: 'Node', cluster: true, short: ['no'], subresources: ['proxy', 'status'], prefix: 'minions', fields: ['spec.unschedulable'] },
+  {
+    resource: 'nodes',
+    kind: 'Node',
+    cluster: true,
+    short: ['no'],
+    subresources: ['proxy', 'status'],
+    prefix: 'minions',
+    fields: ['spec.unschedulable'],
+  },
   { resource: 'persistentvolumeclaims', kind: 'PersistentVolumeClaim', short: ['pvc'], subresources: STATUS },
   { resource: 'persistentvolumes', kind: 'PersistentVolume', cluster: true, short: ['pv'], subresources: STATUS },
   {
@@ -69,28 +87,78 @@ const CORE: readonly ResourceRow[] = [
     fields: POD_FIELDS,
   },
   { resource: 'podtemplates', kind: 'PodTemplate' },
-  { resource: 'replicationcontrollers', kind: 'ReplicationController', short: ['rc'], categories: ALL, subresources: SCALED, prefix: 'controllers', fields: ['status.replicas'] },
+  {
+    resource: 'replicationcontrollers',
+    kind: 'ReplicationController',
+    short: ['rc'],
+    categories: ALL,
+    subresources: SCALED,
+    prefix: 'controllers',
+    fields: ['status.replicas'],
+  },
   { resource: 'resourcequotas', kind: 'ResourceQuota', short: ['quota'], subresources: STATUS },
   { resource: 'secrets', kind: 'Secret', fields: ['type'] },
   { resource: 'serviceaccounts', kind: 'ServiceAccount', short: ['sa'], subresources: ['token'] },
-  { resource: 'services', kind: 'Service', short: ['svc'], categories: ALL, subresources: ['proxy', 'status'], prefix: 'services/specs', fields: ['spec.clusterIP', 'spec.type'] },
+  {
+    resource: 'services',
+    kind: 'Service',
+    short: ['svc'],
+    categories: ALL,
+    subresources: ['proxy', 'status'],
+    prefix: 'services/specs',
+    fields: ['spec.clusterIP', 'spec.type'],
+  },
 ];
 
 const AUTOSCALING: readonly ResourceRow[] = [
-  { resource: 'horizontalpodautoscalers', kind: 'HorizontalPodAutoscaler', short: ['hpa'], categories: ALL, subresources: STATUS, storageVersion: 'autoscaling/v2' },
+  {
+    resource: 'horizontalpodautoscalers',
+    kind: 'HorizontalPodAutoscaler',
+    short: ['hpa'],
+    categories: ALL,
+    subresources: STATUS,
+    storageVersion: 'autoscaling/v2',
+  },
 ];
 
 const MUTATING_POLICIES: readonly ResourceRow[] = [
-  { resource: 'mutatingadmissionpolicies', kind: 'MutatingAdmissionPolicy', cluster: true, categories: EXTENSIONS, storageVersion: 'admissionregistration.k8s.io/v1' },
-  { resource: 'mutatingadmissionpolicybindings', kind: 'MutatingAdmissionPolicyBinding', cluster: true, categories: EXTENSIONS, storageVersion: 'admissionregistration.k8s.io/v1' },
+  {
+    resource: 'mutatingadmissionpolicies',
+    kind: 'MutatingAdmissionPolicy',
+    cluster: true,
+    categories: EXTENSIONS,
+    storageVersion: 'admissionregistration.k8s.io/v1',
+  },
+  {
+    resource: 'mutatingadmissionpolicybindings',
+    kind: 'MutatingAdmissionPolicyBinding',
+    cluster: true,
+    categories: EXTENSIONS,
+    storageVersion: 'admissionregistration.k8s.io/v1',
+  },
 ];
 
-const BUNDLES: ResourceRow = { resource: 'clustertrustbundles', kind: 'ClusterTrustBundle', cluster: true, storageVersion: 'certificates.k8s.io/v1beta1', fields: ['spec.signerName'] };
+const BUNDLES: ResourceRow = {
+  resource: 'clustertrustbundles',
+  kind: 'ClusterTrustBundle',
+  cluster: true,
+  storageVersion: 'certificates.k8s.io/v1beta1',
+  fields: ['spec.signerName'],
+};
 
-const LEASE_CANDIDATES: readonly ResourceRow[] = [{ resource: 'leasecandidates', kind: 'LeaseCandidate', storageVersion: 'coordination.k8s.io/v1beta1' }];
+const LEASE_CANDIDATES: readonly ResourceRow[] = [
+  { resource: 'leasecandidates', kind: 'LeaseCandidate', storageVersion: 'coordination.k8s.io/v1beta1' },
+];
 
 const ADDRESSES: readonly ResourceRow[] = [
-  { resource: 'ipaddresses', kind: 'IPAddress', cluster: true, short: ['ip'], storageVersion: 'networking.k8s.io/v1', fields: ['spec.parentRef.group', 'spec.parentRef.name', 'spec.parentRef.namespace', 'spec.parentRef.resource'] },
+  {
+    resource: 'ipaddresses',
+    kind: 'IPAddress',
+    cluster: true,
+    short: ['ip'],
+    storageVersion: 'networking.k8s.io/v1',
+    fields: ['spec.parentRef.group', 'spec.parentRef.name', 'spec.parentRef.namespace', 'spec.parentRef.resource'],
+  },
   { resource: 'servicecidrs', kind: 'ServiceCIDR', cluster: true, subresources: STATUS, storageVersion: 'networking.k8s.io/v1' },
 ];
 
@@ -98,14 +166,37 @@ const DEVICES: readonly ResourceRow[] = [
   { resource: 'deviceclasses', kind: 'DeviceClass', cluster: true, storageVersion: 'resource.k8s.io/v1' },
   { resource: 'resourceclaims', kind: 'ResourceClaim', subresources: STATUS, storageVersion: 'resource.k8s.io/v1' },
   { resource: 'resourceclaimtemplates', kind: 'ResourceClaimTemplate', storageVersion: 'resource.k8s.io/v1' },
-  { resource: 'resourceslices', kind: 'ResourceSlice', cluster: true, storageVersion: 'resource.k8s.io/v1', fields: ['spec.driver', 'spec.nodeName'] },
+  {
+    resource: 'resourceslices',
+    kind: 'ResourceSlice',
+    cluster: true,
+    storageVersion: 'resource.k8s.io/v1',
+    fields: ['spec.driver', 'spec.nodeName'],
+  },
 ];
 
-const TAINT_RULES: ResourceRow = { resource: 'devicetaintrules', kind: 'DeviceTaintRule', cluster: true, subresources: STATUS, storageVersion: 'resource.k8s.io/v1beta2' };
+const TAINT_RULES: ResourceRow = {
+  resource: 'devicetaintrules',
+  kind: 'DeviceTaintRule',
+  cluster: true,
+  subresources: STATUS,
+  storageVersion: 'resource.k8s.io/v1beta2',
+};
 
-const ATTRIBUTES_CLASSES: ResourceRow = { resource: 'volumeattributesclasses', kind: 'VolumeAttributesClass', cluster: true, short: ['vac'], storageVersion: 'storage.k8s.io/v1' };
+const ATTRIBUTES_CLASSES: ResourceRow = {
+  resource: 'volumeattributesclasses',
+  kind: 'VolumeAttributesClass',
+  cluster: true,
+  short: ['vac'],
+  storageVersion: 'storage.k8s.io/v1',
+};
 
-const api = (group: string, version: string, resources: readonly ResourceRow[], name = group.split('.')[0]!): GroupRow => ({ group, version, definitions: `io.k8s.api.${name}`, resources });
+const api = (group: string, version: string, resources: readonly ResourceRow[], name = group.split('.')[0]!): GroupRow => ({
+  group,
+  version,
+  definitions: `io.k8s.api.${name}`,
+  resources,
+});
 
 export const GROUPS: readonly GroupRow[] = [
   api('', 'v1', CORE, 'core'),
@@ -113,7 +204,16 @@ export const GROUPS: readonly GroupRow[] = [
     group: 'apiregistration.k8s.io',
     version: 'v1',
     definitions: 'io.k8s.kube-aggregator.pkg.apis.apiregistration',
-    resources: [{ resource: 'apiservices', kind: 'APIService', cluster: true, categories: EXTENSIONS, subresources: STATUS, prefix: 'apiregistration.k8s.io/apiservices' }],
+    resources: [
+      {
+        resource: 'apiservices',
+        kind: 'APIService',
+        cluster: true,
+        categories: EXTENSIONS,
+        subresources: STATUS,
+        prefix: 'apiregistration.k8s.io/apiservices',
+      },
+    ],
   },
   api('apps', 'v1', [
     { resource: 'controllerrevisions', kind: 'ControllerRevision' },
@@ -140,11 +240,24 @@ export const GROUPS: readonly GroupRow[] = [
     { resource: 'jobs', kind: 'Job', categories: ALL, subresources: STATUS, fields: ['status.successful'] },
   ]),
   api('certificates.k8s.io', 'v1', [
-    { resource: 'certificatesigningrequests', kind: 'CertificateSigningRequest', cluster: true, short: ['csr'], subresources: ['approval', 'status'], fields: ['spec.signerName'] },
+    {
+      resource: 'certificatesigningrequests',
+      kind: 'CertificateSigningRequest',
+      cluster: true,
+      short: ['csr'],
+      subresources: ['approval', 'status'],
+      fields: ['spec.signerName'],
+    },
   ]),
   api('certificates.k8s.io', 'v1beta1', [
     BUNDLES,
-    { resource: 'podcertificaterequests', kind: 'PodCertificateRequest', subresources: STATUS, storageVersion: 'certificates.k8s.io/v1beta1', fields: ['spec.nodeName', 'spec.signerName'] },
+    {
+      resource: 'podcertificaterequests',
+      kind: 'PodCertificateRequest',
+      subresources: STATUS,
+      storageVersion: 'certificates.k8s.io/v1beta1',
+      fields: ['spec.nodeName', 'spec.signerName'],
+    },
   ]),
   api('certificates.k8s.io', 'v1alpha1', [BUNDLES]),
   api('networking.k8s.io', 'v1', [
@@ -173,7 +286,13 @@ export const GROUPS: readonly GroupRow[] = [
   api('admissionregistration.k8s.io', 'v1', [
     ...MUTATING_POLICIES,
     { resource: 'mutatingwebhookconfigurations', kind: 'MutatingWebhookConfiguration', cluster: true, categories: EXTENSIONS },
-    { resource: 'validatingadmissionpolicies', kind: 'ValidatingAdmissionPolicy', cluster: true, categories: EXTENSIONS, subresources: STATUS },
+    {
+      resource: 'validatingadmissionpolicies',
+      kind: 'ValidatingAdmissionPolicy',
+      cluster: true,
+      categories: EXTENSIONS,
+      subresources: STATUS,
+    },
     { resource: 'validatingadmissionpolicybindings', kind: 'ValidatingAdmissionPolicyBinding', cluster: true, categories: EXTENSIONS },
     { resource: 'validatingwebhookconfigurations', kind: 'ValidatingWebhookConfiguration', cluster: true, categories: EXTENSIONS },
   ]),
@@ -209,15 +328,28 @@ export const GROUPS: readonly GroupRow[] = [
     { resource: 'flowschemas', kind: 'FlowSchema', cluster: true, subresources: STATUS },
     { resource: 'prioritylevelconfigurations', kind: 'PriorityLevelConfiguration', cluster: true, subresources: STATUS },
   ]),
-  api('internal.apiserver.k8s.io', 'v1alpha1', [{ resource: 'storageversions', kind: 'StorageVersion', cluster: true, subresources: STATUS }], 'apiserverinternal'),
+  api(
+    'internal.apiserver.k8s.io',
+    'v1alpha1',
+    [{ resource: 'storageversions', kind: 'StorageVersion', cluster: true, subresources: STATUS }],
+    'apiserverinternal',
+  ),
   api('resource.k8s.io', 'v1', DEVICES),
   api('resource.k8s.io', 'v1beta2', [...DEVICES, TAINT_RULES]),
   api('resource.k8s.io', 'v1beta1', DEVICES),
   api('resource.k8s.io', 'v1alpha3', [
     TAINT_RULES,
-    { resource: 'resourcepoolstatusrequests', kind: 'ResourcePoolStatusRequest', cluster: true, subresources: STATUS, storageVersion: 'resource.k8s.io/v1alpha3' },
+    {
+      resource: 'resourcepoolstatusrequests',
+      kind: 'ResourcePoolStatusRequest',
+      cluster: true,
+      subresources: STATUS,
+      storageVersion: 'resource.k8s.io/v1alpha3',
+    },
   ]),
-  api('storagemigration.k8s.io', 'v1beta1', [{ resource: 'storageversionmigrations', kind: 'StorageVersionMigration', cluster: true, subresources: STATUS }]),
+  api('storagemigration.k8s.io', 'v1beta1', [
+    { resource: 'storageversionmigrations', kind: 'StorageVersionMigration', cluster: true, subresources: STATUS },
+  ]),
 ];
 
 interface SubresourceRow {

@@ -88,7 +88,10 @@ function objectAt(number: number, mapType: '' | 'a' | 'g'): Schema {
   const line = lines[number]!;
   const head = headOf(line);
   const dot = head.indexOf('.');
-  const schema: Mutable<Schema> = { type: 'object', name: `${packages[Number(head.slice(0, dot))]}.${head.slice(dot + 1).replace('*', '')}` };
+  const schema: Mutable<Schema> = {
+    type: 'object',
+    name: `${packages[Number(head.slice(0, dot))]}.${head.slice(dot + 1).replace('*', '')}`,
+  };
   if (mapType === 'a' || (head.endsWith('*') && mapType !== 'g')) schema.mapType = 'atomic';
   lazily(schema, 'fields', () => fieldsOf(line));
   objects.set(key, schema);

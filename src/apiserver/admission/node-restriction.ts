@@ -3,7 +3,7 @@
  * names; this looks into the objects.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Node, Pod, TokenRequest } from '../../api/types.gen.ts';
+import type { Node, Pod } from '../../api/types.gen.ts';
 import { nodeIdentity } from '../authz/node.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../contract.ts';
 import type { Stored, StoredObjects } from '../stored.ts';
@@ -38,7 +38,6 @@ export function nodeRestriction(objects: StoredObjects): AdmissionPlugin {
       const { group, resource } = request.resource;
       if (group === '' && resource === 'pods') checkPod(request, nodeName, pods);
       else if (group === '' && resource === 'nodes') checkNode(request, nodeName);
-      else if (group === '' && resource === 'serviceaccounts' && request.subresource === 'token') checkToken(request, nodeName, pods);
       else if ((group === 'coordination.k8s.io' && resource === 'leases') || (group === 'storage.k8s.io' && resource === 'csinodes')) {
         const name = request.name || request.object?.metadata.name;
         if (name !== nodeName) throw refuse(request, `can only access ${resource === 'leases' ? 'node lease' : 'CSINode'} with the same name as the requesting node`);
@@ -62,7 +61,7 @@ function checkPod(request: AdmissionRequest, nodeName: string, pods: Stored<Pod>
   }
   if (operation === 'CREATE') checkMirrorPod(request, pod, nodeName);
   else if (operation === 'UPDATE' && subresource !== 'status') throw refuse(request, `node "${nodeName}" can only update pod status`);
-  else if (operation === 'UPDATE' && !isDeepStrictEqual(request.object?.metadata.labels, pod.metadata.labels)) {
+  else if (operation === 'UPDATE' && !isDeepStrictEqual(request.object?.metadata.labels ?? {}, pod.metadata.labels ?? {})) {
     throw refuse(request, `node "${nodeName}" cannot update labels through pod status`);
   }
 }
@@ -101,13 +100,4 @@ function mayLabel(label: string): boolean {
   const domain = label.includes('/') ? label.slice(0, label.indexOf('/')) : '';
   const reserved = ['kubernetes.io', 'k8s.io'].some((suffix) => domain === suffix || domain.endsWith(`.${suffix}`));
   return !reserved || OWN_LABELS.has(label) || OWN_PREFIXES.some((prefix) => label.startsWith(prefix));
-}
-
-function checkToken(request: AdmissionRequest, nodeName: string, pods: Stored<Pod>): void {
-  const ref = (request.object as unknown as TokenRequest | undefined)?.spec?.boundObjectRef;
-  if (ref?.kind !== 'Pod' || !ref.name) throw refuse(request, 'node requested token not bound to a pod');
-  if (!ref.uid) throw refuse(request, 'node requested token with a pod binding without a uid');
-  const pod = pods.get(request.namespace, ref.name);
-  if (pod?.metadata.uid !== ref.uid) throw refuse(request, `the UID in the bound object reference (${ref.uid}) does not match the UID in record. The object might have been deleted and then recreated`);
-  if (pod.spec?.nodeName !== nodeName) throw refuse(request, 'node requested token bound to a pod scheduled on a different node');
 }

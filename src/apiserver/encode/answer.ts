@@ -4,6 +4,7 @@ import type { ObjectView } from '../watch/entry.ts';
 import { listJson, listMeta, objectJson } from './json.ts';
 import { metadataJson } from './metadata.ts';
 import { CONTENT_TYPES, type OutputFormat } from './negotiate.ts';
+import { listProtobuf, metadataListProtobuf, metadataProtobuf, objectProtobuf } from './protobuf.ts';
 import { tableJson } from './table.ts';
 
 export interface Encoded {
@@ -17,10 +18,16 @@ export interface EncodeOptions {
   now: number;
 }
 
+type Encodable = Exclude<Result, { kind: 'watch' }>;
+
 /** The bytes of an answer in the form that the client accepts. */
-export async function encodeResult(result: Exclude<Result, { kind: 'watch' }>, options: EncodeOptions): Promise<Encoded> {
+export async function encodeResult(result: Encodable, options: EncodeOptions): Promise<Encoded> {
   const { output } = options;
-  const json = result.kind === 'value' ? valueJson(result.body) : result.kind === 'list' ? list(result, options) : object(result.info, result.view, options);
+  if (output.format === 'protobuf') {
+    const bytes = protobufOf(result, output);
+    if (bytes) return { bytes, contentType: CONTENT_TYPES.protobuf };
+  }
+  const json = jsonOf(result, options);
   if (output.format === 'yaml') return { bytes: await yamlOf(json), contentType: CONTENT_TYPES.yaml };
   return { bytes: output.pretty ? pretty(json) : json, contentType: CONTENT_TYPES.json };
 }
@@ -29,13 +36,24 @@ export function valueJson(value: object): Buffer {
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
+/** undefined for what has no message of its own (Status, Scale, Tables): clients that take protobuf take JSON as well. */
+function protobufOf(result: Encodable, { as, asVersion }: OutputFormat): Buffer | undefined {
+  if (result.kind === 'value' || as === 'Table') return undefined;
+  if (result.kind === 'object') return as === '' ? objectProtobuf(result.info, result.view) : metadataProtobuf(result.view, asVersion);
+  return as === '' ? listProtobuf(result) : metadataListProtobuf(result, asVersion);
+}
+
+function jsonOf(result: Encodable, options: EncodeOptions): Buffer {
+  if (result.kind === 'value') return valueJson(result.body);
+  return result.kind === 'list' ? list(result, options) : object(result.info, result.view, options);
+}
+
 function object(info: ResourceInfo, view: ObjectView, { output, query, now }: EncodeOptions): Buffer {
   if (output.as === 'Table') {
     const meta = `{"resourceVersion":"${view.object.metadata.resourceVersion ?? ''}"}`;
     return tableJson(info, [view], meta, { version: output.asVersion, includeObject: query.get('includeObject') ?? '', now, columns: true });
   }
-  if (output.as !== '') return Buffer.from(metadataJson(view, output.asVersion));
-  return objectJson(view);
+  return output.as === '' ? objectJson(view) : Buffer.from(metadataJson(view, output.asVersion));
 }
 
 function list(result: Extract<Result, { kind: 'list' }>, { output, query, now }: EncodeOptions): Buffer {
@@ -55,4 +73,3 @@ async function yamlOf(json: Buffer): Promise<Buffer> {
   const { stringify } = await import('yaml');
   return Buffer.from(stringify(JSON.parse(json.toString())));
 }
-

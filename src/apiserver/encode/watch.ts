@@ -4,22 +4,30 @@ import { viewOf } from '../registry/convert.ts';
 import type { VisibleEvent, WatchEncoder } from '../watch/channel.ts';
 import { bookmarkJson, eventLine } from './json.ts';
 import { metadataJson } from './metadata.ts';
-import type { OutputFormat } from './negotiate.ts';
+import { CONTENT_TYPES, type OutputFormat } from './negotiate.ts';
+import { bookmarkProtobuf, eventProtobuf, metadataProtobuf, objectProtobuf } from './protobuf.ts';
 import { tableJson } from './table.ts';
 
 export interface WatchEncoding {
   /** Equal keys give equal bytes. */
   key: string;
+  contentType: string;
   make: () => WatchEncoder<Buffer>;
 }
 
-/** How a watch is written: one JSON document a line. */
-export function watchEncoding(served: ServedResource, output: OutputFormat, includeObject: string, now: () => number): WatchEncoding {
+/** How a watch is written: one JSON document a line, or one length-prefixed protobuf frame an event. */
+export function watchEncoding(served: ServedResource, { format, as, asVersion }: OutputFormat, includeObject: string, now: () => number): WatchEncoding {
   const version = groupVersion(served.info);
-  const key = `json ${version} ${output.as} ${output.asVersion} ${includeObject}`;
-  if (output.as === 'Table') return { key, make: () => tableEncoder(served, output.asVersion, includeObject, now) };
-  if (output.as !== '') return { key, make: () => lines((event) => Buffer.from(metadataJson(viewOf(served, event.entry), output.asVersion)), 'PartialObjectMetadata', `meta.k8s.io/${output.asVersion}`) };
-  return { key, make: () => lines(({ entry }) => viewOf(served, entry).json(), served.info.kind, version) };
+  const protobuf = format === 'protobuf' && as !== 'Table';
+  const key = `${protobuf ? 'protobuf' : 'json'} ${version} ${as} ${asVersion} ${includeObject}`;
+  if (protobuf) return { key, contentType: `${CONTENT_TYPES.protobuf};stream=watch`, make: () => frames(served, as === '' ? '' : asVersion) };
+  const contentType = CONTENT_TYPES.json;
+  if (as === 'Table') return { key, contentType, make: () => tables(served, asVersion, includeObject, now) };
+  if (as !== '') {
+    const encode = ({ entry }: VisibleEvent): Buffer => Buffer.from(metadataJson(viewOf(served, entry), asVersion));
+    return { key, contentType, make: () => lines(encode, 'PartialObjectMetadata', `meta.k8s.io/${asVersion}`) };
+  }
+  return { key, contentType, make: () => lines(({ entry }) => viewOf(served, entry).json(), served.info.kind, version) };
 }
 
 function lines(encode: (event: VisibleEvent) => Buffer, kind: string, apiVersion: string): WatchEncoder<Buffer> {
@@ -30,10 +38,20 @@ function lines(encode: (event: VisibleEvent) => Buffer, kind: string, apiVersion
 }
 
 /** Every event of a Table watch is a Table of one row. Columns go with each: channels are shared, so nobody's event is the first. */
-function tableEncoder(served: ServedResource, version: string, includeObject: string, now: () => number): WatchEncoder<Buffer> {
-  const table = (event: VisibleEvent): Buffer => {
-    const meta = `{"resourceVersion":"${event.entry.revision}"}`;
-    return tableJson(served.info, [viewOf(served, event.entry)], meta, { version, includeObject, now: now(), columns: true });
+function tables(served: ServedResource, version: string, includeObject: string, now: () => number): WatchEncoder<Buffer> {
+  const table = ({ entry }: VisibleEvent): Buffer => {
+    const meta = `{"resourceVersion":"${entry.revision}"}`;
+    return tableJson(served.info, [viewOf(served, entry)], meta, { version, includeObject, now: now(), columns: true });
   };
   return lines(table, served.info.kind, groupVersion(served.info));
+}
+
+/** `metadataVersion` is empty for whole objects. */
+function frames(served: ServedResource, metadataVersion: string): WatchEncoder<Buffer> {
+  const { info } = served;
+  const encode = ({ entry }: VisibleEvent): Buffer => (metadataVersion ? metadataProtobuf(viewOf(served, entry), metadataVersion) : objectProtobuf(info, viewOf(served, entry)));
+  return {
+    events: (events) => Buffer.concat(events.map((event) => eventProtobuf(event.type, encode(event)))),
+    bookmark: (revision, initialEnd) => eventProtobuf('BOOKMARK', bookmarkProtobuf(info, revision, initialEnd)),
+  };
 }

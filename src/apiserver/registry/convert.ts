@@ -1,7 +1,7 @@
 import { convertFromStorage, convertToStorage, isStoredForm } from '../../api/convert/convert.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../resources.ts';
-import type { Entry, ObjectView } from '../watch/entry.ts';
+import { formOf, type Entry, type ObjectView } from '../watch/entry.ts';
 
 /** From the version of the URL to the version that is stored. */
 export function toStored({ info }: ServedResource, object: KubeObject): KubeObject {
@@ -24,6 +24,7 @@ class ConvertedView implements ObjectView {
   readonly #entry: Entry;
   #object: KubeObject | undefined;
   #json: Buffer | undefined;
+  readonly #forms = new Map<string, unknown>();
 
   constructor(info: ServedResource['info'], entry: Entry) {
     this.#info = info;
@@ -36,5 +37,9 @@ class ConvertedView implements ObjectView {
 
   json(): Buffer {
     return (this.#json ??= Buffer.from(JSON.stringify(this.object)));
+  }
+
+  form<T>(name: string, make: () => T): T {
+    return formOf(this.#forms, name, make);
   }
 }

@@ -1,4 +1,5 @@
 import { StatusError } from '../../api/status.ts';
+import { withInfo } from '../context.ts';
 import { removeObject } from './delete.ts';
 import { select } from './list.ts';
 import { checkListOptions, listOptions } from './list-options.ts';
@@ -19,7 +20,7 @@ export async function deleteCollection(registry: Registry, call: Call): Promise<
   const work = async (): Promise<void> => {
     while (next < entries.length) {
       const { name, namespace } = entries[next++]!;
-      const one: Call = { ...call, context: withName(call, namespace, name) };
+      const one: Call = { ...call, context: withInfo(context, { ...context.info, namespace, name }) };
       try {
         await removeObject(registry, one, options, name);
       } catch (error) {
@@ -32,7 +33,3 @@ export async function deleteCollection(registry: Registry, call: Call): Promise<
   return { kind: 'list', info: served.info, items: entries, revision };
 }
 
-/** The context as of a request for one object: a collection may span namespaces. */
-function withName({ context }: Call, namespace: string, name: string): Call['context'] {
-  return Object.create(context, { info: { value: { ...context.info, namespace, name } } }) as Call['context'];
-}

@@ -5,8 +5,10 @@ import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { BoundObjectReference, Node, Pod, Secret, ServiceAccount, TokenRequestSpec } from '../../api/types.gen.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { BoundObject, IssueRequest, ServiceAccountTokens } from '../authn/service-account-tokens.ts';
+import { forbidden } from '../authz/forbidden.ts';
+import { nodeIdentity } from '../authz/node.ts';
 import type { Handler, RequestContext } from '../contract.ts';
-import type { StoredObjects } from '../stored.ts';
+import type { Stored, StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
 import { created, readReview } from './review.ts';
 
@@ -25,6 +27,7 @@ export interface TokenRequestOptions extends StoredObjects {
 
 export function tokenRequestHandler(options: TokenRequestOptions): Handler {
   const accounts = stored<ServiceAccount>(options, '', 'v1', 'serviceaccounts');
+  const pods = stored<Pod>(options, '', 'v1', 'pods');
   const bound = boundObjects(options);
   return {
     name: 'serviceaccounts/token',
@@ -39,6 +42,8 @@ export function tokenRequestHandler(options: TokenRequestOptions): Handler {
       checkSpec(spec);
       const { expirationSeconds = DEFAULT_SECONDS } = spec;
       const audiences = spec.audiences?.length ? spec.audiences : [...options.tokens.apiAudiences];
+      const nodeName = nodeIdentity(context.user);
+      if (nodeName !== undefined) checkNode(nodeName, spec, namespace, name, pods);
       const objects = spec.boundObjectRef ? bound(spec.boundObjectRef, account) : {};
       const token = options.tokens.issue({
         namespace,
@@ -77,6 +82,16 @@ function checkSpec({ expirationSeconds }: TokenRequestSpec): void {
   if (!wrong) return;
   const error: FieldError = { field: 'spec.expirationSeconds', type: 'FieldValueInvalid', message: `Invalid value: ${expirationSeconds}: ${wrong}` };
   throw invalid('TokenRequest', GROUP, '', [error]);
+}
+
+/** A kubelet gets tokens for the pods that run on its node and for nothing else (upstream's NodeRestriction). */
+function checkNode(nodeName: string, { boundObjectRef: ref }: TokenRequestSpec, namespace: string, account: string, pods: Stored<Pod>): void {
+  const refuse = (why: string): Error => forbidden('serviceaccounts', '', account, why);
+  if (ref?.kind !== 'Pod' || !ref.name) throw refuse('node requested token not bound to a pod');
+  if (!ref.uid) throw refuse('node requested token with a pod binding without a uid');
+  const pod = pods.get(namespace, ref.name);
+  if (!pod) throw notFound('pods', '', ref.name);
+  if (pod.spec?.nodeName !== nodeName) throw refuse('node requested token bound to a pod scheduled on a different node');
 }
 
 type Bound = Pick<IssueRequest, 'pod' | 'secret' | 'node'>;

@@ -61,10 +61,8 @@ export class Entry implements ObjectView {
   }
 
   /** A further form of this object (a Table row, its metadata alone, protobuf), made once. */
-  form<T>(name: string, make: (entry: Entry) => T): T {
-    const forms = (this.#forms ??= new Map());
-    if (!forms.has(name)) forms.set(name, make(this));
-    return forms.get(name) as T;
+  form<T>(name: string, make: () => T): T {
+    return formOf((this.#forms ??= new Map()), name, make);
   }
 
   /** The same content as of a later revision: what a deletion, or leaving a selector, shows. */
@@ -88,10 +86,16 @@ export class Entry implements ObjectView {
   }
 }
 
-/** What encoders need of an object: parsed, and as JSON bytes. */
+/** What encoders need of an object: parsed, as JSON bytes, and a place for what they make of it. */
 export interface ObjectView {
   readonly object: KubeObject;
   json(): Buffer;
+  form<T>(name: string, make: () => T): T;
+}
+
+export function formOf<T>(forms: Map<string, unknown>, name: string, make: () => T): T {
+  if (!forms.has(name)) forms.set(name, make());
+  return forms.get(name) as T;
 }
 
 export type ParseStored = (stored: Uint8Array) => KubeObject;

@@ -36,10 +36,12 @@ export async function startContainer(pod: Pod, container: Container, request: St
   const count = last ? restartCount(last) + 1 : restartsInStatus(pod, container);
   const config = await configure(pod, container, { ...request, image, count }, services);
   const tell = (type: EventType, reason: string, message: string): void => containerEvent(services.events, pod, container.name, { type, reason, message });
-  const id = await attempt('CreateContainerError', tell, () => services.runtime.createContainer(request.sandboxId, config, request.sandbox, request.signal));
+  const id = await attempt('CreateContainerError', tell, () => services.runtime.createContainer(request.sandboxId, config, request.sandbox));
   tell('Normal', 'Created', 'Container created');
-  await attempt('RunContainerError', tell, () => services.runtime.startContainer(id, request.signal));
+  request.signal.throwIfAborted();
+  await attempt('RunContainerError', tell, () => services.runtime.startContainer(id));
   tell('Normal', 'Started', 'Container started');
+  request.signal.throwIfAborted();
   await postStart(pod, container, { id, request, tell }, services);
   await removeOlder(request.runtime, container.name, services);
 }

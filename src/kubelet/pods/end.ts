@@ -10,10 +10,9 @@ import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { podLogDirectory } from './sandbox-config.ts';
 import type { PodServices } from './services.ts';
 
-/** Seconds that the containers get to end by themselves. One that is gone from the API gets one second at least, as upstream. */
+/** Seconds that the containers get to end by themselves; one for a pod that is gone from the API already (deleted by force), as upstream. */
 export function graceOf({ metadata, spec }: Pod, gone: boolean): number {
-  const seconds = metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30;
-  return gone ? Math.min(Math.max(seconds, 1), metadata.deletionGracePeriodSeconds === undefined ? 1 : seconds || 1) : seconds;
+  return gone ? 1 : (metadata.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30);
 }
 
 export interface EndRequest {

@@ -73,17 +73,18 @@ async function ensureSandbox(pod: Pod, { plan, runtime, signal }: PlanRun, servi
   }
   const sandbox = podSandboxConfig(pod, plan.createSandbox ?? 0, settings);
   await mkdir(podLogDirectory(pod, node.podLogsDir), { recursive: true });
-  const sandboxId = await createSandbox(pod, sandbox, signal, services);
+  const sandboxId = await createSandbox(pod, sandbox, services);
+  signal.throwIfAborted();
   if (pod.spec?.hostNetwork) return { sandboxId, sandbox, podIps: node.ips };
   const created = (await cache.pod(pod.metadata.uid!)).sandboxes.find((one) => one.id === sandboxId);
   return { sandboxId, sandbox, podIps: created?.ips ?? [] };
 }
 
-async function createSandbox(pod: Pod, sandbox: PodSandboxConfig, signal: AbortSignal, { runtime, events }: PodServices): Promise<string> {
+/** Not cut short by the pod's end: a sandbox made half way would have no owner. */
+async function createSandbox(pod: Pod, sandbox: PodSandboxConfig, { runtime, events }: PodServices): Promise<string> {
   try {
-    return await runtime.runPodSandbox(sandbox, signal);
+    return await runtime.runPodSandbox(sandbox);
   } catch (error) {
-    if (signal.aborted) throw error;
     const message = error instanceof Error ? error.message : String(error);
     events.event(podReference(pod), 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
     throw new Error(`failed to create a sandbox for pod ${podText(pod)}`, { cause: error });

@@ -4,6 +4,7 @@ import type { Client } from '../../client/client.ts';
 import type { EventRecorder } from '../../client/events.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
+import type { Rng } from '../../lib/random.ts';
 import type { Backoff } from '../containers/backoff.ts';
 import type { ImagePuller } from '../images/puller.ts';
 import type { ProbeManager } from '../probes/manager.ts';
@@ -19,6 +20,7 @@ export interface PodServices {
   client: Client;
   clock: Clock;
   log: Logger;
+  rng: Rng;
   events: EventRecorder;
   runtime: ContainerRuntime;
   cache: RuntimeCache;

@@ -52,7 +52,10 @@ export class Tables {
     const { open } = await import('lmdb');
     const file = path.join(directory, 'data.mdb');
     // Without overlappingSync a commit becomes visible only after it is on disk: LMDB's own, oldest promise, and no slower here.
+    // We batch ourselves; lmdb's own batching by event turn would hold each commit back until the next turn.
+    const batching = { eventTurnBatching: false, txnStartThreshold: 1 };
     const root = open<Buffer, string>({
+      ...batching,
       path: directory,
       noSubdir: false,
       encoding: 'binary',

@@ -80,7 +80,7 @@ export class WatchStream {
         else if (watcher.failure) throw watcher.failure;
         else {
           if (watcher.id === 0) this.#subscribe(watcher);
-          await new Promise<void>((resolve) => (watcher.wake = resolve));
+          if (!watcher.failure) await new Promise<void>((resolve) => (watcher.wake = resolve));
         }
       }
     } finally {

@@ -52,14 +52,18 @@ export function simDriver(context: ClusterContext): Driver {
     },
     logs: (profile, options) => followFile(paths(profile).log, options),
     importImage: async () => {
-      throw failure('DRIVER_UNSUPPORTED', 'containers are simulated here, so there is no place for an image: a known name is modelled, any other runs as an idle process', {
-        advice: ['Use the docker driver for real containers.'],
-      });
+      throw noImages();
     },
     exportImage: async () => {
-      throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no engine to take an image from');
+      throw noImages();
     },
   };
+}
+
+function noImages(): Error {
+  return failure('DRIVER_UNSUPPORTED', 'containers are simulated here and images are not kept: a name that is known is modelled, any other runs as an idle process', {
+    advice: ['For real containers use the docker driver in another profile: `rockpool start -p real --driver docker`.'],
+  });
 }
 
 async function available(): Promise<Availability> {

@@ -1,0 +1,19 @@
+import { openInBrowser } from '../browser.ts';
+import { command } from '../command.ts';
+
+export const dashboard = command({
+  usage: 'dashboard',
+  description: 'Open the dashboard, enabling it first if need be',
+  json: 'document',
+  options: (yargs) => yargs.option('url', { type: 'boolean', default: false, describe: 'print the URL, open nothing' }),
+  run: async ({ profile: name, url: onlyUrl, output: format }, { context, output }) => {
+    const [{ dashboardUrl }, { requireRunning }] = await Promise.all([import('../../cluster/dashboard.ts'), import('../../cluster/running.ts')]);
+    const profile = await requireRunning(name, context);
+    await output.animate();
+    const url = await dashboardUrl(profile, context);
+    if (format === 'json') output.document({ url });
+    else output.text(url);
+    if (!onlyUrl && format === 'text') await openInBrowser(url, output);
+    return 0;
+  },
+});

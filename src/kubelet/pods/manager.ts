@@ -1,0 +1,139 @@
+/** The pods of this node: a worker for each, woken by the API, the runtime and the probes; what only the runtime knows is cleaned up. */
+import type { Pod } from '../../api/types.gen.ts';
+import type { Informer } from '../../client/informer.ts';
+import { errorMessage } from '../../lib/errors.ts';
+import { graceOf, removeFromNode } from './end.ts';
+import type { PodListing } from './runtime-cache.ts';
+import type { PodServices } from './services.ts';
+import { createPodWorker, type PodWorker } from './worker.ts';
+
+export interface PodManager {
+  /** Begins with the pods that the informer holds (it must be synced). */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  wake(podUid: string): void;
+  pods(): Pod[];
+  /** By namespace and name. */
+  find(namespace: string, name: string): Pod | undefined;
+}
+
+/** With events from the runtime a list now and then catches what was lost; without, the list is how changes are seen. */
+const RELIST_MS = { withEvents: 60_000, busy: 1000, idle: 10_000 };
+
+export function createPodManager(informer: Informer<Pod>, services: PodServices): PodManager {
+  return new Manager(informer, services);
+}
+
+class Manager implements PodManager {
+  readonly #informer: Informer<Pod>;
+  readonly #services: PodServices;
+  readonly #workers = new Map<string, PodWorker>();
+  readonly #stopped = new AbortController();
+  /** What the runtime held of each pod when last listed. */
+  #seen = new Map<string, string>();
+  #unsubscribe: (() => void) | undefined;
+  #loops: Promise<void>[] = [];
+  #hasEvents = true;
+
+  constructor(informer: Informer<Pod>, services: PodServices) {
+    this.#informer = informer;
+    this.#services = services;
+  }
+
+  async start(): Promise<void> {
+    this.#unsubscribe = this.#informer.subscribe({
+      added: (pod) => this.#update(pod),
+      updated: (pod) => this.#update(pod),
+      deleted: (pod) => this.#workers.get(pod.metadata.uid!)?.update(pod, true),
+    });
+    await this.#removeOrphans();
+    this.#loops = [this.#followEvents(), this.#relist()];
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#stopped.abort(new Error('the kubelet stops'));
+    await Promise.all([...this.#loops, ...[...this.#workers.values()].map((worker) => worker.stop())]);
+  }
+
+  wake(podUid: string): void {
+    this.#workers.get(podUid)?.wake();
+  }
+
+  pods(): Pod[] {
+    return [...this.#workers.values()].map((worker) => worker.pod);
+  }
+
+  find(namespace: string, name: string): Pod | undefined {
+    return this.#informer.get(`${namespace}/${name}`) ?? this.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  }
+
+  #update(pod: Pod): void {
+    const uid = pod.metadata.uid!;
+    const known = this.#workers.get(uid);
+    if (known) return known.update(pod);
+    const worker = createPodWorker(pod, this.#services, () => {
+      this.#workers.delete(uid);
+      this.#seen.delete(uid);
+    });
+    this.#workers.set(uid, worker);
+    worker.wake();
+  }
+
+  /** Pods that were deleted from the API while no kubelet ran. */
+  async #removeOrphans(): Promise<void> {
+    const { cache, log } = this.#services;
+    for (const [uid, listing] of await cache.all()) {
+      const sandbox = listing.sandboxes[0];
+      if (this.#workers.has(uid) || !sandbox) continue;
+      log.info('removing a pod that the API does not know', { pod: `${sandbox.namespace}/${sandbox.name}`, uid });
+      this.#removeOrphan(sandbox).catch((error: unknown) => log.warn('orphaned pod could not be removed', { uid, error: errorMessage(error) }));
+    }
+  }
+
+  async #removeOrphan({ name, namespace, uid }: { name: string; namespace: string; uid: string }): Promise<void> {
+    const pod: Pod = { metadata: { name, namespace, uid }, spec: { containers: [] } };
+    const signal = this.#stopped.signal;
+    const running = (await this.#services.cache.pod(uid)).containers.filter((container) => container.state === 'RUNNING');
+    await Promise.all(running.map((container) => this.#services.runtime.stopContainer(container.id, graceOf(pod, true), signal)));
+    await removeFromNode(pod, this.#services, signal);
+  }
+
+  async #followEvents(): Promise<void> {
+    const { runtime, log } = this.#services;
+    const { signal } = this.#stopped;
+    try {
+      for await (const { podUid } of runtime.events(signal)) this.wake(podUid);
+    } catch (error) {
+      if (!signal.aborted) log.warn('runtime events ended', { error: errorMessage(error) });
+    }
+    this.#hasEvents = false;
+  }
+
+  async #relist(): Promise<void> {
+    const { clock, cache, log } = this.#services;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(this.#interval(), signal);
+        if (this.#workers.size > 0) this.#compare(await cache.all());
+      } catch (error) {
+        if (!signal.aborted) log.warn('the runtime could not be listed', { error: errorMessage(error) });
+      }
+    }
+  }
+
+  #interval(): number {
+    if (this.#hasEvents) return RELIST_MS.withEvents;
+    return [...this.#workers.values()].some((worker) => worker.busy) ? RELIST_MS.busy : RELIST_MS.idle;
+  }
+
+  #compare(listings: ReadonlyMap<string, PodListing>): void {
+    const seen = new Map<string, string>();
+    for (const [uid, { sandboxes, containers }] of listings) {
+      seen.set(uid, [...sandboxes, ...containers].map(({ id, state }) => `${id}=${state}`).toSorted().join());
+    }
+    for (const uid of this.#workers.keys()) if (seen.get(uid) !== this.#seen.get(uid)) this.wake(uid);
+    this.#seen = seen;
+  }
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { text } from 'node:stream/consumers';
+import { ManualClock, systemClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import type { StorageError } from '../storage.ts';
+import { openEmbeddedStorage, type EmbeddedOptions } from './store.ts';
+import { Tables } from './tables.ts';
+
+const VALUE = Buffer.alloc(1000, 1);
+
+test('a store that is open cannot be opened again', async (t) => {
+  const directory = await temporary(t);
+  const storage = await open(directory);
+  await assert.rejects(open(directory), (error: StorageError) => error.code === 'Unavailable' && error.message.includes(`process ${process.pid}`));
+  await storage.close();
+  await (await open(directory)).close();
+});
+
+const staleLocks = {
+  'of a process that is gone': JSON.stringify({ pid: 2 ** 22 + 1, started: '' }),
+  'of a process whose pid is now another': JSON.stringify({ pid: process.pid, started: 'another boot 1' }),
+  'left empty by a power cut': '',
+};
+for (const [name, content] of Object.entries(staleLocks)) {
+  const needsProc = name.includes('another') && process.platform !== 'linux';
+  test(`a lock ${name} is taken over`, { skip: needsProc ? 'only Linux tells when a process began' : false }, async (t) => {
+    const directory = await temporary(t);
+    await writeFile(path.join(directory, 'owner'), content);
+    await (await open(directory)).close();
+  });
+}
+
+test('of two that take a stale lock over at once, one gets it', async (t) => {
+  const directory = await temporary(t);
+  await writeFile(path.join(directory, 'owner'), staleLocks['of a process that is gone']);
+  const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => open(directory)));
+  const opened = outcomes.filter((outcome) => outcome.status === 'fulfilled');
+  assert.equal(opened.length, 1);
+  await opened[0]!.value.close();
+});
+
+test('values, revisions and the compaction mark outlive a restart', async (t) => {
+  const directory = await temporary(t);
+  const first = await open(directory);
+  const { revision: created } = await first.create('/a', VALUE);
+  const { revision: updated } = await first.update('/a', VALUE, created);
+  await first.compact(updated);
+  await first.close();
+  const second = await open(directory);
+  assert.equal(await second.currentRevision(), updated);
+  assert.equal((await second.get('/a'))?.createRevision, created);
+  await assert.rejects(second.range('/', { revision: created }), { code: 'Compacted', compactRevision: updated });
+  await second.close();
+});
+
+test('compaction leaves one row a key, and none of a deleted one', async (t) => {
+  const directory = await temporary(t);
+  const storage = await open(directory);
+  for (let key = 0; key < 20; key++) {
+    let { revision } = await storage.create(`/k/${key}`, VALUE);
+    for (let i = 0; i < 10; i++) ({ revision } = await storage.update(`/k/${key}`, VALUE, revision));
+    if (key % 2 === 0) await storage.delete(`/k/${key}`, revision);
+  }
+  const { revision } = await storage.create('/k/last', VALUE);
+  await storage.compact(revision);
+  await storage.close();
+  const tables = await Tables.open(directory);
+  assert.equal(tables.log.getKeysCount(), 11);
+  assert.equal(tables.gone.getKeysCount(), 0);
+  await tables.close();
+});
+
+test('a full disk is NoSpace, what was acknowledged stays, and reads go on', { skip: process.platform === 'win32' ? 'no ulimit' : false }, async (t) => {
+  const directory = await temporary(t);
+  const module = JSON.stringify(new URL('store.ts', import.meta.url).href);
+  const clock = JSON.stringify(new URL('../../lib/clock.ts', import.meta.url).href);
+  const log = JSON.stringify(new URL('../../lib/log.ts', import.meta.url).href);
+  const script = `
+    const { openEmbeddedStorage } = await import(${module});
+    const { systemClock } = await import(${clock});
+    const { silentLogger } = await import(${log});
+    const storage = await openEmbeddedStorage({ path: process.argv[1], clock: systemClock(), log: silentLogger });
+    let written = 0, code;
+    while (!code) await storage.create('/k/' + written, Buffer.alloc(10000)).then(() => written++, (error) => { code = error.code; });
+    const { items } = await storage.range('/k/');
+    await storage.close();
+    console.log(JSON.stringify({ written, code, read: items.length }));`;
+  const limited = ['-c', 'ulimit -f 4096; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', script, directory];
+  const child = spawn('sh', limited, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [output] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  const { written, code, read } = JSON.parse(output) as { written: number; code: string; read: number };
+  assert.equal(code, 'NoSpace');
+  assert.ok(written > 50, `${written} were written`);
+  assert.equal(read, written);
+  const storage = await open(directory);
+  assert.equal((await storage.range('/k/')).items.length, written);
+  await storage.create('/k/again', VALUE);
+  await storage.close();
+});
+
+test('history is forgotten on the clock, but not what is younger than keep', async (t) => {
+  const clock = new ManualClock();
+  const storage = await open(await temporary(t), { clock, compaction: { every: 60_000, keep: 120_000 } });
+  const { revision: first } = await storage.create('/a', VALUE);
+  const { revision: second } = await storage.update('/a', VALUE, first);
+  await clock.advance(60_000);
+  const { revision: third } = await storage.update('/a', VALUE, second);
+  await clock.advance(60_000);
+  assert.equal((await storage.range('/', { revision: first })).items.length, 1);
+  await clock.advance(60_000);
+  // Reads queue behind nothing, writes behind the compaction: after one, it is done.
+  await storage.update('/a', VALUE, third);
+  await assert.rejects(storage.range('/', { revision: first }), { code: 'Compacted' });
+  assert.equal((await storage.range('/', { revision: second })).items.length, 1);
+  await storage.close();
+});
+
+async function open(directory: string, options: Partial<EmbeddedOptions> = {}) {
+  return openEmbeddedStorage({ path: directory, clock: systemClock(), log: silentLogger, compaction: false, ...options });
+}
+
+async function temporary(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'rps-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}

@@ -1,0 +1,157 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../lib/clock.ts';
+import { silentLogger } from '../lib/log.ts';
+import { storageContract, type CrashRun, type StoreUnderTest } from './contract.ts';
+import { writeUntilKilled } from './crash-writer.ts';
+import { openEmbeddedStorage } from './embedded/store.ts';
+import { openEtcdStorage } from './etcd/store.ts';
+import { StorageError, type Storage } from './storage.ts';
+
+const given = { clock: systemClock(), log: silentLogger, compaction: false } as const;
+
+storageContract('embedded', embeddedUnderTest);
+storageContract('etcd, as its only writer', () => etcdUnderTest(true));
+storageContract('etcd, among other writers', () => etcdUnderTest(false));
+
+function embeddedUnderTest(): StoreUnderTest {
+  const cleanup = cleaner();
+  const open = async (directory: string): Promise<Storage> => cleanup.closing(await openEmbeddedStorage({ path: directory, ...given }));
+  return {
+    open: async () => open(await cleanup.directory()),
+    dispose: cleanup.run,
+    startCrash: async () => {
+      const directory = await cleanup.directory();
+      const script = fileURLToPath(new URL('embedded/crash-child.ts', import.meta.url));
+      const child = cleanup.killing(spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] }));
+      const tally = new Tally();
+      const lines = createInterface({ input: child.stdout! }).on('line', (line) => {
+        const [key, revision] = line.split(' ');
+        tally.add(key!, Number(revision));
+      });
+      const read = once(lines, 'close');
+      const kill: CrashRun['kill'] = async () => {
+        child.kill('SIGKILL');
+        await read;
+        return tally.writes;
+      };
+      return { acknowledged: (count) => tally.reached(count), kill, reopen: () => open(directory) };
+    },
+  };
+}
+
+function etcdUnderTest(exclusive: boolean): StoreUnderTest | string {
+  const binary = etcdBinary();
+  if (!binary) return 'no etcd: set ROCKPOOL_TEST_ETCD or put etcd on the PATH';
+  const cleanup = cleaner();
+  const open = async (directory: string): Promise<Storage> => {
+    return cleanup.closing(await openEtcdStorage({ endpoints: [`unix://${directory}/client.sock`], exclusive, ...given }));
+  };
+  const start = (directory: string): ChildProcess => cleanup.killing(spawn(binary, etcdFlags(directory), { stdio: 'ignore' }));
+  let shared: Promise<string> | undefined;
+  return {
+    open: async () => {
+      shared ??= cleanup.directory().then((directory) => {
+        start(directory);
+        return directory;
+      });
+      return open(await shared);
+    },
+    dispose: cleanup.run,
+    startCrash: async () => {
+      const directory = await cleanup.directory();
+      const etcd = start(directory);
+      const storage = await open(directory);
+      const tally = new Tally();
+      const writing = writeUntilKilled(storage, (key, revision) => tally.add(key, revision)).catch((error: unknown) => {
+        if (!(error instanceof StorageError) || error.code !== 'Unavailable') throw error;
+      });
+      const kill: CrashRun['kill'] = async () => {
+        etcd.kill('SIGKILL');
+        await Promise.all([once(etcd, 'exit'), writing]);
+        return tally.writes;
+      };
+      const reopen = async (): Promise<Storage> => {
+        await storage.close();
+        start(directory);
+        return open(directory);
+      };
+      return { acknowledged: (count) => tally.reached(count), kill, reopen };
+    },
+  };
+}
+
+function etcdBinary(): string | undefined {
+  const named = process.env['ROCKPOOL_TEST_ETCD'];
+  if (named) return named;
+  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
+  return folders.flatMap((folder) => ['etcd', 'etcd-3.5'].map((name) => path.join(folder, name))).find((file) => existsSync(file));
+}
+
+function etcdFlags(directory: string): string[] {
+  const flags = {
+    'data-dir': `${directory}/data`,
+    'listen-client-urls': `unix://${directory}/client.sock`,
+    'advertise-client-urls': 'http://localhost:2379',
+    'listen-peer-urls': `unix://${directory}/peer.sock`,
+    'initial-advertise-peer-urls': 'http://localhost:2380',
+    'initial-cluster': 'default=http://localhost:2380',
+    'heartbeat-interval': '10',
+    'election-timeout': '100',
+    'log-level': 'error',
+  };
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** Acknowledged writes, and who waits for how many. */
+class Tally {
+  readonly writes = new Map<string, number>();
+  #waiting: { count: number; resolve: () => void }[] = [];
+
+  add(key: string, revision: number): void {
+    this.writes.set(key, revision);
+    for (const { resolve } of this.#waiting.filter(({ count }) => this.writes.size >= count)) resolve();
+    this.#waiting = this.#waiting.filter(({ count }) => this.writes.size < count);
+  }
+
+  reached(count: number): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
+  }
+}
+
+function cleaner() {
+  const directories: string[] = [];
+  const stores: Storage[] = [];
+  const children: ChildProcess[] = [];
+  return {
+    directory: async () => {
+      // Short, because a socket's path may have 107 bytes.
+      const directory = await mkdtemp(path.join(tmpdir(), 'rps-'));
+      directories.push(directory);
+      return directory;
+    },
+    closing: (storage: Storage) => {
+      stores.push(storage);
+      return storage;
+    },
+    killing: (child: ChildProcess) => {
+      children.push(child);
+      return child;
+    },
+    run: async () => {
+      await Promise.all(stores.map((storage) => storage.close()));
+      for (const child of children) {
+        if (child.exitCode !== null || child.signalCode !== null) continue;
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+      await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
+    },
+  };
+}
