@@ -19,7 +19,9 @@ import { clientAuthorities, peerReader } from './tls-peer.ts';
 import { Watches } from './watch/open.ts';
 import { WatchCache, type ValueTransformer } from './watch/watch-cache.ts';
 import { wire, type Wiring } from './wiring.ts';
+import { serviceClaims } from './allocators/service-claims.ts';
 import { firstServiceIp } from './allocators/service-ip.ts';
+import type { ResourceClaims } from './registry/registry.ts';
 
 export interface ApiServerOptions {
   storage: Storage;
@@ -34,7 +36,7 @@ export interface ApiServerOptions {
   serviceAccountPublicKeys?: readonly string[];
   /** `https://kubernetes.default.svc.cluster.local` unless given. */
   issuer?: string;
-  /** `10.96.0.0/12` */
+  /** `10.96.0.0/12`; for dual stack one of each family, `10.96.0.0/12,fd00::/108`. */
   serviceCidr: string;
   /** `30000-32767` unless given. */
   nodePortRange?: string;
@@ -84,6 +86,7 @@ class Server implements ApiServer {
   readonly #wiring: Wiring;
   readonly #exchange: HttpExchange;
   readonly #listeners: Listener[] = [];
+  readonly #claims = new Map<string, ResourceClaims>();
   readonly #loaded = Promise.withResolvers<void>();
   readonly #stopping = new AbortController();
 
@@ -93,11 +96,11 @@ class Server implements ApiServer {
     this.#cache = new WatchCache({ storage, clock, log, parse: parseStored, ...(transformer ? { transformer } : {}) });
     this.resources = new Resources(this.#cache, options.resources ?? builtinResources().filter((info) => !info.offByDefault));
     this.#watches = new Watches(this.#cache, clock);
-    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: new Map() };
+    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: this.#claims };
     const checkReady = (): void => {
       if (!this.readyz) throw new Error('not finished');
     };
-    this.#wiring = wire(options, registry, { clock, rng, log, checkReady, kubernetesServiceIp: firstServiceIp(options.serviceCidr) });
+    this.#wiring = wire(options, registry, { clock, rng, log, checkReady, kubernetesServiceIp: firstServiceIp(options.serviceCidr.split(',')[0]!) });
     const { pipeline } = this.#wiring;
     const ready = { ...pipeline, loaded: this.#loaded.promise };
     const onError = (error: unknown, request: { method: string; info: { path: string } }): void => {
@@ -114,6 +117,7 @@ class Server implements ApiServer {
     signal.addEventListener('abort', () => void this.stop(), { once: true });
     try {
       await this.#cache.start(this.#stopping.signal);
+      this.#claimServices();
       this.#loaded.resolve();
     } catch (error) {
       this.#loaded.reject(error as Error);
@@ -122,6 +126,13 @@ class Server implements ApiServer {
     await this.#wiring.bootstrap.run();
     this.readyz = true;
     this.#wiring.bootstrap.runDeferred().catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
+  }
+
+  #claimServices(): void {
+    const services = this.resources.find('', 'v1', 'services');
+    if (!services) return;
+    const { serviceCidr, nodePortRange, rng } = this.#options;
+    this.#claims.set(services.cache.prefix, serviceClaims({ serviceCidrs: serviceCidr.split(','), ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }));
   }
 
   async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {

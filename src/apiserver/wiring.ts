@@ -66,7 +66,7 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
   const bootstrap = createBootstrap({
     ...objects,
     master: { serviceIp: state.kubernetesServiceIp, advertiseAddress: options.advertiseAddress, port: options.advertisePort },
-    serviceCidrs: [options.serviceCidr],
+    serviceCidrs: options.serviceCidr.split(','),
     clientCa: options.tls.clientCa,
     ...(options.tls.frontProxyCa ? { frontProxyCa: options.tls.frontProxyCa } : {}),
     clock,

@@ -32,7 +32,12 @@ test('a group whose server is down is told as failed, the others are found', asy
         { name: 'metrics.k8s.io', versions: [], preferredVersion: { groupVersion: 'metrics.k8s.io/v1beta1', version: 'v1beta1' } },
       ],
     },
-    '/api/v1': { resources: [{ name: 'pods', kind: 'Pod', namespaced: true, verbs: ['list'] }, { name: 'pods/log', kind: 'Pod', namespaced: true, verbs: ['get'] }] },
+    '/api/v1': {
+      resources: [
+        { name: 'pods', kind: 'Pod', namespaced: true, verbs: ['list'] },
+        { name: 'pods/log', kind: 'Pod', namespaced: true, verbs: ['get'] },
+      ],
+    },
     '/apis/apps/v1': { resources: [{ name: 'deployments', kind: 'Deployment', namespaced: true, verbs: ['list'] }] },
   };
   const transport = async ({ path }: ApiRequest) => {

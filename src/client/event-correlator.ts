@@ -37,7 +37,11 @@ export class EventCorrelator {
     if (!this.#mayTalk(event)) return undefined;
     if (!before) return { event, key, update: false };
     const { metadata, firstTimestamp, count = 1 } = before;
-    return { event: { ...event, metadata: { ...event.metadata, name: metadata.name }, firstTimestamp, count: count + 1 }, key, update: true };
+    return {
+      event: { ...event, metadata: { ...event.metadata, name: metadata.name }, firstTimestamp, count: count + 1 },
+      key,
+      update: true,
+    };
   }
 
   /** Remembers what now stands on the server. */

@@ -70,12 +70,23 @@ users:
   const paths = [join(folder, 'missing'), await file('main', MAIN), second];
   assert.equal((await readKubeconfig({ paths })).connection.server, 'https://127.0.0.1:6443');
   const { connection, namespace } = await readKubeconfig({ paths, context: 'two' });
-  assert.deepEqual(connection, { server: 'https://two:1', ca: Buffer.from('CA2'), serverName: 'api', insecureSkipTlsVerify: true, tokenFile: join(folder, 'token') });
+  assert.deepEqual(connection, {
+    server: 'https://two:1',
+    ca: Buffer.from('CA2'),
+    serverName: 'api',
+    insecureSkipTlsVerify: true,
+    tokenFile: join(folder, 'token'),
+  });
   assert.equal(namespace, 'default');
 });
 
 const faults = [
-  { name: 'credentials from a program', content: MAIN, context: 'plugin', message: /user "exec" gets its credentials from a program \(exec\)/ },
+  {
+    name: 'credentials from a program',
+    content: MAIN,
+    context: 'plugin',
+    message: /user "exec" gets its credentials from a program \(exec\)/,
+  },
   { name: 'an unknown context', content: MAIN, context: 'none', message: /no context "none"/ },
   { name: 'a context without its cluster', content: MAIN, context: 'dangling', message: /no cluster "nowhere"/ },
   { name: 'no current context', content: 'clusters: []', message: /no current-context/ },
@@ -87,7 +98,10 @@ const faults = [
 for (const { name, content, context, message } of faults) {
   test(`${name} is told`, async () => {
     const paths = [await file('faulty', content)];
-    await assert.rejects(readKubeconfig({ paths, ...(context ? { context } : {}) }), (error) => error instanceof KubeconfigError && message.test(error.message));
+    await assert.rejects(
+      readKubeconfig({ paths, ...(context ? { context } : {}) }),
+      (error) => error instanceof KubeconfigError && message.test(error.message),
+    );
   });
 }
 

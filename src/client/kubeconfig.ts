@@ -132,7 +132,8 @@ async function clusterOptions(cluster: Entry): Promise<Omit<HttpsOptions, 'clock
 
 async function userOptions(user: Entry, name: string): Promise<Partial<HttpsOptions>> {
   for (const plugin of ['exec', 'auth-provider']) {
-    if (user.value[plugin]) throw new KubeconfigError(`user "${name}" gets its credentials from a program (${plugin}), which is not supported`);
+    if (user.value[plugin])
+      throw new KubeconfigError(`user "${name}" gets its credentials from a program (${plugin}), which is not supported`);
   }
   const cert = await fileOrData(user, 'client-certificate');
   const key = await fileOrData(user, 'client-key');

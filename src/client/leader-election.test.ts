@@ -23,7 +23,10 @@ function world(): { api: MemoryApi; clock: ManualClock; candidate: (identity: st
     const context = { client, clock, rng: seededRng(identity.length), log: silentLogger, events: { event: () => undefined } };
     const did: string[] = [];
     const component = { name: 'led', start: async () => void did.push('start'), stop: async () => void did.push('stop') };
-    return Object.assign(underLeaderElection(context, { name: 'kube-scheduler', identity }, () => component), { did });
+    return Object.assign(
+      underLeaderElection(context, { name: 'kube-scheduler', identity }, () => component),
+      { did },
+    );
   };
   const pass = async (ms: number): Promise<void> => {
     for (let passed = 0; passed < ms; passed += 500) {
@@ -58,7 +61,8 @@ test('a leader that cannot renew stops its work before another may begin', async
   await second.start(never);
   const stoppedAt = clock.now();
   api.refuse = ({ body }) => {
-    if ((body as { spec?: { holderIdentity?: string } } | undefined)?.spec?.holderIdentity === 'first') throw statusError('ServiceUnavailable', 'cut off');
+    if ((body as { spec?: { holderIdentity?: string } } | undefined)?.spec?.holderIdentity === 'first')
+      throw statusError('ServiceUnavailable', 'cut off');
   };
   while (!second.did.includes('start')) {
     await pass(500);

@@ -155,7 +155,9 @@ class LeaderElection implements Component {
     const { name, namespace } = this.#options;
     const { lease } = this.#observed!;
     try {
-      await this.#context.client.resource(LEASES, namespace).update({ ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } });
+      await this.#context.client
+        .resource(LEASES, namespace)
+        .update({ ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } });
     } catch (error) {
       this.#context.log.info('the lease was not given back and will expire', { lease: name, error: errorMessage(error) });
     }

@@ -100,7 +100,8 @@ test('an error comes back with a doubling delay; success forgets it', async () =
     while (times.length < 5) await clock.advance(1);
     const gaps = times.slice(1).map((time, index) => time - times[index]!);
     // The turn of the event loop before a worker begins may fall into the next millisecond of this clock.
-    for (const [index, delay] of [5, 10, 20, 40].entries()) assert.ok(gaps[index] === delay || gaps[index] === delay + 1, `gaps ${gaps.join(', ')}`);
+    for (const [index, delay] of [5, 10, 20, 40].entries())
+      assert.ok(gaps[index] === delay || gaps[index] === delay + 1, `gaps ${gaps.join(', ')}`);
     assert.ok(logged.every((line) => line.includes('controller=test') && line.includes('key=a') && line.includes('not yet')));
     fail = false;
     await clock.advance(100_000);

@@ -70,7 +70,10 @@ export function withTransport(client: Client, transport: Transport): Client {
   return { ...client, transport, request, resource, close: () => Promise.resolve() };
 }
 
-function informerKey({ group, version, resource }: GroupVersionResource, { namespace = '', labelSelector = '', fieldSelector = '' }: InformerOptions): string {
+function informerKey(
+  { group, version, resource }: GroupVersionResource,
+  { namespace = '', labelSelector = '', fieldSelector = '' }: InformerOptions,
+): string {
   return `${group}/${version}/${resource}\n${namespace}\n${labelSelector}\n${fieldSelector}`;
 }
 
@@ -85,9 +88,17 @@ function toStatusError(response: ApiResponse): StatusError {
   const { status: code, body, text } = response;
   if (isStatus(body)) return new StatusError({ ...body, code: body.code ?? code });
   const message = text?.trim() || `the server answered with status ${code}`;
-  const reason = code === 401 ? 'Unauthorized' : code === 403 ? 'Forbidden' : code === 404 ? 'NotFound' : code === 429 ? 'TooManyRequests' : undefined;
+  const reason =
+    code === 401 ? 'Unauthorized' : code === 403 ? 'Forbidden' : code === 404 ? 'NotFound' : code === 429 ? 'TooManyRequests' : undefined;
   if (reason) return statusError(reason, message);
-  return new StatusError({ kind: 'Status', apiVersion: 'v1', status: 'Failure', reason: code === 503 ? 'ServiceUnavailable' : 'InternalError', message, code });
+  return new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    status: 'Failure',
+    reason: code === 503 ? 'ServiceUnavailable' : 'InternalError',
+    message,
+    code,
+  });
 }
 
 function isStatus(body: unknown): body is Status {

@@ -27,7 +27,14 @@ test('an event says who, about what and when', async () => {
   const [event] = events();
   assert.match(event!.metadata.name!, /^web\.[0-9a-f]{16}$/);
   assert.equal(event!.metadata.namespace, 'shop');
-  assert.deepEqual(event!.involvedObject, { kind: 'Pod', namespace: 'shop', name: 'web', uid: 'u1', apiVersion: 'v1', resourceVersion: '7' });
+  assert.deepEqual(event!.involvedObject, {
+    kind: 'Pod',
+    namespace: 'shop',
+    name: 'web',
+    uid: 'u1',
+    apiVersion: 'v1',
+    resourceVersion: '7',
+  });
   assert.deepEqual(event!.source, { component: 'kubelet', host: 'n1' });
   assert.deepEqual([event!.type, event!.reason, event!.message, event!.count], ['Normal', 'Started', 'Started container web', 1]);
   assert.equal(event!.firstTimestamp, '2026-01-01T00:00:00Z');
@@ -49,7 +56,10 @@ test('the same event again raises its count and last time', async () => {
   await recorder.flush();
   assert.equal(events().length, 1);
   const { count, firstTimestamp, lastTimestamp } = events()[0]!;
-  assert.deepEqual({ count, firstTimestamp, lastTimestamp }, { count: 3, firstTimestamp: '2026-01-01T00:00:00Z', lastTimestamp: '2026-01-01T00:00:20Z' });
+  assert.deepEqual(
+    { count, firstTimestamp, lastTimestamp },
+    { count: 3, firstTimestamp: '2026-01-01T00:00:00Z', lastTimestamp: '2026-01-01T00:00:20Z' },
+  );
 });
 
 test('an event that has expired meanwhile is written anew, with its count', async () => {
@@ -60,7 +70,10 @@ test('an event that has expired meanwhile is written anew, with its count', asyn
   await client.resource(EVENTS, 'shop').delete(events()[0]!.metadata.name!);
   recorder.event(POD, 'Warning', 'Failed', 'x');
   await recorder.flush();
-  assert.deepEqual(events().map(({ count }) => count), [2]);
+  assert.deepEqual(
+    events().map(({ count }) => count),
+    [2],
+  );
 });
 
 test('many messages of one reason are combined', async () => {
@@ -69,7 +82,10 @@ test('many messages of one reason are combined', async () => {
   await recorder.flush();
   const combined = events().filter(({ message }) => message!.startsWith('(combined from similar events): '));
   assert.equal(events().length, 10);
-  assert.deepEqual(combined.map(({ message, count }) => ({ message, count })), [{ message: '(combined from similar events): probe 14 failed', count: 6 }]);
+  assert.deepEqual(
+    combined.map(({ message, count }) => ({ message, count })),
+    [{ message: '(combined from similar events): probe 14 failed', count: 6 }],
+  );
 });
 
 test('an object that talks too much is held back, and may talk again later', async () => {
@@ -94,5 +110,8 @@ test('a refused event disturbs nobody', async () => {
   api.refuse = () => undefined;
   recorder.event(POD, 'Normal', 'Two', 'x');
   await recorder.flush();
-  assert.deepEqual(events().map(({ reason }) => reason), ['Two']);
+  assert.deepEqual(
+    events().map(({ reason }) => reason),
+    ['Two'],
+  );
 });

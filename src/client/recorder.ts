@@ -6,6 +6,7 @@ import type { Logger } from '../lib/log.ts';
 import type { Client } from './client.ts';
 import { EventCorrelator } from './event-correlator.ts';
 import type { EventRecorder } from './events.ts';
+import { isNamespaceTerminating } from './namespace-terminating.ts';
 import { EVENTS } from './resources.ts';
 
 export interface RecorderOptions {
@@ -37,8 +38,9 @@ export function createRecorder({ client, clock, log, component, host }: Recorder
       const correlated = correlator.correlate(event);
       if (correlated) correlator.written(correlated.key, await send(client, correlated));
     } catch (error) {
-      // A namespace that is being deleted refuses new events, and that is no failure of whoever records.
-      if (StatusError.is(error, 'Forbidden') || StatusError.is(error, 'NotFound')) log.debug('event was refused', { reason: event.reason, error });
+      // Objects outlive the events that their namespace accepts.
+      if (isNamespaceTerminating(error) || StatusError.is(error, 'NotFound'))
+        log.debug('event was refused', { reason: event.reason, error });
       else log.warn('event was not written', { reason: event.reason, about: event.involvedObject.name, error });
     } finally {
       waiting--;

@@ -31,7 +31,8 @@ export function createResourceClient<T extends ObjectWithMeta>(send: Send, type:
     get: (name) => call('GET', one(name)),
     list: ({ signal, ...query } = {}) => call<KubeList<T>>('GET', { query: listQuery(query) }, signal ? { signal } : {}),
     watch: (options = {}) => watch(send, type, namespace, options),
-    create: (object) => call('POST', { namespace: type.namespaced ? (namespace ?? object.metadata.namespace) : undefined }, { body: withKind(type, object) }),
+    create: (object) =>
+      call('POST', { namespace: type.namespaced ? (namespace ?? object.metadata.namespace) : undefined }, { body: withKind(type, object) }),
     update: (object) => replace(object),
     updateStatus: (object) => replace(object, 'status'),
     patch: (name, patchType, patch, subresource) =>

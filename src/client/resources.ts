@@ -58,7 +58,12 @@ export const SERVICE_CIDRS = clusterWide<k8s.ServiceCIDR>('networking.k8s.io', '
 // storage
 export const CSI_DRIVERS = clusterWide<k8s.CSIDriver>('storage.k8s.io', 'v1', 'csidrivers', 'CSIDriver');
 export const CSI_NODES = clusterWide<k8s.CSINode>('storage.k8s.io', 'v1', 'csinodes', 'CSINode');
-export const CSI_STORAGE_CAPACITIES = namespaced<k8s.CSIStorageCapacity>('storage.k8s.io', 'v1', 'csistoragecapacities', 'CSIStorageCapacity');
+export const CSI_STORAGE_CAPACITIES = namespaced<k8s.CSIStorageCapacity>(
+  'storage.k8s.io',
+  'v1',
+  'csistoragecapacities',
+  'CSIStorageCapacity',
+);
 export const STORAGE_CLASSES = clusterWide<k8s.StorageClass>('storage.k8s.io', 'v1', 'storageclasses', 'StorageClass');
 export const VOLUME_ATTACHMENTS = clusterWide<k8s.VolumeAttachment>('storage.k8s.io', 'v1', 'volumeattachments', 'VolumeAttachment');
 export const VOLUME_ATTRIBUTES_CLASSES = clusterWide<k8s.VolumeAttributesClass>(

@@ -16,9 +16,9 @@ interface World {
   informer: Informer<ConfigMap>;
   /** What the handlers were told, `+a`, `~a`, `-a`. */
   told: string[];
-  create(name: string): Promise<ConfigMap>;
-  change(name: string, value: string): Promise<ConfigMap>;
-  remove(name: string): Promise<void>;
+  create: (name: string) => Promise<ConfigMap>;
+  change: (name: string, value: string) => Promise<ConfigMap>;
+  remove: (name: string) => Promise<void>;
 }
 
 async function withWorld(work: (world: World) => Promise<void>): Promise<void> {
@@ -124,7 +124,13 @@ test('after a 410 the list is read again and the difference is told', () =>
     await clock.advance(20_000);
     await settle();
     assert.deepEqual(told.slice(3).toSorted(), ['+new', '-gone', '~changed']);
-    assert.deepEqual(informer.list().map((object) => object.metadata.name).toSorted(), ['changed', 'kept', 'new']);
+    assert.deepEqual(
+      informer
+        .list()
+        .map((object) => object.metadata.name!)
+        .toSorted(),
+      ['changed', 'kept', 'new'],
+    );
   }));
 
 test('an object that was replaced by its namesake is told as gone and new', () =>
@@ -181,12 +187,18 @@ test('indexes follow changes', () =>
     await change('a', 'x');
     await change('b', 'x');
     await settle();
-    assert.deepEqual(informer.byIndex('value', 'x').map((object) => object.metadata.name), ['a', 'b']);
+    assert.deepEqual(
+      informer.byIndex('value', 'x').map((object) => object.metadata.name),
+      ['a', 'b'],
+    );
     await change('a', 'y');
     await remove('b');
     await settle();
     assert.deepEqual(informer.byIndex('value', 'x'), []);
-    assert.deepEqual(informer.byIndex('value', 'y').map((object) => object.metadata.name), ['a']);
+    assert.deepEqual(
+      informer.byIndex('value', 'y').map((object) => object.metadata.name),
+      ['a'],
+    );
     assert.equal(informer.listNamespace('default').length, 1);
     assert.throws(() => informer.byIndex('other', ''), /no index "other"/);
   }));

@@ -1,7 +1,6 @@
 import type { KubeList, ObjectWithMeta, WatchEvent } from '../api/meta.ts';
 import { groupVersion, keyOf } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
-import type { Status } from '../api/types.gen.ts';
 import { backoffDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
@@ -155,7 +154,7 @@ export class SharedInformer<T extends ObjectWithMeta> implements Informer<T> {
 
   /** Throws the Status of an ERROR event. */
   #apply({ type, object }: WatchEvent<T>): void {
-    if (type === 'ERROR') throw new StatusError(object as Status);
+    if (type === 'ERROR') throw new StatusError(object);
     this.#revision = object.metadata.resourceVersion ?? this.#revision;
     if (type === 'DELETED') this.#remove(keyOf(object), object);
     else if (type !== 'BOOKMARK') this.#put(object);

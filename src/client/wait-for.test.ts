@@ -37,7 +37,10 @@ test('it ends by its deadline, its signal, or an error of the check', () =>
   withClient(async (client, clock) => {
     const informer = client.informer(CONFIG_MAPS);
     const late = waitFor(informer, () => undefined, { clock, timeoutMs: 1000, what: 'the end of days' });
-    const expectation = assert.rejects(late, (error) => error instanceof WaitTimeoutError && error.message === 'timed out after 1000 ms waiting for the end of days');
+    const expectation = assert.rejects(
+      late,
+      (error) => error instanceof WaitTimeoutError && error.message === 'timed out after 1000 ms waiting for the end of days',
+    );
     await clock.advance(1000);
     await expectation;
     const abort = new AbortController();

@@ -20,7 +20,11 @@ export class WaitTimeoutError extends Error {
  *
  *     const pod = await waitFor(pods, () => pods.list().find(isReady), { clock, timeoutMs: 30_000, what: 'a ready pod' });
  */
-export async function waitFor<T extends ObjectWithMeta, R>(informer: Informer<T>, check: () => R | undefined, options: WaitOptions): Promise<R> {
+export async function waitFor<T extends ObjectWithMeta, R>(
+  informer: Informer<T>,
+  check: () => R | undefined,
+  options: WaitOptions,
+): Promise<R> {
   const { clock, timeoutMs, what, signal } = options;
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<R>();

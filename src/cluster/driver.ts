@@ -9,6 +9,8 @@
  */
 import type { Readable } from 'node:stream';
 import type { NodeConfig, NodeReport } from '../lib/node-config.ts';
+import type { PackageSource } from './image/apt.ts';
+import type { DebianArch } from './image/packages.ts';
 import type { DriverName, Profile } from './profile.ts';
 import type { PkiFiles } from './pki/pki.ts';
 
@@ -82,4 +84,6 @@ export interface Driver {
   importImage(profile: Profile, archive: Readable, signal: AbortSignal): Promise<string[]>;
   /** An image of this machine's engine as an archive. */
   exportImage(name: string, signal: AbortSignal): Promise<Readable>;
+  /** Where images for the node can be built from, and for which architecture. */
+  packages(): Promise<{ source: PackageSource; arch: DebianArch }>;
 }

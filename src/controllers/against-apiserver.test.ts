@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestApiServer } from '../../test/fixtures/apiserver.ts';
 import { startTestApiServer } from '../../test/fixtures/apiserver.ts';
-import type { KubeObject, ObjectWithMeta } from '../api/meta.ts';
+import type { ObjectWithMeta } from '../api/meta.ts';
 import type { Transport, UserInfo } from '../api/transport.ts';
 import type { Deployment, LabelSelector, Pod, PodTemplateSpec, ReplicaSet } from '../api/types.gen.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
 import { createRecorder } from '../client/recorder.ts';
-import { CONFIG_MAPS, CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICE_ACCOUNTS } from '../client/resources.ts';
+import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICE_ACCOUNTS } from '../client/resources.ts';
 import { httpsTransport } from '../client/transports/https.ts';
+import type { HttpsTransport } from '../client/transports/https.ts';
+import { serviceAccountTransports } from '../client/transports/service-account.ts';
 import { waitFor } from '../client/wait-for.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLogger } from '../lib/log.ts';
@@ -31,17 +33,42 @@ interface World {
   logged: string[];
 }
 
-/** `https` has the admin's certificate for all, since tokens are another subject; `loopback` has each controller's own identity. */
+interface Reach {
+  /** As the controller manager. */
+  transport: Transport;
+  transportOf(this: void, serviceAccount: string): Transport;
+  close(): Promise<unknown>;
+}
+
+const REACH: Record<'loopback' | 'https', (server: TestApiServer) => Reach> = {
+  loopback: (server) => ({
+    transport: server.loopback(MANAGER),
+    transportOf: (name) => server.loopback(serviceAccount(name)),
+    close: () => Promise.resolve(),
+  }),
+  https(server) {
+    const manager = overTls(server, 'controller-manager');
+    const anonymous = overTls(server);
+    const client = createClient({ transport: manager.transport, clock, log: createLogger({ level: 'warn' }) });
+    const transportOf = serviceAccountTransports({ client, base: anonymous.transport, clock });
+    return { transport: manager.transport, transportOf, close: () => Promise.all([manager.close(), anonymous.close()]) };
+  },
+};
+
+function overTls({ url, pki }: TestApiServer, identity?: string): HttpsTransport {
+  const pem = (name: string): Buffer => Buffer.from(pki.get(name)!);
+  const credentials = identity ? { cert: pem(`components/${identity}.crt`), key: pem(`components/${identity}.key`) } : {};
+  return httpsTransport({ server: url, ca: pem('ca.crt'), ...credentials, clock });
+}
+
 async function withControllers(kind: 'loopback' | 'https', work: (world: World) => Promise<void>): Promise<void> {
   const server = await startTestApiServer();
+  const reach = REACH[kind](server);
   const logged: string[] = [];
   const log = createLogger({ level: 'warn', write: (line) => void logged.push(line) });
-  const https = kind === 'https' ? overTls(server) : undefined;
-  const transport = https?.transport ?? server.loopback(MANAGER);
-  const client = createClient({ transport, clock, log });
+  const client = createClient({ transport: reach.transport, clock, log });
   const context = { client, clock, rng: systemRng(), log, events: createRecorder({ client, clock, log, component: 'test' }) };
-  const transportOf = (name: string): Transport => https?.transport ?? server.loopback(serviceAccount(name));
-  const controllers = createControllers(context, { caCert: 'PEM', transportOf });
+  const controllers = createControllers(context, { caCert: 'PEM', transportOf: reach.transportOf });
   const admin = createClient({ transport: server.loopback(), clock, log });
   const { signal } = new AbortController();
   try {
@@ -50,31 +77,44 @@ async function withControllers(kind: 'loopback' | 'https', work: (world: World) 
   } finally {
     await Promise.all(controllers.map((controller) => controller.stop()));
     await Promise.all([client.close(), admin.close()]);
-    await https?.close();
+    await reach.close();
     await server.close();
   }
 }
 
-function overTls({ url, pki }: TestApiServer) {
-  const pem = (name: string): Buffer => Buffer.from(pki.get(name)!);
-  return httpsTransport({ server: url, ca: pem('ca.crt'), cert: pem('components/admin.crt'), key: pem('components/admin.key'), clock });
-}
-
 const labels = { app: 'web' };
 const selector: LabelSelector = { matchLabels: labels };
-const template: PodTemplateSpec = { metadata: { labels } as PodTemplateSpec['metadata'], spec: { containers: [{ name: 'web', image: 'nginx' }] } };
+const template: PodTemplateSpec = {
+  metadata: { labels },
+  spec: { containers: [{ name: 'web', image: 'nginx' }] },
+};
 
 function ownedBy(owner: ObjectWithMeta) {
-  return [{ apiVersion: owner.apiVersion!, kind: owner.kind!, name: owner.metadata.name!, uid: owner.metadata.uid!, controller: true, blockOwnerDeletion: true }];
+  return [
+    {
+      apiVersion: owner.apiVersion!,
+      kind: owner.kind!,
+      name: owner.metadata.name!,
+      uid: owner.metadata.uid!,
+      controller: true,
+      blockOwnerDeletion: true,
+    },
+  ];
 }
 
 /** What a Deployment's controllers would make, without them. */
 async function makeFamily(client: Client, namespace: string): Promise<void> {
   const deployment: Deployment = { metadata: { name: 'web' }, spec: { replicas: 0, selector, template } };
   const owner = await client.resource(DEPLOYMENTS, namespace).create(deployment);
-  const replicaSet: ReplicaSet = { metadata: { name: 'web-1', labels, ownerReferences: ownedBy(owner) }, spec: { replicas: 0, selector, template } };
+  const replicaSet: ReplicaSet = {
+    metadata: { name: 'web-1', labels, ownerReferences: ownedBy(owner) },
+    spec: { replicas: 0, selector, template },
+  };
   const middle = await client.resource(REPLICA_SETS, namespace).create(replicaSet);
-  const pod: Pod = { metadata: { name: 'web-1-a', labels, ownerReferences: ownedBy(middle) }, spec: { containers: [{ name: 'web', image: 'nginx' }] } };
+  const pod: Pod = {
+    metadata: { name: 'web-1-a', labels, ownerReferences: ownedBy(middle) },
+    spec: { containers: [{ name: 'web', image: 'nginx' }] },
+  };
   await client.resource(PODS, namespace).create(pod);
 }
 
@@ -98,7 +138,11 @@ for (const kind of ['loopback', 'https'] as const) {
 
       const nodes = admin.informer(NODES);
       await admin.resource(NODES).create({ metadata: { name: 'n1' }, spec: { unschedulable: true } });
-      await waitFor(nodes, () => nodes.get('n1')?.spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable'), options('the taint of a cordoned node'));
+      await waitFor(
+        nodes,
+        () => nodes.get('n1')?.spec?.taints?.find(({ key }) => key === 'node.kubernetes.io/unschedulable'),
+        options('the taint of a cordoned node'),
+      );
 
       const namespaces = admin.informer(NAMESPACES);
       await makeFamily(admin, 'shop');
@@ -109,28 +153,3 @@ for (const kind of ['loopback', 'https'] as const) {
       assert.deepEqual(logged, []);
     }));
 }
-
-test('controllers over loopback: a custom resource takes its dependents along', () =>
-  withControllers('loopback', async ({ admin, logged }) => {
-    const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
-    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
-    const definitions = admin.informer(CUSTOM_RESOURCE_DEFINITIONS);
-    await admin.resource(CUSTOM_RESOURCE_DEFINITIONS).create({
-      metadata: { name: 'widgets.example.com' },
-      spec: {
-        group: WIDGETS.group,
-        scope: 'Namespaced',
-        names: { plural: 'widgets', singular: 'widget', kind: 'Widget', listKind: 'WidgetList' },
-        versions: [{ name: 'v1', served: true, storage: true, schema }],
-      },
-    });
-    const isEstablished = () => definitions.get('widgets.example.com')?.status?.conditions?.find(({ type, status }) => type === 'Established' && status === 'True');
-    await waitFor(definitions, isEstablished, { clock, timeoutMs: 15_000, what: 'the definition' });
-    const widget: KubeObject = await admin.resource(WIDGETS, 'default').create({ metadata: { name: 'gear' } });
-    const maps = admin.informer(CONFIG_MAPS);
-    await admin.resource(CONFIG_MAPS, 'default').create({ metadata: { name: 'of-gear', ownerReferences: ownedBy(widget) } });
-    await waitFor(maps, () => maps.get('default/of-gear'), { clock, timeoutMs: 15_000, what: 'the dependent' });
-    await admin.resource(WIDGETS, 'default').delete('gear');
-    await waitFor(maps, () => (maps.get('default/of-gear') ? undefined : true), { clock, timeoutMs: 15_000, what: 'the dependent to go' });
-    assert.deepEqual(logged, []);
-  }));

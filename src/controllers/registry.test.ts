@@ -17,7 +17,10 @@ test('all controllers start, work and stop side by side, each writing as its own
     await context.client.resource(NAMESPACES).create({ metadata: { name: 'shop' } });
     await context.client.resource(NODES).create({ metadata: { name: 'n1' } });
     await pass(3000);
-    assert.deepEqual(api.all(SERVICE_ACCOUNTS).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`), ['shop/default']);
+    assert.deepEqual(
+      api.all(SERVICE_ACCOUNTS).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+      ['shop/default'],
+    );
     assert.deepEqual(writes['service-account-controller'], ['/api/v1/namespaces/shop/serviceaccounts']);
     assert.deepEqual(writes['root-ca-cert-publisher'], ['/api/v1/namespaces/shop/configmaps']);
     const [event] = api.all(EVENTS);

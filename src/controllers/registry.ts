@@ -38,7 +38,11 @@ const CONTROLLERS: readonly Controller[] = [
   // `kubectl delete namespace` would never end.
   { serviceAccount: 'namespace-controller', create: createNamespaceController },
   // What a deleted Deployment or CronJob made would stay for ever; foreground deletion would never end.
-  { serviceAccount: 'generic-garbage-collector', eventSource: 'garbage-collector-controller', create: (context) => createGarbageCollector(context) },
+  {
+    serviceAccount: 'generic-garbage-collector',
+    eventSource: 'garbage-collector-controller',
+    create: (context) => createGarbageCollector(context),
+  },
   // A node that went silent would look Ready, and keep its taints once it is back.
   { serviceAccount: 'node-controller', create: (context) => createNodeLifecycleController(context) },
   // NoExecute taints would not move pods.
@@ -52,7 +56,11 @@ export function createControllers(context: ComponentContext, config: ControllerC
   return CONTROLLERS.flatMap((controller) => controller.create(contextOf(controller, context, config), config));
 }
 
-function contextOf({ serviceAccount, eventSource = serviceAccount }: Controller, context: ComponentContext, config: ControllerConfig): ComponentContext {
+function contextOf(
+  { serviceAccount, eventSource = serviceAccount }: Controller,
+  context: ComponentContext,
+  config: ControllerConfig,
+): ComponentContext {
   const client = config.transportOf ? withTransport(context.client, config.transportOf(serviceAccount)) : context.client;
   const log = context.log.with({ component: eventSource });
   return { ...context, client, log, events: createRecorder({ client, clock: context.clock, log, component: eventSource }) };

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type BuildOptions } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { buildDashboard } from './build-dashboard.ts';
 import { buildDescriptions } from './build-descriptions.ts';
 
@@ -15,6 +15,18 @@ const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 
 // CommonJS dependencies inside an ES module still call require.
 const REQUIRE = "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+/** The engine's client knows ssh:// addresses; the ssh library behind them is read only when one is used. */
+const lazySsh: Plugin = {
+  name: 'lazy-ssh',
+  setup(builder) {
+    builder.onResolve({ filter: /^ssh2$/ }, ({ importer }) => (importer.includes('docker-modem') ? { path: 'ssh2', namespace: 'lazy-ssh' } : { external: true }));
+    builder.onLoad({ filter: /.*/, namespace: 'lazy-ssh' }, () => ({
+      contents: `exports.Client = function (...args) { return new (require('ssh2').Client)(...args); };`,
+      resolveDir: root,
+    }));
+  },
+};
 
 const shared: BuildOptions = {
   bundle: true,
@@ -30,6 +42,7 @@ const shared: BuildOptions = {
   define: { 'globalThis.ROCKPOOL_VERSION': JSON.stringify(version) },
   loader: { '.proto': 'text', '.html': 'text' },
   legalComments: 'none',
+  plugins: [lazySsh],
   logLevel: 'warning',
 };
 

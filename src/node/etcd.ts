@@ -21,7 +21,8 @@ export const etcdSocket = (runDir: string): string => join(runDir, 'etcd.sock');
  */
 export function etcdProcess({ dataDir, runDir, clock, log, binary = '/usr/bin/etcd' }: EtcdOptions): Component {
   const socket = etcdSocket(runDir);
-  const peer = `unix://${join(runDir, 'etcd-peer.sock')}`;
+  // No other member will ever connect, but there must be an address of the form host:port; of a unix scheme it is a socket in the working folder.
+  const peer = 'unix://peer:1';
   return supervise({
     name: 'etcd',
     command: binary,
@@ -29,7 +30,7 @@ export function etcdProcess({ dataDir, runDir, clock, log, binary = '/usr/bin/et
       `--name=rockpool`,
       `--data-dir=${join(dataDir, 'etcd')}`,
       `--listen-client-urls=unix://${socket}`,
-      `--advertise-client-urls=unix://${socket}`,
+      '--advertise-client-urls=unix://client:1',
       `--listen-peer-urls=${peer}`,
       `--initial-advertise-peer-urls=${peer}`,
       `--initial-cluster=rockpool=${peer}`,
@@ -43,6 +44,7 @@ export function etcdProcess({ dataDir, runDir, clock, log, binary = '/usr/bin/et
     ],
     // Go's own ceiling on idle heap; etcd idles at a third of its default.
     env: { GOGC: '50', GOMAXPROCS: '2' },
+    cwd: runDir,
     pidFile: join(runDir, 'etcd.pid'),
     probe: (signal) => canConnect(socket, signal),
     readyMs: 20_000,

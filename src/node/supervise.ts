@@ -20,6 +20,7 @@ export interface SupervisedProcess {
   command: string;
   args: readonly string[];
   env?: Readonly<Record<string, string>>;
+  cwd?: string;
   pidFile: string;
   /** Resolves when the process serves; asked again and again, each time with a fresh signal, until it does or `readyMs` have passed. */
   probe(signal: AbortSignal): Promise<void>;
@@ -33,6 +34,8 @@ export interface SupervisedProcess {
 const RESTART_BACKOFF = { baseMs: 50, maxMs: 5_000 };
 const PROBE_EVERY_MS = 5;
 const STABLE_MS = 30_000;
+/** How many of its last lines are told when it ends. */
+const LAST_WORDS = 3;
 const CHILD: ChildOptions = { stdio: ['ignore', 'ignore', 'pipe'], reject: false, buffer: false };
 
 interface ChildOptions {
@@ -48,12 +51,18 @@ export function supervise(options: SupervisedProcess): Component {
   const stopping = new AbortController();
   let child: Child | undefined;
   let ended: Promise<void> = Promise.resolve();
+  let said: string[] = [];
 
   const launch = (): Child => {
     const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
     const env = { ...inherited, ...options.env };
-    const launched: Child = execa(options.command, options.args, { ...CHILD, env, extendEnv: false, detached: true, cleanup: false });
-    launched.stderr?.on('data', (chunk: Buffer) => log.debug(chunk.toString().trimEnd()));
+    const launched: Child = execa(options.command, options.args, { ...CHILD, env, extendEnv: false, detached: true, cleanup: false, ...(options.cwd ? { cwd: options.cwd } : {}) });
+    said = [];
+    launched.stderr?.on('data', (chunk: Buffer) => {
+      const text = chunk.toString().trimEnd();
+      log.debug(text);
+      said = [...said, ...text.split('\n')].slice(-LAST_WORDS);
+    });
     writeFileSync(options.pidFile, `${launched.pid ?? ''}`);
     return launched;
   };
@@ -68,7 +77,7 @@ export function supervise(options: SupervisedProcess): Component {
       if (stopping.signal.aborted) return;
       if (clock.monotonic() - startedAt > STABLE_MS) failures = 0;
       const delay = backoffDelay(failures++, RESTART_BACKOFF);
-      log.warn('ended, starting it again', { exitCode: result.exitCode, signal: result.signal, error: result.cause, delayMs: delay });
+      log.warn('ended, starting it again', { exitCode: result.exitCode, signal: result.signal, delayMs: delay, said: said.join(' | ') });
       await clock.sleep(delay, stopping.signal).catch(() => log.debug('stopped while waiting to restart'));
     }
   };

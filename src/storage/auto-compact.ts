@@ -14,7 +14,10 @@ export interface AutoCompactOptions {
 const FIVE_MINUTES_MS = 5 * 60 * 1000;
 
 /** Compacts on a timer, so that every revision younger than `keep` stays readable. Does nothing while nothing is written. Returns what ends it. */
-export function autoCompact(storage: Storage, { clock, log, every = FIVE_MINUTES_MS, keep = FIVE_MINUTES_MS }: AutoCompactOptions): () => void {
+export function autoCompact(
+  storage: Storage,
+  { clock, log, every = FIVE_MINUTES_MS, keep = FIVE_MINUTES_MS }: AutoCompactOptions,
+): () => void {
   const marks: { at: number; revision: number }[] = [];
   let compacted = 0;
   let stopped = false;

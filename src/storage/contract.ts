@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test, type TestContext } from 'node:test';
+import { seededRng, type Rng } from '../lib/random.ts';
 import { StorageError, type Storage, type StorageEvent } from './storage.ts';
 
 /** What a store brings along to be held to the contract. */
@@ -39,7 +40,7 @@ export function storageContract(name: string, make: () => StoreUnderTest | strin
     });
     after(() => made.dispose());
     let count = 0;
-    for (const [title, run] of Object.entries({ ...writes, ...ranges, ...watches, ...compactions })) {
+    for (const [title, run] of Object.entries({ ...writes, ...ranges, ...watches, ...histories, ...compactions })) {
       const prefix = `/contract/${++count}/`;
       test(title, { timeout: DEADLINE_MS }, (t) => run({ storage, prefix, signal: t.signal, t }));
     }
@@ -90,8 +91,14 @@ const writes: Record<string, Case> = {
   },
   'of concurrent creates, updates and deletes of one key exactly one wins': async ({ storage, prefix }) => {
     const key = `${prefix}a`;
-    const { revision } = await onlyOne(Array.from({ length: 50 }, (_, i) => storage.create(key, text(`${i}`))), 'KeyExists');
-    const updated = await onlyOne(Array.from({ length: 50 }, (_, i) => storage.update(key, text(`${i}`), revision)), 'RevisionMismatch');
+    const { revision } = await onlyOne(
+      Array.from({ length: 50 }, (_, i) => storage.create(key, text(`${i}`))),
+      'KeyExists',
+    );
+    const updated = await onlyOne(
+      Array.from({ length: 50 }, (_, i) => storage.update(key, text(`${i}`), revision)),
+      'RevisionMismatch',
+    );
     const removals = Array.from({ length: 20 }, () => storage.delete(key, updated.revision));
     await onlyOne([...removals, storage.update(key, text('x'), updated.revision)], 'RevisionMismatch');
   },
@@ -116,7 +123,10 @@ const ranges: Record<string, Case> = {
   'range shows keys in order, and none beside the prefix': async ({ storage, prefix }) => {
     for (const key of ['b/2', 'b/é', 'b/1', 'a/1', 'b', 'b0', 'b/😀', 'b/1/x']) await storage.create(prefix + key, text(key));
     const { items, more, remaining } = await storage.range(`${prefix}b/`);
-    assert.deepEqual(items.map((item) => read(item.value)), ['b/1', 'b/1/x', 'b/2', 'b/é', 'b/😀']);
+    assert.deepEqual(
+      items.map((item) => read(item.value)),
+      ['b/1', 'b/1/x', 'b/2', 'b/é', 'b/😀'],
+    );
     assert.deepEqual({ more, remaining }, { more: false, remaining: 0 });
     assert.deepEqual((await storage.range(`${prefix}none/`)).items, []);
   },
@@ -124,7 +134,7 @@ const ranges: Record<string, Case> = {
     await Promise.all(Array.from({ length: 25 }, (_, i) => storage.create(`${prefix}${String(i).padStart(2, '0')}`, text(`${i}`))));
     const seen: string[] = [];
     const counts: number[] = [];
-    for (let after: string | undefined, more = true; more; ) {
+    for (let after: string | undefined, more = true; more;) {
       const page = await storage.range(prefix, { limit: 10, ...(after ? { after } : {}) });
       seen.push(...page.items.map((item) => item.key));
       counts.push(page.remaining);
@@ -133,7 +143,10 @@ const ranges: Record<string, Case> = {
       more = page.more;
     }
     assert.deepEqual(counts, [15, 5, 0]);
-    assert.deepEqual(seen, (await storage.range(prefix)).items.map((item) => item.key));
+    assert.deepEqual(
+      seen,
+      (await storage.range(prefix)).items.map((item) => item.key),
+    );
     assert.equal(seen.length, 25);
   },
   'a range as of a past revision shows what stood then, page by page': async ({ storage, prefix }) => {
@@ -146,13 +159,28 @@ const ranges: Record<string, Case> = {
     await storage.delete(`${prefix}d`, revisions.get('d')!);
     await storage.create(`${prefix}d`, text('d2'));
     const first = await storage.range(prefix, { revision: past, limit: 2 });
-    assert.deepEqual(first.items.map((item) => read(item.value)), ['a1', 'b1']);
-    assert.deepEqual({ more: first.more, remaining: first.remaining, revision: first.revision }, { more: true, remaining: 2, revision: past });
+    assert.deepEqual(
+      first.items.map((item) => read(item.value)),
+      ['a1', 'b1'],
+    );
+    assert.deepEqual(
+      { more: first.more, remaining: first.remaining, revision: first.revision },
+      { more: true, remaining: 2, revision: past },
+    );
     const second = await storage.range(prefix, { revision: past, limit: 2, after: `${prefix}b` });
-    assert.deepEqual(second.items.map((item) => read(item.value)), ['c1', 'd1']);
+    assert.deepEqual(
+      second.items.map((item) => read(item.value)),
+      ['c1', 'd1'],
+    );
     assert.equal(second.more, false);
-    assert.deepEqual((await storage.range(prefix, { revision: deleted })).items.map((item) => read(item.value)), ['a2', 'c1', 'd1']);
-    assert.deepEqual((await storage.range(prefix)).items.map((item) => read(item.value)), ['a2', 'new', 'c1', 'd2']);
+    assert.deepEqual(
+      (await storage.range(prefix, { revision: deleted })).items.map((item) => read(item.value)),
+      ['a2', 'c1', 'd1'],
+    );
+    assert.deepEqual(
+      (await storage.range(prefix)).items.map((item) => read(item.value)),
+      ['a2', 'new', 'c1', 'd2'],
+    );
   },
   'the revision of a range covers every item': async ({ storage, prefix }) => {
     const writing = Promise.all(Array.from({ length: 200 }, (_, i) => storage.create(`${prefix}${i}`, text('x'))));
@@ -188,11 +216,14 @@ const watches: Record<string, Case> = {
     const { revision: updated } = await storage.update(`${prefix}a`, text('two'), created);
     await storage.delete(`${prefix}a`, updated);
     const events = await watching;
-    assert.deepEqual(events.map((event) => [event.type, read(event.value), read(event.previous)]), [
-      ['put', 'one', undefined],
-      ['put', 'two', 'one'],
-      ['delete', 'two', undefined],
-    ]);
+    assert.deepEqual(
+      events.map((event) => [event.type, read(event.value), read(event.previous)]),
+      [
+        ['put', 'one', undefined],
+        ['put', 'two', 'one'],
+        ['delete', 'two', undefined],
+      ],
+    );
     assert.equal(events[2]!.createRevision, created);
   },
   '2,000 concurrent writes reach two watchers without loss, in order': async ({ storage, prefix, signal }) => {
@@ -205,7 +236,10 @@ const watches: Record<string, Case> = {
     assert.equal(revisions.size, 2000);
     for (const events of [await early, await late]) {
       const order = events.map((event) => event.modRevision);
-      assert.deepEqual(order, order.toSorted((a, b) => a - b));
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a - b),
+      );
       assert.equal(new Set(order).size, order.length);
     }
     const all = await collect(storage, prefix, from, 2001, signal);
@@ -220,7 +254,7 @@ const watches: Record<string, Case> = {
     for (let round = 0; round < 5; round++) {
       await Promise.all(Array.from({ length: 1000 }, (_, i) => storage.create(`${prefix}${round}-${i}`, text('x'))));
     }
-    for (let last = 0; seen < 5001; ) {
+    for (let last = 0; seen < 5001;) {
       const { events } = (await watching.next()).value!;
       for (const event of events) assert.ok(event.modRevision > last, 'in order');
       last = events.at(-1)?.modRevision ?? last;
@@ -248,6 +282,31 @@ const watches: Record<string, Case> = {
   },
 };
 
+const histories: Record<string, Case> = {
+  'a random history reads the same at every revision, and a watch replays it': async ({ storage, prefix, signal, t }) => {
+    const seed = 20_260_101;
+    t.diagnostic(`seed ${seed}`);
+    const start = await storage.currentRevision();
+    const past = await randomHistory(storage, prefix, seededRng(seed), 250);
+    const oldest = past[100]!.revision;
+    await storage.compact(oldest);
+    for (const { revision, state } of past.slice(100)) {
+      const { items } = await storage.range(prefix, { revision });
+      assert.deepEqual(Object.fromEntries(items.map((item) => [item.key, read(item.value)])), state, `at revision ${revision}`);
+    }
+    await failure(storage.range(prefix, { revision: start }), 'Compacted');
+    const replayed = { ...past[99]!.state };
+    for (const [i, event] of (await collect(storage, prefix, oldest, 150, signal)).entries()) {
+      assert.equal(event.modRevision, past[100 + i]!.revision);
+      if (event.type === 'put') assert.equal(read(event.previous), replayed[event.key]);
+      else assert.equal(read(event.value), replayed[event.key]);
+      if (event.type === 'put') replayed[event.key] = read(event.value)!;
+      else delete replayed[event.key];
+      assert.deepEqual(replayed, past[100 + i]!.state);
+    }
+  },
+};
+
 const compactions: Record<string, Case> = {
   'compaction forgets the past and nothing else': async ({ storage, prefix, signal }) => {
     const key = `${prefix}a`;
@@ -262,13 +321,19 @@ const compactions: Record<string, Case> = {
     await failure(collect(storage, prefix, second, 1, signal), 'Compacted');
     await failure(storage.compact(second), 'Compacted');
     assert.equal(read((await storage.get(key))?.value), 'three');
-    assert.deepEqual((await storage.range(prefix, { revision: third })).items.map((item) => read(item.value)), ['three']);
+    assert.deepEqual(
+      (await storage.range(prefix, { revision: third })).items.map((item) => read(item.value)),
+      ['three'],
+    );
     const { revision: fourth } = await storage.update(key, text('four'), third);
     const events = await collect(storage, prefix, third, 2, signal);
-    assert.deepEqual(events.map((event) => [event.modRevision, read(event.value), read(event.previous)]), [
-      [third, 'three', 'two'],
-      [fourth, 'four', 'three'],
-    ]);
+    assert.deepEqual(
+      events.map((event) => [event.modRevision, read(event.value), read(event.previous)]),
+      [
+        [third, 'three', 'two'],
+        [fourth, 'four', 'three'],
+      ],
+    );
     await storage.create(`${prefix}gone`, text('y'));
     assert.equal(read((await storage.get(`${prefix}gone`))?.value), 'y');
   },
@@ -280,6 +345,36 @@ const compactions: Record<string, Case> = {
     assert.deepEqual([event!.type, event!.modRevision, read(event!.value)], ['delete', deleted, 'one']);
   },
 };
+
+/** Creates, replaces and deletes a few keys at random; returns what stood after each change. */
+async function randomHistory(
+  storage: Storage,
+  prefix: string,
+  rng: Rng,
+  changes: number,
+): Promise<{ revision: number; state: Record<string, string> }[]> {
+  const revisions = new Map<string, number>();
+  const state: Record<string, string> = {};
+  const past: { revision: number; state: Record<string, string> }[] = [];
+  for (let i = 0; i < changes; i++) {
+    const key = prefix + Math.floor(rng.next() * 12);
+    const expected = revisions.get(key);
+    const remove = expected !== undefined && rng.next() < 0.4;
+    const value = text(`${i}`);
+    const write =
+      expected === undefined ? storage.create(key, value) : remove ? storage.delete(key, expected) : storage.update(key, value, expected);
+    const { revision } = await write;
+    if (remove) {
+      revisions.delete(key);
+      delete state[key];
+    } else {
+      revisions.set(key, revision);
+      state[key] = `${i}`;
+    }
+    past.push({ revision, state: { ...state } });
+  }
+  return past;
+}
 
 async function closesTwice(made: StoreUnderTest): Promise<void> {
   const storage = await made.open();

@@ -1,9 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '../lib/clock.ts';
@@ -12,6 +8,7 @@ import { storageContract, type CrashRun, type StoreUnderTest } from './contract.
 import { writeUntilKilled } from './crash-writer.ts';
 import { openEmbeddedStorage } from './embedded/store.ts';
 import { openEtcdStorage } from './etcd/store.ts';
+import { cleaner, etcdBinary, NO_ETCD, spawnEtcd } from './etcd/test-etcd.ts';
 import { StorageError, type Storage } from './storage.ts';
 
 const given = { clock: systemClock(), log: silentLogger, compaction: false } as const;
@@ -48,12 +45,12 @@ function embeddedUnderTest(): StoreUnderTest {
 
 function etcdUnderTest(exclusive: boolean): StoreUnderTest | string {
   const binary = etcdBinary();
-  if (!binary) return 'no etcd: set ROCKPOOL_TEST_ETCD or put etcd on the PATH';
+  if (!binary) return NO_ETCD;
   const cleanup = cleaner();
   const open = async (directory: string): Promise<Storage> => {
     return cleanup.closing(await openEtcdStorage({ endpoints: [`unix://${directory}/client.sock`], exclusive, ...given }));
   };
-  const start = (directory: string): ChildProcess => cleanup.killing(spawn(binary, etcdFlags(directory), { stdio: 'ignore' }));
+  const start = (directory: string) => cleanup.killing(spawnEtcd(binary, directory));
   let shared: Promise<string> | undefined;
   return {
     open: async () => {
@@ -87,28 +84,6 @@ function etcdUnderTest(exclusive: boolean): StoreUnderTest | string {
   };
 }
 
-function etcdBinary(): string | undefined {
-  const named = process.env['ROCKPOOL_TEST_ETCD'];
-  if (named) return named;
-  const folders = (process.env['PATH'] ?? '').split(path.delimiter);
-  return folders.flatMap((folder) => ['etcd', 'etcd-3.5'].map((name) => path.join(folder, name))).find((file) => existsSync(file));
-}
-
-function etcdFlags(directory: string): string[] {
-  const flags = {
-    'data-dir': `${directory}/data`,
-    'listen-client-urls': `unix://${directory}/client.sock`,
-    'advertise-client-urls': 'http://localhost:2379',
-    'listen-peer-urls': `unix://${directory}/peer.sock`,
-    'initial-advertise-peer-urls': 'http://localhost:2380',
-    'initial-cluster': 'default=http://localhost:2380',
-    'heartbeat-interval': '10',
-    'election-timeout': '100',
-    'log-level': 'error',
-  };
-  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-}
-
 /** Acknowledged writes, and who waits for how many. */
 class Tally {
   readonly writes = new Map<string, number>();
@@ -123,35 +98,4 @@ class Tally {
   reached(count: number): Promise<void> {
     return new Promise((resolve) => this.#waiting.push({ count, resolve }));
   }
-}
-
-function cleaner() {
-  const directories: string[] = [];
-  const stores: Storage[] = [];
-  const children: ChildProcess[] = [];
-  return {
-    directory: async () => {
-      // Short, because a socket's path may have 107 bytes.
-      const directory = await mkdtemp(path.join(tmpdir(), 'rps-'));
-      directories.push(directory);
-      return directory;
-    },
-    closing: (storage: Storage) => {
-      stores.push(storage);
-      return storage;
-    },
-    killing: (child: ChildProcess) => {
-      children.push(child);
-      return child;
-    },
-    run: async () => {
-      await Promise.all(stores.map((storage) => storage.close()));
-      for (const child of children) {
-        if (child.exitCode !== null || child.signalCode !== null) continue;
-        child.kill('SIGKILL');
-        await once(child, 'exit');
-      }
-      await Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true })));
-    },
-  };
 }

@@ -85,7 +85,11 @@ export class StorageError extends Error {
   /** For Compacted: the oldest revision that can still be read. */
   readonly compactRevision?: number;
 
-  constructor(code: StorageError['code'], message: string, options: { current?: KeyValue; compactRevision?: number; cause?: unknown } = {}) {
+  constructor(
+    code: StorageError['code'],
+    message: string,
+    options: { current?: KeyValue; compactRevision?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause });
     this.name = 'StorageError';
     this.code = code;

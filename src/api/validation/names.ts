@@ -9,7 +9,7 @@ const LABEL_VALUE = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 export const SUBDOMAIN_MAX = 253;
 export const LABEL_MAX = 63;
 
-const tooLong = (max: number): string => `must be no more than ${max} bytes`;
+const tooLong = (max: number, unit = 'characters'): string => `must be no more than ${max} ${unit}`;
 const sizeOf = (text: string): number => (text.length * 3 <= LABEL_MAX ? text.length : Buffer.byteLength(text));
 
 /** RFC 1123 label: pod host names, namespaces, container and volume names. */
@@ -50,6 +50,14 @@ export function dns1035LabelProblems(text: string): string[] {
   return problems;
 }
 
+/** A subdomain whose first label may be `*`: hosts of Ingresses. */
+export function wildcardProblems(text: string): string[] {
+  if (/^\*\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text) && sizeOf(text) <= SUBDOMAIN_MAX) return [];
+  return [
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
+  ];
+}
+
 /** What may stand as one segment of a URL: RBAC names. */
 export function pathSegmentProblems(text: string): string[] {
   if (text === '.' || text === '..') return [`may not be '${text}'`];
@@ -68,11 +76,11 @@ export function qualifiedNameProblems(text: string): string[] {
     else problems.push(...dns1123SubdomainProblems(prefix).map((problem) => `prefix part ${problem}`));
   } else if (parts.length > 2) {
     return [
-      "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+      "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
     ];
   }
   if (name === '') problems.push('name part must be non-empty');
-  else if (sizeOf(name) > LABEL_MAX) problems.push(`name part ${tooLong(LABEL_MAX)}`);
+  else if (sizeOf(name) > LABEL_MAX) problems.push(`name part ${tooLong(LABEL_MAX, 'bytes')}`);
   if (!QUALIFIED.test(name)) {
     problems.push(
       "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')",
@@ -85,7 +93,7 @@ export const labelKeyProblems = qualifiedNameProblems;
 
 export function labelValueProblems(text: string): string[] {
   const problems: string[] = [];
-  if (sizeOf(text) > LABEL_MAX) problems.push(tooLong(LABEL_MAX));
+  if (sizeOf(text) > LABEL_MAX) problems.push(tooLong(LABEL_MAX, 'bytes'));
   if (!LABEL_VALUE.test(text)) {
     problems.push(
       "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')",
@@ -110,7 +118,7 @@ export function configKeyProblems(text: string): string[] {
 /** IANA service name: named ports of containers. */
 export function portNameProblems(text: string): string[] {
   const problems: string[] = [];
-  if (text.length > 15) problems.push('must be no more than 15 characters');
+  if (text.length > 15) problems.push(tooLong(15));
   if (!/^[-a-z0-9]+$/.test(text)) problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
   if (!/[a-z]/.test(text)) problems.push('must contain at least one letter (a-z)');
   if (text.includes('--')) problems.push('must not contain consecutive hyphens');
@@ -124,6 +132,7 @@ export function portNumberProblems(port: number): string[] {
 
 /** Names of environment variables since 1.30: any printable ASCII but `=`. */
 export function envNameProblems(text: string): string[] {
+  if (text === '') return ['environment variable name must be non-empty'];
   return /^[ -<>-~]+$/.test(text) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
 

@@ -1,15 +1,23 @@
-/** The admission plugins, in upstream's order: all that mutate run first, then all that validate. */
+/** The admission plugins, in upstream's order: all that mutate run first, then all that validate. Webhooks and policies come between the last mutation and quota. */
 import type { Clock } from '../../lib/clock.ts';
 import type { Rng } from '../../lib/random.ts';
 import { rbacEscalation } from '../authz/escalation.ts';
 import type { RbacAuthorizer } from '../authz/rbac.ts';
 import type { AdmissionPlugin } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
+import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { podSecurity } from './pod-security/plugin.ts';
+import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priorityAdmission } from './priority.ts';
 import { storageObjectInUseProtection } from './protect-in-use.ts';
+import { persistentVolumeClaimResize } from './pvc-resize.ts';
+import { resourceQuota } from './resource-quota.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 
@@ -20,18 +28,26 @@ export interface AdmissionOptions extends StoredObjects {
 }
 
 export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
+  const { authorizer } = options;
   return [
-    // First, so that nothing is defaulted for an object that has nowhere to be.
-    namespaceLifecycle(options),
+    namespaceLifecycle(options), // first, so that nothing is defaulted for an object that has nowhere to be
+    limitRanger(options), // before quota, which wants requests and limits to be there
     serviceAccountAdmission(options),
+    nodeRestriction(options),
     taintNodesByCondition(),
-    priorityAdmission(options),
-    // After Priority, which it does not look at; before quota, which counts the finished object.
+    podSecurity(options),
+    priorityAdmission(options), // before quota, whose scopes look at the class
     defaultTolerationSeconds(),
     defaultStorageClass(options),
     storageObjectInUseProtection(),
+    persistentVolumeClaimResize(options),
+    runtimeClassAdmission(options), // adds overhead, which quota counts
+    certificateApproval(authorizer),
+    certificateSigning(authorizer),
+    certificateSubjectRestriction(),
     defaultIngressClass(options),
-    // Upstream checks this when it stores; here it is the last word before that.
-    rbacEscalation(options.authorizer),
+    podTopologyLabels(options),
+    rbacEscalation(authorizer), // upstream's store does it, after all admission
+    resourceQuota(options), // last: it reserves, and nothing may refuse after it
   ];
 }

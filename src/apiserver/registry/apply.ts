@@ -1,8 +1,67 @@
-import { statusError } from '../../api/status.ts';
+import { applyObject } from '../../api/apply/apply.ts';
+import { cloneJson } from '../../api/patch/json.ts';
+import { invalid, statusError, StatusError } from '../../api/status.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import { toStored, viewOf } from './convert.ts';
+import { createDecoded } from './create.ts';
+import { decodeConfiguration, decodePatched } from './decode.ts';
 import type { WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
+import { rulesFor, updateObject } from './update.ts';
 
-/** Server-side apply (KEP-555). */
-export async function apply(_registry: Registry, _call: Call, _options: WriteOptions): Promise<Result> {
-  throw statusError('UnsupportedMediaType', 'apply is not in place yet');
+/** PATCH with an apply configuration (KEP-555): merges what the manager states, creates the object when there is none. */
+export async function apply(registry: Registry, call: Call, given: WriteOptions): Promise<Result> {
+  const { context, served } = call;
+  if (!context.query.get('fieldManager')) {
+    throw invalid('PatchOptions', 'meta.k8s.io', '', [{ field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' }]);
+  }
+  const applied = toStored(served, await decodeConfiguration(call, given.fieldValidation));
+  checkIdentity(call, applied);
+  const options = { ...given, applied: true };
+  const merge = (live: KubeObject | undefined): KubeObject => {
+    const { object } = applyObject({
+      info: served.stored,
+      live,
+      applied,
+      manager: options.fieldManager,
+      force: options.force,
+      subresource: context.info.subresource,
+      now: registry.clock.now(),
+    });
+    // What follows fills in defaults in place, and neither the live object nor the configuration (of a second attempt) may have them.
+    return decodePatched({ ...call, served: { ...served, info: served.stored } }, cloneJson(object), 'Ignore');
+  };
+  try {
+    const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: merge });
+    return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };
+  } catch (error) {
+    if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '') throw error;
+    return createApplied(registry, call, { options, merge, uid: applied.metadata.uid });
+  }
+}
+
+interface Creation {
+  options: WriteOptions;
+  merge: (live: undefined) => KubeObject;
+  uid: string | undefined;
+}
+
+async function createApplied(registry: Registry, call: Call, { options, merge, uid }: Creation): Promise<Result> {
+  const { served, context } = call;
+  if (uid) {
+    throw statusError('Conflict', `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`, { name: context.info.name, kind: served.info.resource });
+  }
+  const entry = await createDecoded(registry, call, merge(undefined), { options, converted: true });
+  return { kind: 'object', status: 201, info: served.info, view: viewOf(served, entry) };
+}
+
+function checkIdentity({ context, served }: Call, { metadata }: KubeObject): void {
+  const { name, namespace } = context.info;
+  metadata.name ||= name;
+  if (metadata.name !== name) throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  if (!served.info.namespaced) metadata.namespace = undefined;
+  else metadata.namespace ||= namespace;
+  if (served.info.namespaced && metadata.namespace !== namespace) {
+    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`);
+  }
 }

@@ -18,15 +18,21 @@ import { storeNew } from './store.ts';
 export async function create(registry: Registry, call: Call): Promise<Result> {
   const options = writeOptions(call.context, 'CreateOptions');
   const decoded = await decodeBody(call, options.fieldValidation);
-  const entry = await createDecoded(registry, call, decoded, options);
+  const entry = await createDecoded(registry, call, decoded, { options });
   return { kind: 'object', status: 201, info: call.served.info, view: viewOf(call.served, entry) };
 }
 
-/** From the decoded object, in the version of the URL, to what is stored. Apply and create-on-update come this way too. */
-export async function createDecoded(registry: Registry, call: Call, decoded: KubeObject, options: WriteOptions): Promise<Entry> {
+export interface Creation {
+  options: WriteOptions;
+  /** The object is in the stored version already. */
+  converted?: boolean;
+}
+
+/** From the decoded object to what is stored. Apply and create-on-update come this way too. */
+export async function createDecoded(registry: Registry, call: Call, decoded: KubeObject, { options, converted = false }: Creation): Promise<Entry> {
   const { served } = call;
   checkMeta(call, decoded);
-  const object = applyDefaults(served.stored, toStored(served, decoded));
+  const object = applyDefaults(served.stored, converted ? decoded : toStored(served, decoded));
   fillSystemFields(registry, object);
   const request = await mutate(registry, admissionRequest(call, { operation: 'CREATE', object, dryRun: options.dryRun, name: object.metadata.name ?? '' }));
   const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };

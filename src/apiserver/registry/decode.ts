@@ -1,5 +1,5 @@
 import { findDuplicateFields } from '../../api/codec/duplicates.ts';
-import { decodeObject } from '../../api/decode.ts';
+import { decodeObject, pruneObject } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import { cloneJson } from '../../api/patch/json.ts';
 import { statusError } from '../../api/status.ts';
@@ -16,6 +16,15 @@ export async function decodeBody({ context, body, served: { info } }: Call, fiel
   const value = await body.json();
   checkType(info, value);
   return decode({ context, value: owned(body, value), schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
+}
+
+/** A configuration to apply: checked as any object, but without the zero values that its kind writes out, which nobody stated. */
+export async function decodeConfiguration({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
+  const value = owned(body, await body.json());
+  checkType(info, value);
+  decode({ context, value, schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
+  const stated = pruneObject(value, info.schema).value as KubeObject;
+  return { ...stated, metadata: { ...stated.metadata } };
 }
 
 /** As `decodeBody`, for a value of ours that a patch made. */

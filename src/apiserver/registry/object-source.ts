@@ -37,7 +37,7 @@ export function objectSource(registry: Registry): ObjectSource {
         }
       });
     },
-    create: async (info, object) => (await createDecoded(unadmitted, callFor(registry, servedOf(info), 'POST', object), cloneJson(object), OPTIONS)).object,
+    create: async (info, object) => (await createDecoded(unadmitted, callFor(registry, servedOf(info), 'POST', object), cloneJson(object), { options: OPTIONS })).object,
     update: async (info, object) => {
       const served = servedOf(info);
       const call = callFor(registry, served, 'PUT', object);

@@ -11,6 +11,8 @@ export interface WriteOptions {
   fieldManager: string;
   fieldValidation: FieldValidation;
   force: boolean;
+  /** The object comes from an apply, which knows its managers already. */
+  applied?: boolean;
 }
 
 const VALIDATIONS: readonly string[] = ['Ignore', 'Warn', 'Strict'];

@@ -68,7 +68,8 @@ export class Entry implements ObjectView {
   /** The same content as of a later revision: what a deletion, or leaving a selector, shows. */
   at(revision: number): Entry {
     const { key, namespace, name } = this;
-    return new Entry({ key, namespace, name, revision, stored: this.stored() }, this.#parse);
+    const known = this.#object && { object: { ...this.#object, metadata: { ...this.#object.metadata, resourceVersion: String(revision) } } };
+    return new Entry({ key, namespace, name, revision, stored: this.stored(), ...known }, this.#parse);
   }
 
   #splice(): Buffer {

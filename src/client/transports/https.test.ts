@@ -48,14 +48,26 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 
 test('a call carries method, path, body and credentials, and reads JSON', async () => {
   const listener: RequestListener = async (request, response) => {
-    const seen = { method: request.method, url: request.url, type: request.headers['content-type'], auth: request.headers.authorization, body: await bodyOf(request) };
+    const seen = {
+      method: request.method,
+      url: request.url,
+      type: request.headers['content-type'],
+      auth: request.headers.authorization,
+      body: await bodyOf(request),
+    };
     response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(seen));
   };
   await withServer(listener, async (open) => {
     const { transport } = open({ token: 'abc' });
     const answer = await transport({ method: 'POST', path: '/api/v1/pods?dryRun=All', body: { kind: 'Pod' } });
     assert.equal(answer.status, 201);
-    assert.deepEqual(answer.body, { method: 'POST', url: '/api/v1/pods?dryRun=All', type: 'application/json', auth: 'Bearer abc', body: '{"kind":"Pod"}' });
+    assert.deepEqual(answer.body, {
+      method: 'POST',
+      url: '/api/v1/pods?dryRun=All',
+      type: 'application/json',
+      auth: 'Bearer abc',
+      body: '{"kind":"Pod"}',
+    });
     const patched = await transport({ method: 'PATCH', path: '/x', body: {}, headers: { 'content-type': 'application/merge-patch+json' } });
     assert.equal((patched.body as { type: string }).type, 'application/merge-patch+json');
   });

@@ -75,7 +75,8 @@ interface Pools {
 
 /** undici is loaded at the first request: a process whose components all use loopback never pays for it. */
 async function openPools(origin: string, options: HttpsOptions): Promise<Pools> {
-  const { Pool } = await import('undici');
+  // undici is CommonJS: only its default export survives bundling.
+  const { Pool } = (await import('undici')).default;
   const { ca, cert, key, serverName, insecureSkipTlsVerify } = options;
   const connect = {
     timeout: CONNECT_TIMEOUT_MS,
@@ -110,7 +111,8 @@ function authorizationHeader({ token, tokenFile, basicAuth, clock }: HttpsOption
   let read = { at: -Infinity, token: '' };
   return async () => {
     if (tokenFile) {
-      if (clock.monotonic() - read.at > TOKEN_MAX_AGE_MS) read = { at: clock.monotonic(), token: (await readFile(tokenFile, 'utf8')).trim() };
+      if (clock.monotonic() - read.at > TOKEN_MAX_AGE_MS)
+        read = { at: clock.monotonic(), token: (await readFile(tokenFile, 'utf8')).trim() };
       return `Bearer ${read.token}`;
     }
     if (token) return `Bearer ${token}`;
@@ -136,6 +138,7 @@ async function toAnswer({ statusCode, headers, body }: Dispatcher.ResponseData):
 
 function plainHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string> {
   const plain: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) if (value !== undefined) plain[name] = Array.isArray(value) ? value.join(', ') : value;
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) plain[name] = Array.isArray(value) ? value.join(', ') : value;
   return plain;
 }

@@ -1,4 +1,4 @@
-import type { KubeObject, WatchEvent } from '../../api/meta.ts';
+import type { WatchEvent } from '../../api/meta.ts';
 
 const NEWLINE = 0x0a;
 
@@ -6,7 +6,7 @@ const NEWLINE = 0x0a;
  * The events of a watch, which are JSON values one a line, in batches as the network delivered them. A line may be cut anywhere, within a
  * character too. Ends when the server ends the stream in good order or the signal aborts; throws what else cut it off.
  */
-export async function* watchEvents(body: AsyncIterable<Buffer>, signal?: AbortSignal): AsyncGenerator<readonly WatchEvent<KubeObject>[]> {
+export async function* watchEvents(body: AsyncIterable<Buffer>, signal?: AbortSignal): AsyncGenerator<readonly WatchEvent[]> {
   let rest: Buffer[] = [];
   try {
     for await (const chunk of body) {
@@ -25,10 +25,10 @@ export async function* watchEvents(body: AsyncIterable<Buffer>, signal?: AbortSi
   }
 }
 
-function parseLines(lines: Buffer): WatchEvent<KubeObject>[] {
-  const events: WatchEvent<KubeObject>[] = [];
+function parseLines(lines: Buffer): WatchEvent[] {
+  const events: WatchEvent[] = [];
   for (const line of lines.toString('utf8').split('\n')) {
-    if (line) events.push(JSON.parse(line) as WatchEvent<KubeObject>);
+    if (line) events.push(JSON.parse(line) as WatchEvent);
   }
   return events;
 }

@@ -16,14 +16,14 @@ export interface ImageConfig {
 }
 
 export interface ImageArchive {
-  /** `docker.io/library/nginx:latest` or shorter, as `docker load` reads it. */
-  name: string;
+  /** `docker.io/library/nginx:latest` or shorter, as `docker load` reads them. */
+  names: readonly string[];
   arch: DebianArch;
   config: ImageConfig;
 }
 
 /** An image of one layer. The same input gives the same bytes, and so the same digest. */
-export function imageArchive({ name, arch, config }: ImageArchive, layer: Buffer): Buffer {
+export function imageArchive({ names, arch, config }: ImageArchive, layer: Buffer): Buffer {
   const diffId = sha256(layer);
   const body = JSON.stringify({
     architecture: arch,
@@ -47,7 +47,7 @@ export function imageArchive({ name, arch, config }: ImageArchive, layer: Buffer
     directory(diffId),
     file(`${diffId}/layer.tar`, layer),
     file(configName, body),
-    file('manifest.json', JSON.stringify([{ Config: configName, RepoTags: [name], Layers: [`${diffId}/layer.tar`] }])),
+    file('manifest.json', JSON.stringify([{ Config: configName, RepoTags: names, Layers: [`${diffId}/layer.tar`] }])),
   ];
   return tarOf(entries);
 }

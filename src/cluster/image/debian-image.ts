@@ -1,10 +1,9 @@
 /** Container images of Debian packages: a recipe (images/NAME/image.yaml) to an archive that `rockpool image load` takes. */
-import { createWriteStream } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { parse } from 'yaml';
 import { errorMessage } from '../../lib/errors.ts';
+import { readIfExists } from '../files.ts';
 import { failure } from '../reasons.ts';
 import type { PackageSource } from './apt.ts';
 import { imageArchive } from './archive.ts';
@@ -15,7 +14,7 @@ import { rootfsTar } from './rootfs.ts';
 import { directory, file, symlink } from './tar-writer.ts';
 
 export interface ImageRecipe {
-  name: string;
+  names: readonly string[];
   packages: readonly string[];
   directories: readonly string[];
   /** Path in the image to the path that it points to. */
@@ -35,9 +34,9 @@ export interface BuildOptions {
 export async function readRecipe(path: string): Promise<ImageRecipe> {
   try {
     const value = parse(await readFile(path, 'utf8')) as Partial<ImageRecipe> | null;
-    if (!value || typeof value.name !== 'string' || !Array.isArray(value.packages)) throw new TypeError('`name` and `packages` are required');
+    if (!value || !Array.isArray(value.names) || !Array.isArray(value.packages)) throw new TypeError('`names` and `packages` are required');
     const overlay = await readOverlay(join(dirname(path), 'rootfs'));
-    return { name: value.name, packages: value.packages, directories: value.directories ?? [], links: value.links ?? {}, config: value.config ?? {}, overlay };
+    return { names: value.names, packages: value.packages, directories: value.directories ?? [], links: value.links ?? {}, config: value.config ?? {}, overlay };
   } catch (error) {
     throw failure('IMAGE_BUILD', `${path}: ${errorMessage(error)}`, { cause: error });
   }
@@ -49,12 +48,18 @@ export async function buildImage(recipe: ImageRecipe, { source, arch, signal }: 
   const extra = [...recipe.directories.map((path) => directory(path)), ...Object.entries(recipe.links).map(([path, target]) => symlink(path, target)), ...recipe.overlay];
   const layer: Buffer[] = [];
   for await (const piece of rootfsTar({ packages, extra, signal })) layer.push(piece);
-  return imageArchive({ name: recipe.name, arch, config: recipe.config }, Buffer.concat(layer));
+  return imageArchive({ names: recipe.names, arch, config: recipe.config }, Buffer.concat(layer));
 }
 
-/** Builds into a file. */
-export async function buildImageFile(recipe: ImageRecipe, target: string, options: BuildOptions): Promise<void> {
-  await pipeline([await buildImage(recipe, options)], createWriteStream(target), { signal: options.signal });
+/** Names of the images that this installation has recipes for. */
+export async function recipeNames(packageRoot: string): Promise<string[]> {
+  const entries = await readdir(join(packageRoot, 'images'), { withFileTypes: true });
+  const found = await Promise.all(entries.map(async ({ name }) => ((await readIfExists(recipePath(packageRoot, name))) === undefined ? [] : [name])));
+  return found.flat().toSorted();
+}
+
+export function recipePath(packageRoot: string, name: string): string {
+  return join(packageRoot, 'images', name, 'image.yaml');
 }
 
 async function readOverlay(root: string): Promise<TarEntry[]> {

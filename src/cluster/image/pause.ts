@@ -23,7 +23,7 @@ const CODE: Readonly<Record<DebianArch, { machine: number; hex: string }>> = {
 
 export function pauseArchive(arch: DebianArch): Buffer {
   const layer = tarOf([directory('dev'), directory('etc'), directory('proc'), directory('sys'), directory('tmp', 0o1777), file('pause', pauseProgram(arch), 0o755)]);
-  return imageArchive({ name: PAUSE_IMAGE, arch, config: { entrypoint: ['/pause'], user: '65535:65535' } }, layer);
+  return imageArchive({ names: [PAUSE_IMAGE], arch, config: { entrypoint: ['/pause'], user: '65535:65535' } }, layer);
 }
 
 /** A static ELF program of one segment (elf(5)): file header, program header, code. */

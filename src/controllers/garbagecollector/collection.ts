@@ -66,7 +66,11 @@ export class Collection {
     // In a cycle of foreground deletions each would wait for the other; what is being deleted already must not be waited for.
     if (dependents.some(({ object: dependent }) => isInForeground(dependent)) && isBlocking(object)) {
       // The new revision comes back as an event and is judged anew.
-      return this.#setOwners(monitor, object, references.map((reference) => ({ ...reference, blockOwnerDeletion: false })));
+      return this.#setOwners(
+        monitor,
+        object,
+        references.map((reference) => ({ ...reference, blockOwnerDeletion: false })),
+      );
     }
     await this.#delete(monitor, object, dependents.length > 0 ? 'Foreground' : policyOf(object));
   }
@@ -107,7 +111,12 @@ export class Collection {
   #warnInvalidOwner(object: KubeObject, { apiVersion, kind, name, uid }: OwnerReference): void {
     const namespace = object.metadata.namespace ?? '';
     const owner = `[${apiVersion}/${kind}, namespace: ${namespace}, name: ${name}, uid: ${uid}]`;
-    this.#context.events.event(object, 'Warning', 'OwnerRefInvalidNamespace', `ownerRef ${owner} does not exist in namespace "${namespace}"`);
+    this.#context.events.event(
+      object,
+      'Warning',
+      'OwnerRefInvalidNamespace',
+      `ownerRef ${owner} does not exist in namespace "${namespace}"`,
+    );
   }
 
   /** Foreground: dependents first; the finalizer goes when none is left that blocks. */
@@ -115,7 +124,8 @@ export class Collection {
     if (!this.#monitors.synced) return { afterMs: SYNC_RETRY_MS };
     const { uid } = owner.metadata;
     const dependents = this.#monitors.dependentsOf(uid!);
-    const blocks = (dependent: KubeObject): boolean => dependent.metadata.ownerReferences!.some((owner) => owner.uid === uid && owner.blockOwnerDeletion);
+    const blocks = (dependent: KubeObject): boolean =>
+      dependent.metadata.ownerReferences!.some((owner) => owner.uid === uid && owner.blockOwnerDeletion);
     for (const each of dependents) if (!each.object.metadata.deletionTimestamp) wake(each.monitor, each.object);
     if (!dependents.some(({ object }) => blocks(object))) await this.#removeFinalizer(monitor, owner, FOREGROUND);
   }

@@ -15,7 +15,12 @@ function ownedBy(owner: ObjectWithMeta, { block = true } = {}): OwnerReference {
 }
 
 function cluster({ api, context }: ControllerWorld) {
-  const make = <T extends ObjectWithMeta>(type: ResourceType<T>, name: string, owners: readonly OwnerReference[] = [], namespace = 'default'): Promise<T> => {
+  const make = <T extends ObjectWithMeta>(
+    type: ResourceType<T>,
+    name: string,
+    owners: readonly OwnerReference[] = [],
+    namespace = 'default',
+  ): Promise<T> => {
     const metadata = { name, ...(owners.length > 0 ? { ownerReferences: [...owners] } : {}) };
     return context.client.resource(type, type.namespaced ? namespace : undefined).create({ metadata } as T);
   };
@@ -25,7 +30,10 @@ function cluster({ api, context }: ControllerWorld) {
     const pod = await make(PODS, 'web-1-a', [ownedBy(replicaSet, { block })]);
     return { deployment, replicaSet, pod };
   };
-  const all = (): string[] => [DEPLOYMENTS, REPLICA_SETS, PODS, CONFIG_MAPS, CLUSTER_ROLES].flatMap((type) => api.all(type as ResourceType).map(({ metadata }) => metadata.name!));
+  const all = (): string[] =>
+    [DEPLOYMENTS, REPLICA_SETS, PODS, CONFIG_MAPS, CLUSTER_ROLES].flatMap((type) =>
+      api.all(type as ResourceType).map(({ metadata }) => metadata.name!),
+    );
   return { make, family, all, start: () => createGarbageCollector(context, { startDelayMs: 0 }) };
 }
 
@@ -64,7 +72,10 @@ test('foreground: the owner waits for dependents that block it', () =>
     await context.client.resource(DEPLOYMENTS, 'default').delete('web', { propagationPolicy: 'Foreground' });
     await world.pass(1000);
     assert.deepEqual(all(), ['web', 'web-1', 'web-1-a']);
-    assert.ok(api.all(REPLICA_SETS)[0]!.metadata.finalizers!.includes('foregroundDeletion'), 'the dependent is deleted in the foreground too');
+    assert.ok(
+      api.all(REPLICA_SETS)[0]!.metadata.finalizers!.includes('foregroundDeletion'),
+      'the dependent is deleted in the foreground too',
+    );
     await context.client.resource(PODS, 'default').patch('web-1-a', 'merge', { metadata: { finalizers: null } });
     await world.pass(200);
     assert.deepEqual(all(), []);
@@ -117,12 +128,41 @@ test('with one owner left the object stays, without the reference to the other',
     const { api, context } = world;
     const { make, start } = cluster(world);
     const owners = [await make(REPLICA_SETS, 'one'), await make(REPLICA_SETS, 'two')];
-    await make(CONFIG_MAPS, 'shared', owners.map((owner) => ownedBy(owner)));
+    await make(
+      CONFIG_MAPS,
+      'shared',
+      owners.map((owner) => ownedBy(owner)),
+    );
     await world.start(start());
     await world.pass(2000);
     await context.client.resource(REPLICA_SETS, 'default').delete('one');
     await world.pass(1000);
-    assert.deepEqual(api.all(CONFIG_MAPS)[0]!.metadata.ownerReferences!.map(({ name }) => name), ['two']);
+    assert.deepEqual(
+      api.all(CONFIG_MAPS)[0]!.metadata.ownerReferences!.map(({ name }) => name),
+      ['two'],
+    );
+  }));
+
+test('foreground: a dependent with another owner that stays is kept, and not waited for', () =>
+  withControllers(async (world) => {
+    const { api, context } = world;
+    const { make, all, start } = cluster(world);
+    const owners = [await make(REPLICA_SETS, 'leaving'), await make(REPLICA_SETS, 'staying')];
+    await make(
+      CONFIG_MAPS,
+      'shared',
+      owners.map((owner) => ownedBy(owner)),
+    );
+    await make(CONFIG_MAPS, 'own', [ownedBy(owners[0]!)]);
+    await world.start(start());
+    await world.pass(2000);
+    await context.client.resource(REPLICA_SETS, 'default').delete('leaving', { propagationPolicy: 'Foreground' });
+    await world.pass(1000);
+    assert.deepEqual(all(), ['staying', 'shared']);
+    assert.deepEqual(
+      api.all(CONFIG_MAPS)[0]!.metadata.ownerReferences!.map(({ name }) => name),
+      ['staying'],
+    );
   }));
 
 test('a namesake with another uid is not the owner', () =>

@@ -105,7 +105,9 @@ class GarbageCollector implements Reconciler {
   /** An owner in foreground deletion may go when the last dependent that blocks it is gone, or does not block any more. */
   #noteLostOwners(object: KubeObject, before: readonly OwnerReference[]): void {
     const now = object.metadata.ownerReferences ?? [];
-    const lost = before.filter(({ uid, blockOwnerDeletion }) => blockOwnerDeletion && !now.some((owner) => owner.uid === uid && owner.blockOwnerDeletion));
+    const lost = before.filter(
+      ({ uid, blockOwnerDeletion }) => blockOwnerDeletion && !now.some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
+    );
     if (lost.length > 0) this.#wakeOwners(lost, object.metadata.namespace);
   }
 
@@ -114,11 +116,14 @@ class GarbageCollector implements Reconciler {
       const owner = this.#monitors.cachedOwner(reference, namespace);
       const type = owner?.metadata.deletionTimestamp && this.#monitors.typeOf(reference);
       const monitor = type && this.#monitors.get(`${type.group}/${type.resource}`);
-      if (monitor) this.#queue!.add(itemKey(monitor, owner!));
+      if (monitor) this.#queue!.add(itemKey(monitor, owner));
     }
   }
 }
 
 function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[]): boolean {
-  return a.length === b.length && a.every((owner, index) => owner.uid === b[index]!.uid && owner.blockOwnerDeletion === b[index]!.blockOwnerDeletion);
+  return (
+    a.length === b.length &&
+    a.every((owner, index) => owner.uid === b[index]!.uid && owner.blockOwnerDeletion === b[index]!.blockOwnerDeletion)
+  );
 }

@@ -82,11 +82,16 @@ export class Monitors {
 
   /** The object with this uid wherever it is: for telling apart an owner that is gone and one in another namespace. Slow. */
   findByUid(type: ResourceType, uid: string): KubeObject | undefined {
-    return this.#monitors.get(monitorKey(type))?.informer.list().find(({ metadata }) => metadata.uid === uid);
+    return this.#monitors
+      .get(monitorKey(type))
+      ?.informer.list()
+      .find(({ metadata }) => metadata.uid === uid);
   }
 
   dependentsOf(uid: string): { monitor: Monitor; object: KubeObject }[] {
-    return [...this.#monitors.values()].flatMap((monitor) => monitor.informer.byIndex(OWNER_INDEX, uid).map((object) => ({ monitor, object })));
+    return [...this.#monitors.values()].flatMap((monitor) =>
+      monitor.informer.byIndex(OWNER_INDEX, uid).map((object) => ({ monitor, object })),
+    );
   }
 
   stop(): void {

@@ -37,7 +37,14 @@ export async function deleteContent(client: Client, namespace: string): Promise<
   const isPods = ({ group, resource }: DiscoveredResource): boolean => group === '' && resource === 'pods';
   const found = await deleteAll(client, namespace, deletable.filter(isPods));
   const podsLeft = found.some(([, { count, error }]) => count > 0 || error);
-  if (!podsLeft) found.push(...(await deleteAll(client, namespace, deletable.filter((resource) => !isPods(resource)))));
+  if (!podsLeft)
+    found.push(
+      ...(await deleteAll(
+        client,
+        namespace,
+        deletable.filter((resource) => !isPods(resource)),
+      )),
+    );
   return report(found, failed);
 }
 

@@ -31,12 +31,22 @@ test('a deleted namespace loses its pods, then its other content, then itself; t
     // The pod waits for its kubelet, and everything else for the pod.
     assert.equal((await context.client.resource(PODS, 'shop').get('web-1')).metadata.deletionTimestamp !== undefined, true);
     assert.equal((await context.client.resource(CONFIG_MAPS, 'shop').list()).items.length, 1);
-    assert.equal(conditionsOf(await context.client.resource(NAMESPACES).get('shop'))['NamespaceContentRemaining'], 'True Some resources are remaining: pods. has 1 resource instances');
+    assert.equal(
+      conditionsOf(await context.client.resource(NAMESPACES).get('shop'))['NamespaceContentRemaining'],
+      'True Some resources are remaining: pods. has 1 resource instances',
+    );
 
     await context.client.resource(PODS, 'shop').delete('web-1', { gracePeriodSeconds: 0 });
     await pass(50);
-    assert.deepEqual(api.all(NAMESPACES).map(({ metadata }) => metadata.name), ['other']);
-    for (const type of [CONFIG_MAPS, DEPLOYMENTS, PODS] as const) assert.deepEqual(api.all(type as typeof PODS).map(({ metadata }) => metadata.namespace), ['other']);
+    assert.deepEqual(
+      api.all(NAMESPACES).map(({ metadata }) => metadata.name),
+      ['other'],
+    );
+    for (const type of [CONFIG_MAPS, DEPLOYMENTS, PODS] as const)
+      assert.deepEqual(
+        api.all(type as typeof PODS).map(({ metadata }) => metadata.namespace),
+        ['other'],
+      );
     assert.equal(api.all(NODES).length, 1);
   }));
 
@@ -49,7 +59,10 @@ test('content with a finalizer is named in the conditions and waited for', () =>
     await client.resource(NAMESPACES).delete('shop');
     await pass(10_000);
     const conditions = conditionsOf(await client.resource(NAMESPACES).get('shop'));
-    assert.equal(conditions['NamespaceFinalizersRemaining'], 'True Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances');
+    assert.equal(
+      conditions['NamespaceFinalizersRemaining'],
+      'True Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances',
+    );
     assert.equal(conditions['NamespaceDeletionContentFailure'], 'False All content successfully deleted, may be waiting on finalization');
     const writes = api.requests.filter((line) => line.startsWith('PUT')).length;
     await pass(20_000);
@@ -70,7 +83,10 @@ test('a kind that cannot be deleted is told, and the namespace stays until it ca
     await client.resource(NAMESPACES).delete('shop');
     await pass(1000);
     const conditions = conditionsOf(await client.resource(NAMESPACES).get('shop'));
-    assert.match(conditions['NamespaceDeletionContentFailure']!, /^True Failed to delete all resource types, 1 remaining: deployments\.apps\/v1: webhook is down/);
+    assert.match(
+      conditions['NamespaceDeletionContentFailure']!,
+      /^True Failed to delete all resource types, 1 remaining: deployments\.apps\/v1: webhook is down/,
+    );
     assert.ok(logged.length > 0);
     api.refuse = () => undefined;
     await pass(60_000);

@@ -36,7 +36,9 @@ class NamespaceReconciler implements Reconciler {
     };
     this.#namespaces.subscribe({ added: look, updated: look });
     // Pods linger for their grace period; the end of the last one is what a namespace mostly waits for.
-    this.#pods.subscribe({ deleted: ({ metadata }) => this.#namespaces.get(metadata.namespace!)?.metadata.deletionTimestamp && queue.add(metadata.namespace!) });
+    this.#pods.subscribe({
+      deleted: ({ metadata }) => this.#namespaces.get(metadata.namespace!)?.metadata.deletionTimestamp && queue.add(metadata.namespace!),
+    });
   }
 
   async reconcile(name: string): Promise<ReconcileResult> {

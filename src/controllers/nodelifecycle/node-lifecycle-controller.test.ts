@@ -14,23 +14,26 @@ function kubelets({ context, pass }: ControllerWorld) {
   const names: string[] = [];
   return {
     silent,
-    async add(name: string, ready = 'True'): Promise<void> {
+    add: async (name: string, ready = 'True'): Promise<void> => {
       names.push(name);
       await nodes.create({ metadata: { name } });
       await nodes.patch(name, 'merge', { status: { conditions: [{ type: 'Ready', status: ready, lastHeartbeatTime: 'x' }] } }, 'status');
       await client.resource(LEASES, 'kube-node-lease').create({ metadata: { name } });
     },
-    report: (name: string, ready: string) => nodes.patch(name, 'merge', { status: { conditions: [{ type: 'Ready', status: ready, lastHeartbeatTime: 'y' }] } }, 'status'),
-    async live(ms: number): Promise<void> {
+    report: (name: string, ready: string) =>
+      nodes.patch(name, 'merge', { status: { conditions: [{ type: 'Ready', status: ready, lastHeartbeatTime: 'y' }] } }, 'status'),
+    live: async (ms: number): Promise<void> => {
       for (let passed = 0; passed < ms; passed += 10_000) {
         for (const name of names) {
-          if (!silent.has(name)) await client.resource(LEASES, 'kube-node-lease').patch(name, 'merge', { spec: { renewTime: String(context.clock.now()) } });
+          if (!silent.has(name))
+            await client.resource(LEASES, 'kube-node-lease').patch(name, 'merge', { spec: { renewTime: String(context.clock.now()) } });
         }
         await pass(10_000);
       }
     },
     get: (name: string): Promise<Node> => nodes.get(name),
-    taints: async (name: string): Promise<string[]> => ((await nodes.get(name)).spec?.taints ?? []).map(({ key, effect }) => `${key.split('/')[1]}:${effect}`).toSorted(),
+    taints: async (name: string): Promise<string[]> =>
+      ((await nodes.get(name)).spec?.taints ?? []).map(({ key, effect }) => `${key.split('/')[1]}:${effect}`).toSorted(),
   };
 }
 
@@ -46,7 +49,11 @@ test('a node whose kubelet falls silent turns Unknown after the grace period, it
     await add('n1');
     await add('n2');
     const pods = context.client.resource(PODS, 'default');
-    await pods.create({ metadata: { name: 'web' }, spec: { containers: [], nodeName: 'n2' }, status: { conditions: [{ type: 'Ready', status: 'True' }] } });
+    await pods.create({
+      metadata: { name: 'web' },
+      spec: { containers: [], nodeName: 'n2' },
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    });
     await start(createNodeLifecycleController(context));
     await live(120_000);
     assert.deepEqual(await taints('n2'), []);
@@ -134,5 +141,8 @@ test('a quiet cluster costs no request', () =>
     await live(10_000);
     api.requests.length = 0;
     await live(200_000);
-    assert.deepEqual(api.requests.filter((line) => !line.includes('/leases/')), []);
+    assert.deepEqual(
+      api.requests.filter((line) => !line.includes('/leases/')),
+      [],
+    );
   }));

@@ -111,7 +111,9 @@ class NodeLifecycle implements Reconciler {
     for (const pod of this.#pods.byIndex(NODE_INDEX, nodeName)) {
       if (!pod.status?.conditions?.some(isReadyTrue)) continue;
       const lastTransitionTime = time(this.#context.clock.now());
-      const conditions = pod.status.conditions.map((condition) => (condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime } : condition));
+      const conditions = pod.status.conditions.map((condition) =>
+        condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime } : condition,
+      );
       try {
         await this.#context.client.resource(PODS, pod.metadata.namespace).updateStatus({ ...pod, status: { ...pod.status, conditions } });
         this.#context.events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');

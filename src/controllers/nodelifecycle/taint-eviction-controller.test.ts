@@ -14,9 +14,14 @@ async function prepare({ context, start }: ControllerWorld) {
   await client.resource(NODES).create({ metadata: { name: 'n1' } });
   await start(createTaintEvictionController(context));
   return {
-    create: (name: string, tolerations: Toleration[] = []) => pods.create({ metadata: { name }, spec: { containers: [], nodeName: 'n1', tolerations } }),
+    create: (name: string, tolerations: Toleration[] = []) =>
+      pods.create({ metadata: { name }, spec: { containers: [], nodeName: 'n1', tolerations } }),
     taint: (taints: Taint[]) => client.resource(NODES).patch('n1', 'merge', { spec: { taints } }),
-    terminating: async (): Promise<string[]> => (await pods.list()).items.filter(({ metadata }) => metadata.deletionTimestamp).map(({ metadata }) => metadata.name!).toSorted(),
+    terminating: async (): Promise<string[]> =>
+      (await pods.list()).items
+        .filter(({ metadata }) => metadata.deletionTimestamp)
+        .map(({ metadata }) => metadata.name!)
+        .toSorted(),
   };
 }
 
@@ -37,7 +42,10 @@ test('pods leave at once, later or never, as they tolerate', () =>
     assert.deepEqual(await terminating(), ['none', 'while']);
     assert.ok(world.events.includes('Normal TaintManagerEviction while: Marking for deletion Pod default/while'));
     const [pod] = (await world.context.client.resource(PODS, 'default').list()).items.filter(({ metadata }) => metadata.name === 'none');
-    assert.deepEqual([pod!.status!.conditions![0]!.type, pod!.status!.conditions![0]!.reason], ['DisruptionTarget', 'DeletionByTaintManager']);
+    assert.deepEqual(
+      [pod!.status!.conditions![0]!.type, pod!.status!.conditions![0]!.reason],
+      ['DisruptionTarget', 'DeletionByTaintManager'],
+    );
   }));
 
 test('a taint that goes in time spares the pod, and the time begins anew with the next', () =>

@@ -43,7 +43,11 @@ class TaintEviction implements Reconciler {
     const lookAtNode = ({ metadata }: Node): void => {
       for (const pod of this.#pods.byIndex(NODE_INDEX, metadata.name!)) queue.add(keyOf(pod));
     };
-    this.#pods.subscribe({ added: lookAtPod, updated: lookAtPod, deleted: ({ metadata }) => void this.#taintedSince.delete(metadata.uid!) });
+    this.#pods.subscribe({
+      added: lookAtPod,
+      updated: lookAtPod,
+      deleted: ({ metadata }) => void this.#taintedSince.delete(metadata.uid!),
+    });
     this.#nodes.subscribe({
       added: (node) => hasNoExecute(node) && lookAtNode(node),
       updated: (node, previous) => noExecuteText(node) !== noExecuteText(previous) && lookAtNode(node),
@@ -56,7 +60,8 @@ class TaintEviction implements Reconciler {
     const uid = pod.metadata.uid!;
     const taints = noExecuteOf(this.#nodes.get(pod.spec?.nodeName ?? ''));
     if (taints.length === 0) {
-      if (this.#taintedSince.delete(uid)) this.#context.events.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${key}`);
+      if (this.#taintedSince.delete(uid))
+        this.#context.events.event(pod, 'Normal', 'TaintManagerEviction', `Cancelling deletion of Pod ${key}`);
       return;
     }
     const allowed = toleratedFor(taints, pod.spec?.tolerations ?? []);
@@ -78,7 +83,13 @@ class TaintEviction implements Reconciler {
     this.#context.events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
     const lastTransitionTime = new Date(this.#context.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
     const reason = { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' };
-    const condition = { type: 'DisruptionTarget', status: 'True', ...reason, lastTransitionTime, observedGeneration: pod.metadata.generation };
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      ...reason,
+      lastTransitionTime,
+      observedGeneration: pod.metadata.generation,
+    };
     try {
       await pods.patch(name, 'strategic', { status: { conditions: [condition] } }, 'status');
       await pods.delete(name, { preconditions: { uid: pod.metadata.uid! } });

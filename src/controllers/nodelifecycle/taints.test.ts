@@ -16,22 +16,50 @@ function node(conditions: Record<string, string>, taints: Taint[] = [], unschedu
 const cases: { name: string; node: Node; noExecute?: string; expected: string[] | undefined }[] = [
   { name: 'ready and untainted', node: node({ Ready: 'True' }), expected: undefined },
   { name: 'not ready', node: node({ Ready: 'False' }), expected: [`${NOT_READY}:NoSchedule`] },
-  { name: 'unknown, to be emptied', node: node({ Ready: 'Unknown' }), noExecute: UNREACHABLE, expected: [`${UNREACHABLE}:NoSchedule`, `${UNREACHABLE}:NoExecute`] },
+  {
+    name: 'unknown, to be emptied',
+    node: node({ Ready: 'Unknown' }),
+    noExecute: UNREACHABLE,
+    expected: [`${UNREACHABLE}:NoSchedule`, `${UNREACHABLE}:NoExecute`],
+  },
   {
     name: 'ready again',
-    node: node({ Ready: 'True' }, [{ key: NOT_READY, effect: 'NoSchedule' }, { key: UNREACHABLE, effect: 'NoExecute' }, { key: 'mine', effect: 'NoExecute' }]),
+    node: node({ Ready: 'True' }, [
+      { key: NOT_READY, effect: 'NoSchedule' },
+      { key: UNREACHABLE, effect: 'NoExecute' },
+      { key: 'mine', effect: 'NoExecute' },
+    ]),
     expected: ['mine:NoExecute'],
   },
-  { name: 'from not ready to unknown', node: node({ Ready: 'Unknown' }, [{ key: NOT_READY, effect: 'NoSchedule' }]), expected: [`${UNREACHABLE}:NoSchedule`] },
-  { name: 'under pressure', node: node({ Ready: 'True', MemoryPressure: 'True', DiskPressure: 'False' }), expected: ['node.kubernetes.io/memory-pressure:NoSchedule'] },
+  {
+    name: 'from not ready to unknown',
+    node: node({ Ready: 'Unknown' }, [{ key: NOT_READY, effect: 'NoSchedule' }]),
+    expected: [`${UNREACHABLE}:NoSchedule`],
+  },
+  {
+    name: 'under pressure',
+    node: node({ Ready: 'True', MemoryPressure: 'True', DiskPressure: 'False' }),
+    expected: ['node.kubernetes.io/memory-pressure:NoSchedule'],
+  },
   { name: 'cordoned', node: node({ Ready: 'True' }, [], true), expected: ['node.kubernetes.io/unschedulable:NoSchedule'] },
   { name: 'uncordoned', node: node({ Ready: 'True' }, [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }]), expected: [] },
-  { name: 'as it should be', node: node({ Ready: 'False' }, [{ key: NOT_READY, effect: 'NoSchedule', timeAdded: '2020-01-01T00:00:00Z' }]), expected: undefined },
-  { name: 'the same key with an effect of others', node: node({ Ready: 'True' }, [{ key: NOT_READY, effect: 'PreferNoSchedule' }]), expected: undefined },
+  {
+    name: 'as it should be',
+    node: node({ Ready: 'False' }, [{ key: NOT_READY, effect: 'NoSchedule', timeAdded: '2020-01-01T00:00:00Z' }]),
+    expected: undefined,
+  },
+  {
+    name: 'the same key with an effect of others',
+    node: node({ Ready: 'True' }, [{ key: NOT_READY, effect: 'PreferNoSchedule' }]),
+    expected: undefined,
+  },
 ];
 
 for (const { name, node, noExecute, expected } of cases) {
   test(`taints of a node: ${name}`, () => {
-    assert.deepEqual(desiredTaints(node, noExecute, NOW)?.map(({ key, effect }) => `${key}:${effect}`), expected);
+    assert.deepEqual(
+      desiredTaints(node, noExecute, NOW)?.map(({ key, effect }) => `${key}:${effect}`),
+      expected,
+    );
   });
 }

@@ -9,8 +9,18 @@ const LOCAL: Taint = { key: 'dedicated', value: 'gpu', effect: 'NoExecute' };
 const cases: { name: string; taints: Taint[]; tolerations: Toleration[]; expected: number }[] = [
   { name: 'no taint', taints: [], tolerations: [], expected: Infinity },
   { name: 'no toleration', taints: [NOT_READY], tolerations: [], expected: 0 },
-  { name: 'for ever', taints: [NOT_READY], tolerations: [{ key: NOT_READY.key, operator: 'Exists', effect: 'NoExecute' }], expected: Infinity },
-  { name: 'for a time', taints: [NOT_READY], tolerations: [{ key: NOT_READY.key, operator: 'Exists', tolerationSeconds: 300 }], expected: 300_000 },
+  {
+    name: 'for ever',
+    taints: [NOT_READY],
+    tolerations: [{ key: NOT_READY.key, operator: 'Exists', effect: 'NoExecute' }],
+    expected: Infinity,
+  },
+  {
+    name: 'for a time',
+    taints: [NOT_READY],
+    tolerations: [{ key: NOT_READY.key, operator: 'Exists', tolerationSeconds: 300 }],
+    expected: 300_000,
+  },
   { name: 'everything', taints: [NOT_READY, LOCAL], tolerations: [{ operator: 'Exists' }], expected: Infinity },
   { name: 'the same value', taints: [LOCAL], tolerations: [{ key: 'dedicated', value: 'gpu' }], expected: Infinity },
   { name: 'another value', taints: [LOCAL], tolerations: [{ key: 'dedicated', operator: 'Equal', value: 'cpu' }], expected: 0 },

@@ -10,7 +10,8 @@ function pods({ context }: ControllerWorld) {
   const client = context.client.resource(PODS, 'default');
   return {
     client,
-    create: (name: string, nodeName?: string): Promise<Pod> => client.create({ metadata: { name }, spec: { containers: [], ...(nodeName ? { nodeName } : {}) } }),
+    create: (name: string, nodeName?: string): Promise<Pod> =>
+      client.create({ metadata: { name }, spec: { containers: [], ...(nodeName ? { nodeName } : {}) } }),
     end: async (name: string, phase: string): Promise<Pod> => client.patch(name, 'merge', { status: { phase } }, 'status'),
     names: async (): Promise<string[]> => (await client.list()).items.map(({ metadata }) => metadata.name!).toSorted(),
   };
@@ -35,7 +36,10 @@ test('pods of a node that is gone are failed and deleted after the quarantine, o
     await pass(2000);
     assert.deepEqual(await names(), ['nowhere', 'on-n2']);
     const { phase, conditions } = last as { phase: string; conditions: { type: string; reason: string; message: string }[] };
-    assert.deepEqual([phase, conditions[0]!.type, conditions[0]!.reason, conditions[0]!.message], ['Failed', 'DisruptionTarget', 'DeletionByPodGC', 'PodGC: node no longer exists']);
+    assert.deepEqual(
+      [phase, conditions[0]!.type, conditions[0]!.reason, conditions[0]!.message],
+      ['Failed', 'DisruptionTarget', 'DeletionByPodGC', 'PodGC: node no longer exists'],
+    );
   }));
 
 test('a node that comes back within the quarantine keeps its pods', () =>
@@ -89,7 +93,9 @@ test('terminating pods of a node out of service go at once', () =>
     await client.delete('leaving');
     await pass(1000);
     assert.deepEqual(await names(), ['leaving', 'staying']);
-    await context.client.resource(NODES).patch('n1', 'merge', { spec: { taints: [{ key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' }] } });
+    await context.client
+      .resource(NODES)
+      .patch('n1', 'merge', { spec: { taints: [{ key: 'node.kubernetes.io/out-of-service', effect: 'NoExecute' }] } });
     await pass(100);
     assert.deepEqual(await names(), ['staying']);
   }));

@@ -1,5 +1,6 @@
 import { StatusError } from '../../api/status.ts';
 import { runReconciler } from '../../client/loop.ts';
+import { isNamespaceTerminating } from '../../client/namespace-terminating.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
 import { CONFIG_MAPS, NAMESPACES } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
@@ -31,10 +32,10 @@ export function createRootCaPublisher(context: ComponentContext, { caCert }: { c
       const current = published.get(`${namespace}/${NAME}`);
       const maps = client.resource(CONFIG_MAPS, namespace);
       if (!current) {
-        await ignoring(['AlreadyExists', 'Forbidden'], maps.create({ metadata: { name: NAME, namespace, annotations: wanted.annotations }, data: wanted.data }));
-        return;
+        return ifPossible(maps.create({ metadata: { name: NAME, namespace, annotations: wanted.annotations }, data: wanted.data }));
       }
-      const same = Object.keys(current.data ?? {}).length === 1 && current.data?.['ca.crt'] === caCert && current.metadata.annotations?.[DESCRIPTION];
+      const same =
+        Object.keys(current.data ?? {}).length === 1 && current.data?.['ca.crt'] === caCert && current.metadata.annotations?.[DESCRIPTION];
       if (same) return;
       const annotations = { ...current.metadata.annotations, ...wanted.annotations };
       await maps.update({ ...current, data: wanted.data, metadata: { ...current.metadata, annotations } });
@@ -43,11 +44,11 @@ export function createRootCaPublisher(context: ComponentContext, { caCert }: { c
   return [runReconciler(context, reconciler)];
 }
 
-/** Waits for `work`; a refusal for one of these reasons is taken for done (it exists, or its namespace is going away). */
-async function ignoring(reasons: readonly ('AlreadyExists' | 'Forbidden')[], work: Promise<unknown>): Promise<void> {
+/** Waits for `work`; that it exists already, or its namespace is going away, is taken for done. */
+async function ifPossible(work: Promise<unknown>): Promise<void> {
   try {
     await work;
   } catch (error) {
-    if (!reasons.some((reason) => StatusError.is(error, reason))) throw error;
+    if (!(StatusError.is(error, 'AlreadyExists') || isNamespaceTerminating(error))) throw error;
   }
 }

@@ -1,8 +1,9 @@
 import { StatusError } from '../../api/status.ts';
-import type { Component } from '../../lib/component.ts';
 import { runReconciler } from '../../client/loop.ts';
+import { isNamespaceTerminating } from '../../client/namespace-terminating.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
 import { NAMESPACES, SERVICE_ACCOUNTS } from '../../client/resources.ts';
+import type { Component } from '../../lib/component.ts';
 
 const DEFAULT = 'default';
 
@@ -24,14 +25,9 @@ export function createServiceAccountController(context: ComponentContext): Compo
       try {
         await client.resource(SERVICE_ACCOUNTS, namespace).create({ metadata: { name: DEFAULT, namespace } });
       } catch (error) {
-        if (!(StatusError.is(error, 'AlreadyExists') || isTerminating(error))) throw error;
+        if (!(StatusError.is(error, 'AlreadyExists') || isNamespaceTerminating(error))) throw error;
       }
     },
   };
   return [runReconciler(context, reconciler)];
-}
-
-/** The namespace began to go away while its content was being made: nothing to do, and no failure. */
-function isTerminating(error: unknown): boolean {
-  return StatusError.is(error, 'Forbidden') && (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating');
 }

@@ -12,6 +12,8 @@ export interface PodManager {
   start(): Promise<void>;
   stop(): Promise<void>;
   wake(podUid: string): void;
+  /** Calls back whenever the runtime or the API reported something of the pod. Returns how to stop. */
+  onActivity(podUid: string, callback: () => void): () => void;
   pods(): Pod[];
   /** By namespace and name. */
   find(namespace: string, name: string): Pod | undefined;
@@ -28,6 +30,7 @@ class Manager implements PodManager {
   readonly #informer: Informer<Pod>;
   readonly #services: PodServices;
   readonly #workers = new Map<string, PodWorker>();
+  readonly #listeners = new Map<string, Set<() => void>>();
   readonly #stopped = new AbortController();
   /** What the runtime held of each pod when last listed. */
   #seen = new Map<string, string>();
@@ -44,7 +47,7 @@ class Manager implements PodManager {
     this.#unsubscribe = this.#informer.subscribe({
       added: (pod) => this.#update(pod),
       updated: (pod) => this.#update(pod),
-      deleted: (pod) => this.#workers.get(pod.metadata.uid!)?.update(pod, true),
+      deleted: (pod) => this.#deleted(pod),
     });
     await this.#removeOrphans();
     this.#loops = [this.#followEvents(), this.#relist()];
@@ -58,6 +61,16 @@ class Manager implements PodManager {
 
   wake(podUid: string): void {
     this.#workers.get(podUid)?.wake();
+    for (const callback of this.#listeners.get(podUid) ?? []) callback();
+  }
+
+  onActivity(podUid: string, callback: () => void): () => void {
+    const listeners = this.#listeners.get(podUid) ?? new Set();
+    this.#listeners.set(podUid, listeners.add(callback));
+    return () => {
+      listeners.delete(callback);
+      if (listeners.size === 0) this.#listeners.delete(podUid);
+    };
   }
 
   pods(): Pod[] {
@@ -66,6 +79,11 @@ class Manager implements PodManager {
 
   find(namespace: string, name: string): Pod | undefined {
     return this.#informer.get(`${namespace}/${name}`) ?? this.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+  }
+
+  #deleted(pod: Pod): void {
+    this.#workers.get(pod.metadata.uid!)?.update(pod, true);
+    this.wake(pod.metadata.uid!);
   }
 
   #update(pod: Pod): void {

@@ -18,7 +18,8 @@ export interface StatusWriter {
 interface Entry {
   wanted?: { pod: Pod; status: PodStatus; text: string };
   sentText: string;
-  sentIps: readonly string[];
+  /** What the API server has of us. */
+  sent: PodStatus;
   sending?: Promise<void>;
   gone: boolean;
 }
@@ -35,9 +36,9 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
         return;
       }
       try {
-        await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sentIps), 'status');
+        await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
         entry.sentText = text;
-        entry.sentIps = (status.podIPs ?? []).map(({ ip }) => ip!);
+        entry.sent = status;
         failures = 0;
       } catch (error) {
         if (isGone(error)) {
@@ -53,7 +54,7 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
   return {
     set(pod, status) {
       const uid = pod.metadata.uid!;
-      const entry = entries.get(uid) ?? { sentText: '', sentIps: (pod.status?.podIPs ?? []).map(({ ip }) => ip!), gone: false };
+      const entry = entries.get(uid) ?? { sentText: '', sent: pod.status ?? {}, gone: false };
       entries.set(uid, entry);
       entry.wanted = { pod, status, text: JSON.stringify(status) };
       if (entry.sending || entry.wanted.text === entry.sentText) return;
@@ -72,12 +73,23 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
   };
 }
 
-/** Lists of addresses merge by their key in a strategic patch: what is no longer there must be named. */
-function statusPatch(pod: Pod, status: PodStatus, sentIps: readonly string[]): object {
+/** In a strategic patch lists of conditions and addresses merge by their key: what is no longer there must be named to go. */
+function statusPatch(pod: Pod, status: PodStatus, sent: PodStatus): object {
   const ips = new Set((status.podIPs ?? []).map(({ ip }) => ip));
-  const stale = sentIps.filter((ip) => !ips.has(ip)).map((ip) => ({ $patch: 'delete', ip }));
+  const stale = (sent.podIPs ?? []).filter(({ ip }) => !ips.has(ip)).map(({ ip }) => ({ $patch: 'delete', ip }));
+  const conditions = status.conditions?.map((condition) => {
+    const before = sent.conditions?.find((other) => other.type === condition.type);
+    return { ...without(before, condition, ['reason', 'message']), ...condition };
+  });
   const podIPs = stale.length > 0 ? { podIPs: [...(status.podIPs ?? []), ...stale] } : {};
-  return { metadata: { uid: pod.metadata.uid }, status: { ...status, ...podIPs } };
+  return { metadata: { uid: pod.metadata.uid }, status: { ...without(sent, status, ['reason', 'message', 'podIP']), ...status, conditions, ...podIPs } };
+}
+
+/** null for each of the fields that was there and is not any more. */
+function without<T extends object>(before: T | undefined, now: T, fields: readonly (keyof T)[]): Partial<Record<keyof T, null>> {
+  const result: Partial<Record<keyof T, null>> = {};
+  for (const field of fields) if (before?.[field] !== undefined && now[field] === undefined) result[field] = null;
+  return result;
 }
 
 /** Not there, or another pod of the same name by now (the uid is a precondition). */

@@ -13,7 +13,7 @@ const ROWS_A_STEP = 2000;
  */
 export function* compactionSteps(tables: Tables, revision: number): Generator<() => void> {
   yield () => tables.putMark('compacted', revision);
-  for (let next = Math.max(tables.mark('swept'), 1); next < revision; ) {
+  for (let next = Math.max(tables.mark('swept'), 1); next < revision;) {
     const rows = tables.records(next, revision - 1, ROWS_A_STEP);
     const end = rows.length < ROWS_A_STEP ? revision : rows.at(-1)!.revision + 1;
     next = end;

@@ -9,7 +9,8 @@ export function currentRange(tables: Tables, prefix: string, options: RangeOptio
   const entries = tables.entries('live', range, options.limit || undefined);
   const items = entries.map((entry) => keyValue(entry.revision, mustHave(tables, entry.revision)));
   const last = entries.at(-1);
-  const remaining = last && options.limit && entries.length === options.limit ? tables.liveCount({ ...range, start: last.key, exclusiveStart: true }) : 0;
+  const remaining =
+    last && options.limit && entries.length === options.limit ? tables.liveCount({ ...range, start: last.key, exclusiveStart: true }) : 0;
   return { items, more: remaining > 0, remaining, revision };
 }
 
@@ -18,11 +19,22 @@ export function pastRange(tables: Tables, prefix: string, options: RangeOptions,
   const past = entriesAt(tables, keyRange(prefix, options.after), revision);
   const shown = options.limit ? past.slice(0, options.limit) : past;
   const remaining = past.length - shown.length;
-  return { items: shown.map((entry) => keyValue(entry.revision, mustHave(tables, entry.revision))), more: remaining > 0, remaining, revision };
+  return {
+    items: shown.map((entry) => keyValue(entry.revision, mustHave(tables, entry.revision))),
+    more: remaining > 0,
+    remaining,
+    revision,
+  };
 }
 
 /** Changes under `prefix` in the log's rows from `from` to `to`, reading at most `limit` rows; `next` is the first one not read. */
-export function eventsBetween(tables: Tables, prefix: string, from: number, to: number, limit: number): { events: StorageEvent[]; next: number } {
+export function eventsBetween(
+  tables: Tables,
+  prefix: string,
+  from: number,
+  to: number,
+  limit: number,
+): { events: StorageEvent[]; next: number } {
   const rows = tables.records(from, to, limit);
   const events: StorageEvent[] = [];
   for (const { revision, record } of rows) {

@@ -109,7 +109,8 @@ class EmbeddedStorage implements Storage {
 
   async compact(revision: number): Promise<void> {
     this.#checkOpen();
-    if (revision > this.#writer.revision) throw new StorageError('Unavailable', `revision ${revision} is in the future; the newest is ${this.#writer.revision}`);
+    if (revision > this.#writer.revision)
+      throw new StorageError('Unavailable', `revision ${revision} is in the future; the newest is ${this.#writer.revision}`);
     if (revision <= this.#compacted) throw this.#compactedError(revision);
     this.#compacted = revision;
     for (const step of compactionSteps(this.#tables, revision)) {

@@ -1,8 +1,8 @@
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database, RootDatabase, Transaction } from 'lmdb';
-import { errorCode } from '../../lib/errors.ts';
 import { StorageError } from '../storage.ts';
+import { commitFailure } from './commit-failure.ts';
 import { decodeRecord, decodeRevision, encodeRevision, type LogRecord } from './records.ts';
 
 const FORMAT = 1;
@@ -52,10 +52,9 @@ export class Tables {
     const { open } = await import('lmdb');
     const file = path.join(directory, 'data.mdb');
     // Without overlappingSync a commit becomes visible only after it is on disk: LMDB's own, oldest promise, and no slower here.
-    // We batch ourselves; lmdb's own batching by event turn would hold each commit back until the next turn.
-    const batching = { eventTurnBatching: false, txnStartThreshold: 1 };
     const root = open<Buffer, string>({
-      ...batching,
+      // We batch ourselves. lmdb's own batching by event turn would also leave a rejection that nobody can catch when a commit fails.
+      eventTurnBatching: false,
       path: directory,
       noSubdir: false,
       encoding: 'binary',
@@ -81,7 +80,7 @@ export class Tables {
     try {
       await this.#root.batch(change);
     } catch (error) {
-      throw await commitFailure(error);
+      throw await commitFailure(error, this.#file);
     }
     this.#snapshot.done();
     this.#root.resetReadTxn();
@@ -150,7 +149,9 @@ export class Tables {
 
 export function keyRange(prefix: string, after?: string): KeyRange {
   const end = prefix + LAST_CHARACTER;
-  return after === undefined || after < prefix ? { start: prefix, exclusiveStart: false, end } : { start: after, exclusiveStart: true, end };
+  return after === undefined || after < prefix
+    ? { start: prefix, exclusiveStart: false, end }
+    : { start: after, exclusiveStart: true, end };
 }
 
 // lmdb's declarations leave the method out.
@@ -160,29 +161,4 @@ function readTransaction(database: object): Transaction {
 
 function encodeFormat(): Buffer {
   return Buffer.from([FORMAT]);
-}
-
-const ENOSPC = 28;
-const EFBIG = 27;
-const EDQUOT = 122;
-const MDB_MAP_FULL = -30_792;
-
-/** lmdb rejects with "Commit failed" and keeps the reason in a promise that rejects, too. */
-async function commitFailure(error: unknown): Promise<StorageError> {
-  const cause = await reasonOf(error);
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  const full = code === ENOSPC || code === EFBIG || code === EDQUOT || code === MDB_MAP_FULL || errorCode(cause) === 'ENOSPC';
-  return full
-    ? new StorageError('NoSpace', 'no space left on the device', { cause })
-    : new StorageError('Unavailable', 'the commit failed', { cause });
-}
-
-async function reasonOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error) || !('commitError' in error)) return error;
-  try {
-    await error.commitError;
-    return error;
-  } catch (reason) {
-    return reason;
-  }
 }

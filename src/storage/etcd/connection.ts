@@ -77,7 +77,11 @@ export class Connection {
     for (const client of this.#clients) client.close();
   }
 
-  #attempt<Request, Response>({ path, request: { encode }, response: { decode } }: Method<Request, Response>, request: Request, deadline: number): Promise<Response> {
+  #attempt<Request, Response>(
+    { path, request: { encode }, response: { decode } }: Method<Request, Response>,
+    request: Request,
+    deadline: number,
+  ): Promise<Response> {
     if (this.#closed) throw new StorageError('Closed', 'the store is closed');
     return new Promise((resolve, reject) => {
       this.#client().makeUnaryRequest<Request, Response>(path, encode, decode, request, this.#metadata, { deadline }, (error, response) => {
@@ -100,7 +104,9 @@ function neverSent({ details }: ServiceError): boolean {
 function clientOf(grpc: Grpc, endpoint: string, tls: EtcdTls | undefined): Client {
   const { protocol, host, pathname } = new URL(endpoint);
   const secure = protocol === 'https:';
-  const credentials = secure ? grpc.credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null) : grpc.credentials.createInsecure();
+  const credentials = secure
+    ? grpc.credentials.createSsl(tls?.ca ?? null, tls?.key ?? null, tls?.cert ?? null)
+    : grpc.credentials.createInsecure();
   const address = protocol === 'unix:' ? `unix:${decodeURIComponent(pathname)}` : host;
   return new grpc.Client(address, credentials, {
     'grpc.max_receive_message_length': -1,

@@ -4,7 +4,18 @@ import { autoCompact } from '../auto-compact.ts';
 import { checkSize, MAX_KEY_BYTES } from '../limits.ts';
 import { StorageError, type KeyValue, type RangeOptions, type RangeResult, type Storage, type StorageEvents } from '../storage.ts';
 import { Connection, type EtcdTls } from './connection.ts';
-import { COMPACT, COMPARE_EQUAL, COMPARE_MOD, RANGE, STATUS, TXN, type Header, type KeyValueMessage, type RangeRequest, type RequestOp } from './messages.ts';
+import {
+  COMPACT,
+  COMPARE_EQUAL,
+  COMPARE_MOD,
+  RANGE,
+  STATUS,
+  TXN,
+  type Header,
+  type KeyValueMessage,
+  type RangeRequest,
+  type RequestOp,
+} from './messages.ts';
 import { WatchStream } from './watch.ts';
 
 export interface EtcdOptions {

@@ -68,8 +68,25 @@ export class WatchStream {
     this.#observe = observe;
   }
 
-  async *watch(prefix: string, end: Buffer, from: number, compacted: () => number, signal: AbortSignal): AsyncGenerator<StorageEvents, void> {
-    const watcher: Watcher = { prefix, end, compacted, id: 0, next: from, queue: [], ready: false, failure: undefined, confirmed: undefined, wake: undefined };
+  async *watch(
+    prefix: string,
+    end: Buffer,
+    from: number,
+    compacted: () => number,
+    signal: AbortSignal,
+  ): AsyncGenerator<StorageEvents, void> {
+    const watcher: Watcher = {
+      prefix,
+      end,
+      compacted,
+      id: 0,
+      next: from,
+      queue: [],
+      ready: false,
+      failure: undefined,
+      confirmed: undefined,
+      wake: undefined,
+    };
     const onAbort = (): void => wake(watcher);
     signal.addEventListener('abort', onAbort, { once: true });
     this.#watchers.add(watcher);

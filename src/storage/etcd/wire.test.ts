@@ -22,7 +22,24 @@ const sample = message<Sample>({
   list: { number: 2000, list: inner },
 });
 
-for (const number of [0, 1, 127, 128, 300, 2 ** 28 - 1, 2 ** 28, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 35, 2 ** 42 + 7, Number.MAX_SAFE_INTEGER, -1, -2, -(2 ** 40)]) {
+for (const number of [
+  0,
+  1,
+  127,
+  128,
+  300,
+  2 ** 28 - 1,
+  2 ** 28,
+  2 ** 31,
+  2 ** 32 - 1,
+  2 ** 32,
+  2 ** 35,
+  2 ** 42 + 7,
+  Number.MAX_SAFE_INTEGER,
+  -1,
+  -2,
+  -(2 ** 40),
+]) {
   test(`${number} is written as protobufjs writes it, and read back`, () => {
     assert.deepEqual(sample.decode(sample.encode({ number })), { number });
     const reference = protobuf.Writer.create().uint32(8).int64(number).finish();
@@ -31,14 +48,29 @@ for (const number of [0, 1, 127, 128, 300, 2 ** 28 - 1, 2 ** 28, 2 ** 31, 2 ** 3
 }
 
 test('every kind of field comes back', () => {
-  const value: Sample = { number: 5, flag: true, name: 'é😀', data: Buffer.alloc(1000, 3), inner: {}, list: [{ number: 1 }, {}, { number: 2 ** 40 }] };
+  const value: Sample = {
+    number: 5,
+    flag: true,
+    name: 'é😀',
+    data: Buffer.alloc(1000, 3),
+    inner: {},
+    list: [{ number: 1 }, {}, { number: 2 ** 40 }],
+  };
   assert.deepEqual(sample.decode(sample.encode(value)), value);
   assert.equal(sample.encode({}).length, 0);
 });
 
 test('unknown fields of every wire type are skipped', () => {
   const { Writer } = protobuf;
-  const other = Writer.create().uint32(7 << 3).int64(9).uint32((8 << 3) | 1).fixed64(1).uint32((9 << 3) | 2).string('x').uint32((10 << 3) | 5).fixed32(1);
+  const other = Writer.create()
+    .uint32(7 << 3)
+    .int64(9)
+    .uint32((8 << 3) | 1)
+    .fixed64(1)
+    .uint32((9 << 3) | 2)
+    .string('x')
+    .uint32((10 << 3) | 5)
+    .fixed32(1);
   assert.deepEqual(sample.decode(Buffer.from(other.uint32(8).int64(4).finish())), { number: 4 });
 });
 

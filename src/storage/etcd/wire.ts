@@ -25,9 +25,17 @@ const TWO_32 = 2 ** 32;
 
 /** int64, uint64, int32 and enums. Exact up to 2^53, which no revision reaches. */
 export const int: Codec<number> = { wire: VARINT, write: (out, value) => out.varint(value), read: (input) => input.varint() };
-export const bool: Codec<boolean> = { wire: VARINT, write: (out, value) => out.varint(value ? 1 : 0), read: (input) => input.varint() !== 0 };
+export const bool: Codec<boolean> = {
+  wire: VARINT,
+  write: (out, value) => out.varint(value ? 1 : 0),
+  read: (input) => input.varint() !== 0,
+};
 export const bytes: Codec<Uint8Array> = { wire: BYTES, write: (out, value) => out.bytes(value), read: (input) => input.bytes() };
-export const text: Codec<string> = { wire: BYTES, write: (out, value) => out.bytes(Buffer.from(value)), read: (input) => input.bytes().toString('utf8') };
+export const text: Codec<string> = {
+  wire: BYTES,
+  write: (out, value) => out.bytes(Buffer.from(value)),
+  read: (input) => input.bytes().toString('utf8'),
+};
 
 /** Fields that are undefined are not written; fields that are not known are skipped, as proto3 wants. */
 export function message<T extends object>(fields: Fields<T>): Message<T> {

@@ -6,6 +6,7 @@ import type { TarEntry } from '../../image/deb.ts';
 import { directory, file, tarOf } from '../../image/tar-writer.ts';
 import { COMPILE_CACHE_DIR, IMAGES_DIR } from '../../image/bundle.ts';
 import { debianArch } from '../../image/packages.ts';
+import type { DebianArch } from '../../image/packages.ts';
 import type { NodeReport } from '../../../lib/node-config.ts';
 import { errorMessage } from '../../../lib/errors.ts';
 import type { PkiFiles } from '../../pki/pki.ts';
@@ -19,7 +20,7 @@ import { connect, engineCall, engineFailure, isMissing, isUnchanged } from './en
 import { execInContainer } from './exec.ts';
 import { containerLogs } from './logs.ts';
 import { chooseNetwork, ensureNetwork, removeNetwork } from './network.ts';
-import { ensureNodeImage } from './node-image.ts';
+import { ensureNodeImage, packageSource } from './node-image.ts';
 
 const PING_MS = 6_000;
 const PKI_DIR = `${STATE_DIR}/pki`;
@@ -56,6 +57,10 @@ export function dockerDriver(context: ClusterContext): Driver {
     },
     importImage: async (profile, archive, signal) => importImage(await running(await engine(), profile), archive, signal),
     exportImage: async (name) => exportImage(await engine(), name),
+    packages: async () => {
+      const docker = await engine();
+      return { source: await packageSource(docker, context), arch: await engineArch(docker) };
+    },
   };
 }
 
@@ -89,12 +94,17 @@ function unavailable(error: Error): Availability {
 async function plan(docker: Dockerode, profile: Profile, context: ClusterContext): Promise<Profile> {
   for (const ports of profile.ports) parsePorts(ports);
   if (profile.simNodes > 0) throw failure('DRIVER_UNSUPPORTED', '--sim-nodes needs the sim driver', { advice: ['Add `--driver sim`.'] });
-  const { Arch } = await engineCall('the engine', () => docker.version());
   const [network, nodeImage] = await Promise.all([
     engineCall('cannot choose a network', () => chooseNetwork(docker, profile.name)),
-    ensureNodeImage(docker, debianArch(Arch)!, context),
+    engineArch(docker).then((arch) => ensureNodeImage(docker, arch, context)),
   ]);
   return { ...profile, ...network, nodeImage };
+}
+
+/** `available` was asked before, and said no for an architecture that there are no packages for. */
+async function engineArch(docker: Dockerode): Promise<DebianArch> {
+  const { Arch } = await engineCall('the engine', () => docker.version());
+  return debianArch(Arch)!;
 }
 
 function layout(profile: Profile): NodeLayout {

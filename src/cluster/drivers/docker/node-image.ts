@@ -12,19 +12,26 @@ import type { DebianArch } from '../../image/packages.ts';
 import { baseTag, nodeTag, provenance } from '../../image/recipe.ts';
 import { rootfsTar } from '../../image/rootfs.ts';
 import { file } from '../../image/tar-writer.ts';
+import { withLock } from '../../lock.ts';
 import { engineCall, engineFailure, isMissing } from './engine.ts';
 import { containerSource } from './package-container.ts';
 
 const PACKAGES_LABEL = 'rockpool.dev/packages';
 const WARM_UP_MS = 20_000;
+const BUILD_WAIT_MS = 600_000;
 
 /** The tag of the node image for this installation; builds what the engine does not have. */
 export async function ensureNodeImage(docker: Dockerode, arch: DebianArch, context: ClusterContext): Promise<string> {
   const tag = nodeTag(arch, await bundleHash(context.packageRoot, arch, join(context.home, 'cache')));
   if (await hasImage(docker, tag)) return tag;
-  const base = baseTag(arch);
-  if (!(await hasImage(docker, base))) await buildBase(docker, arch, base, context);
-  await addBundle(docker, { base, tag, bundle: await readBundle(context.packageRoot, arch) }, context);
+  // Two first starts at once: the second waits for the image of the first.
+  const lock = { clock: context.clock, purpose: 'start', waitMs: BUILD_WAIT_MS, signal: context.signal };
+  await withLock(join(context.home, 'cache', 'image.lock'), lock, async () => {
+    if (await hasImage(docker, tag)) return;
+    const base = baseTag(arch);
+    if (!(await hasImage(docker, base))) await buildBase(docker, arch, base, context);
+    await addBundle(docker, { base, tag, bundle: await readBundle(context.packageRoot, arch) }, context);
+  });
   return tag;
 }
 
@@ -40,8 +47,8 @@ async function hasImage(docker: Dockerode, tag: string): Promise<boolean> {
 
 async function buildBase(docker: Dockerode, arch: DebianArch, tag: string, context: ClusterContext): Promise<void> {
   const { home, env, progress, signal, packageRoot } = context;
-  const cacheDir = join(home, 'cache', 'packages');
-  const source = await packageSource(docker, cacheDir, context);
+  const cacheDir = packageCache(home);
+  const source = await packageSource(docker, context);
   progress.step('image', `Building the node image from ${source.description}, once`);
   progress.detail(`fetching ${NODE_PACKAGES.length} packages`);
   const [packages, program] = await Promise.all([source.fetch(NODE_PACKAGES, arch, signal), nodeBinary(arch, { packageRoot, cacheDir, env, signal })]);
@@ -58,8 +65,17 @@ async function buildBase(docker: Dockerode, arch: DebianArch, tag: string, conte
   });
 }
 
-async function packageSource(docker: Dockerode, cacheDir: string, { clock, env }: ClusterContext): Promise<PackageSource> {
-  return (await aptSource({ cacheDir, clock, env })) ?? containerSource(docker, cacheDir);
+/** The machine's apt where it can serve, else a Debian container. */
+export async function packageSource(docker: Dockerode, { home, clock, env }: ClusterContext): Promise<PackageSource> {
+  const cacheDir = packageCache(home);
+  const source = (await aptSource({ cacheDir, clock, env })) ?? containerSource(docker, cacheDir);
+  // The folder of lists and packages is one for all profiles.
+  const lock = { clock, purpose: 'package download', waitMs: BUILD_WAIT_MS };
+  return { description: source.description, fetch: (names, arch, signal) => withLock(join(cacheDir, 'lock'), { ...lock, signal }, () => source.fetch(names, arch, signal)) };
+}
+
+function packageCache(home: string): string {
+  return join(home, 'cache', 'packages');
 }
 
 /** The engine answers 200 first and tells of failures in the stream that follows. */

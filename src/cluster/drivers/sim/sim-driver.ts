@@ -57,6 +57,9 @@ export function simDriver(context: ClusterContext): Driver {
     exportImage: async () => {
       throw noImages();
     },
+    packages: async () => {
+      throw noImages();
+    },
   };
 }
 

@@ -1,0 +1,44 @@
+/**
+ * Validation, the last word before an object is stored: metadata, then the kind's own rules, then what the schema demands. All findings
+ * are returned at once, none thrown; `invalid` in ../status.ts makes the answer of them.
+ */
+import type { KubeObject } from '../meta.ts';
+import type { ResourceInfo } from '../schema/schema.ts';
+import type { FieldError } from '../status.ts';
+import { CREATE_CHECKS, UPDATE_CHECKS } from './kinds.ts';
+import { checkMetadata, checkMetadataUpdate } from './metadata.ts';
+import { Problems } from './problems.ts';
+import { checkStructure } from './structure.ts';
+
+/** The findings about a new object: defaulted, prepared and named. */
+export function validateCreate(info: ResourceInfo, object: KubeObject): FieldError[] {
+  const problems = new Problems();
+  checkMetadata(problems, info, object);
+  CREATE_CHECKS[`${info.group}/${info.kind}`]?.(problems, object as never);
+  return withStructure(problems, info, object);
+}
+
+/** The findings about a changed object: it must be valid by itself, and a legal successor of `old`. */
+export function validateUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  const problems = new Problems();
+  const key = `${info.group}/${info.kind}`;
+  checkMetadataUpdate(problems, info, object, old);
+  UPDATE_CHECKS[key]?.(problems, object as never, old as never);
+  if (object['spec'] === undefined || object['spec'] !== old['spec']) CREATE_CHECKS[key]?.(problems, object as never);
+  return withStructure(problems, info, object);
+}
+
+/** The findings about a new status: the rest is the old object's. Its writers are components of the cluster; only metadata is checked. */
+export function validateStatusUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  const problems = new Problems();
+  checkMetadataUpdate(problems, info, object, old);
+  return problems.found;
+}
+
+/** A field that a kind's own rule has named needs no second finding. */
+function withStructure(problems: Problems, info: ResourceInfo, object: KubeObject): FieldError[] {
+  const structure = new Problems();
+  checkStructure(structure, object, info.schema);
+  const named = new Set(problems.found.map(({ field }) => field));
+  return [...problems.found, ...structure.found.filter(({ field }) => !named.has(field))];
+}

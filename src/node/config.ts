@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import type { NodeConfig, PkiPaths } from '../lib/node-config.ts';
+import { errorMessage } from '../lib/errors.ts';
+
+/** What is wrong with the configuration file: names the field. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const TEXTS = ['clusterName', 'nodeName', 'dataDir', 'runDir', 'podCidr', 'serviceCidr', 'clusterDnsIp', 'clusterDomain', 'nodePortRange', 'addonsDir'] as const;
+
+/** Reads and checks the file that the lifecycle manager wrote. Throws ConfigError. */
+export function readNodeConfig(path: string): NodeConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(`${path}: ${errorMessage(error)}`, { cause: error });
+  }
+  const config = value as NodeConfig;
+  for (const field of TEXTS) if (typeof config[field] !== 'string' || config[field] === '') throw new ConfigError(`${path}: ${field}: must be a text`);
+  if (config.runtime !== 'containerd' && config.runtime !== 'sim') throw new ConfigError(`${path}: runtime: must be containerd or sim`);
+  if (config.storage !== 'etcd' && config.storage !== 'embedded') throw new ConfigError(`${path}: storage: must be etcd or embedded`);
+  const { port } = config.apiserver ?? {};
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new ConfigError(`${path}: apiserver.port: must be a port number`);
+  return config;
+}
+
+/** Reads a PEM file of the configuration. Throws ConfigError with the field. */
+export function readPem(pki: PkiPaths, field: keyof PkiPaths): string {
+  try {
+    return readFileSync(pki[field]!, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`pki.${field}: ${errorMessage(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The node process: `node.mjs CONFIG` runs the node that the file describes; `node.mjs image import -` brings the archive on stdin into the
+ * running node's runtime. One line of JSON on stdout tells how the start went (NodeReport); everything else goes to stderr.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../lib/clock.ts';
+import { errorCode, errorMessage } from '../lib/errors.ts';
+import { createLogger } from '../lib/log.ts';
+import type { NodeReport } from '../lib/node-config.ts';
+import { systemRng } from '../lib/random.ts';
+import { ConfigError, readNodeConfig } from './config.ts';
+import { startNode } from './run.ts';
+import { startupTrace } from './trace.ts';
+
+const STOP_DEADLINE_MS = 15_000;
+
+const report = (value: NodeReport): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
+
+/** What the lifecycle manager can act upon: a port that is taken and a full disk have codes of their own. */
+function reportFailure(error: unknown): void {
+  const codes: unknown[] = [];
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) codes.push(errorCode(cause));
+  const known = codes.includes('EADDRINUSE') ? 'PORT_IN_USE' : codes.includes('ENOSPC') || codes.includes('NoSpace') ? 'DISK_FULL' : 'NODE_START';
+  report({ ready: false, code: error instanceof ConfigError ? 'INTERNAL' : known, message: errorMessage(error) });
+}
+
+async function runNode(configPath: string): Promise<void> {
+  const config = readNodeConfig(configPath);
+  const clock = systemClock();
+  const log = createLogger({ level: config.logLevel ?? 'info' });
+  const trace = startupTrace(() => clock.monotonic());
+  trace.mark('loaded');
+  const stopping = new AbortController();
+  const stopped = Promise.withResolvers<void>();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopping.abort(new Error(`received ${signal}`)), stopped.resolve()));
+  process.on('unhandledRejection', (error) => log.error('an error that nobody handled', { error: errorMessage(error), stack: error instanceof Error ? error.stack : '' }));
+
+  const node = await startNode(config, { clock, rng: systemRng(), log, trace }, stopping.signal);
+  trace.mark('ready');
+  if (config.traceStartup) writeFileSync(join(config.runDir, 'startup.json'), JSON.stringify(trace.phases, null, 2));
+  report({ ready: true, phases: { ...trace.phases }, apiserverPort: node.apiserverPort });
+  await stopped.promise;
+  // A part that hangs must not keep the node from going.
+  const giveUp = setTimeout(() => process.exit(1), STOP_DEADLINE_MS);
+  await node.stop();
+  clearTimeout(giveUp);
+}
+
+const [first] = process.argv.slice(2);
+try {
+  if (!first) throw new ConfigError('usage: node.mjs CONFIG');
+  await runNode(first);
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  reportFailure(error);
+  process.exit(1);
+}

@@ -1,0 +1,147 @@
+/**
+ * The node: everything that runs inside it, wired. The order of `startNode` is the order of need; what does not need each other starts
+ * side by side. One process by default, each part with a client of its own identity over the loopback transport.
+ */
+import { isIP } from 'node:net';
+import type { UserInfo } from '../api/transport.ts';
+import { type ApiServer, createApiServer } from '../apiserver/server.ts';
+import type { Client } from '../client/client.ts';
+import { createClient } from '../client/new-client.ts';
+import { createRecorder } from '../client/recorder.ts';
+import type { ComponentContext } from '../client/reconcile.ts';
+import { createControllers } from '../controllers/registry.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Component } from '../lib/component.ts';
+import { errorMessage } from '../lib/errors.ts';
+import type { Logger } from '../lib/log.ts';
+import type { NodeConfig } from '../lib/node-config.ts';
+import type { Rng } from '../lib/random.ts';
+import { createScheduler } from '../scheduler/scheduler.ts';
+import { readPem } from './config.ts';
+import { IDENTITIES, serviceAccountIdentity } from './identities.ts';
+import { openStore } from './store.ts';
+import type { StartupTrace } from './trace.ts';
+
+export interface NodeTools {
+  clock: Clock;
+  rng: Rng;
+  log: Logger;
+  trace: StartupTrace;
+}
+
+export interface RunningNode {
+  apiserverPort: number;
+  /** Stops every part in the reverse order of its start; each gets its chance whatever the others do. */
+  stop(): Promise<void>;
+}
+
+/** Starts the node. Rejects when a part cannot start; what had started is stopped by then. */
+export async function startNode(config: NodeConfig, tools: NodeTools, signal: AbortSignal): Promise<RunningNode> {
+  const parts = new Parts(tools.log);
+  try {
+    return await start(config, tools, parts, signal);
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
+}
+
+async function start(config: NodeConfig, tools: NodeTools, parts: Parts, signal: AbortSignal): Promise<RunningNode> {
+  const { clock, rng, log, trace } = tools;
+  // The runtime needs nothing of the API: it boots while the store does.
+  const store = await trace.during('store', openStore(config, { clock, log, signal }));
+  if (store.process) parts.started(store.process);
+  parts.onStop('store', () => store.storage.close());
+
+  const server = createApiServer(apiServerOptions(config, tools, store.storage));
+  parts.started(server);
+  const { port } = await server.listen({ host: config.apiserver.bindAddress, port: config.apiserver.port });
+  await trace.during('apiserver', server.start(signal));
+
+  const contextFor = (user: UserInfo, component: string): ComponentContext => {
+    const client = parts.client(createClient({ transport: server.loopback(user), clock, log, rng }));
+    return { client, clock, rng, log: log.with({ component }), events: createRecorder({ client, clock, log, component }) };
+  };
+  const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
+    caCert: readPem(config.pki, 'caCert'),
+    transportOf: (name) => server.loopback(serviceAccountIdentity('kube-system', name)),
+  });
+  await Promise.all([
+    trace.during('controllers', parts.start(controllers, signal)),
+    trace.during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal)),
+  ]);
+  return { apiserverPort: port, stop: () => parts.stop() };
+}
+
+function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Parameters<typeof createApiServer>[0]['storage']): Parameters<typeof createApiServer>[0] {
+  const { pki } = config;
+  return {
+    storage,
+    clock,
+    rng,
+    log: log.with({ component: 'apiserver' }),
+    tls: { cert: readPem(pki, 'apiserverCert'), key: readPem(pki, 'apiserverKey'), clientCa: readPem(pki, 'caCert'), frontProxyCa: readPem(pki, 'frontProxyCaCert') },
+    serviceAccountKey: readPem(pki, 'serviceAccountKey'),
+    issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
+    serviceCidr: config.serviceCidr,
+    nodePortRange: config.nodePortRange,
+    advertiseAddress: config.apiserver.advertiseAddress,
+    advertisePort: config.apiserver.port,
+    externalUrl: config.apiserver.externalUrl,
+  };
+}
+
+/** What has started, in order, so that it can be stopped in reverse. */
+class Parts {
+  readonly #log: Logger;
+  readonly #stops: { name: string; stop: () => Promise<void> }[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  started(part: Component): void {
+    this.onStop(part.name, () => part.stop());
+  }
+
+  onStop(name: string, stop: () => Promise<void>): void {
+    this.#stops.unshift({ name, stop });
+  }
+
+  client(client: Client): Client {
+    this.onStop('client', () => client.close());
+    return client;
+  }
+
+  async start(components: readonly Component[], signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      components.map(async (component) => {
+        this.started(component);
+        try {
+          await component.start(signal);
+        } catch (error) {
+          throw new Error(`${component.name} did not start: ${errorMessage(error)}`, { cause: error });
+        }
+      }),
+    );
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const { name, stop } of this.#stops) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#log.error('a part did not stop as it should', { part: name, error: errorMessage(error) });
+      }
+    }
+  }
+}
+
+/** Whether the address is one of this machine's own loopback network. */
+export const isLoopback = (address: string): boolean => isIP(address) === 4 && address.startsWith('127.');
