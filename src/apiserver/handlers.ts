@@ -7,6 +7,7 @@ import { rootPathsHandler } from './discovery/root-paths.ts';
 import { platformName, versionHandler } from './discovery/version.ts';
 import { healthHandler } from './health/health.ts';
 import { metricsHandler, type ApiMetrics } from './health/metrics.ts';
+import { openApiHandler } from './openapi/handler.ts';
 import { accessReviewHandlers } from './reviews/access.ts';
 import { identityReviewHandlers } from './reviews/identity.ts';
 import { oidcHandler } from './reviews/oidc.ts';
@@ -45,6 +46,7 @@ export function ownHandlers({ options, objects, tokens, bootstrapTokens, authori
     metricsHandler(metrics),
     versionHandler({ gitVersion: KUBERNETES_VERSION, platform: platformName() }),
     discoveryHandler({ resources: objects.resources, serverAddress: new URL(externalUrl).host }),
+    openApiHandler({ resources: objects.resources, version: KUBERNETES_VERSION, clock: state.clock }),
     oidcHandler(tokens, externalUrl),
     ...accessReviewHandlers(authorizer),
     ...identityReviewHandlers({ tokens, bootstrapTokens }),

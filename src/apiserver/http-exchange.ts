@@ -24,6 +24,8 @@ export interface ExchangeOptions {
   streaming: readonly StreamingHandler[];
   peerOf: (socket: TLSSocket) => Peer;
   onError: (error: unknown, request: Request) => void;
+  /** Told of every answer; `seconds` from the request's head to the end of the answer. */
+  observe: (info: Request['info'], code: number, seconds: number) => void;
   /** Requests that may be in progress, watches and streams not counted. */
   maxInFlight: number;
 }
@@ -49,6 +51,7 @@ export class HttpExchange {
   }
 
   async #handle(incoming: IncomingMessage, reply: StreamReply): Promise<void> {
+    const began = this.#options.clock.monotonic();
     let request: Request | undefined;
     try {
       request = this.#understand(incoming);
@@ -57,6 +60,7 @@ export class HttpExchange {
       await this.#fail(error, request, reply);
     } finally {
       request?.done();
+      if (request && reply.kind === 'response') this.#options.observe(request.info, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
     }
   }
 

@@ -9,12 +9,13 @@ import type { ResourceInfo } from '../api/schema/schema.ts';
 import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { StreamingHandler } from './contract.ts';
 import { isOurFault } from './errors.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { listen, type Listener } from './http-server.ts';
 import { createLoopback } from './loopback.ts';
 import { Resources } from './resources.ts';
+import type { KubeletDialer } from './streaming/kubelet.ts';
+import type { TlsClient } from './streaming/target.ts';
 import { clientAuthorities, peerReader } from './tls-peer.ts';
 import { Watches } from './watch/open.ts';
 import { WatchCache, type ValueTransformer } from './watch/watch-cache.ts';
@@ -49,7 +50,15 @@ export interface ApiServerOptions {
   resources?: readonly ResourceInfo[];
   /** How values are kept in the store: encryption at rest. */
   transformer?: ValueTransformer;
-  streaming?: readonly StreamingHandler[];
+  /** How kubelets are reached for logs, exec, attach, port-forward and proxy. Without it these paths are not served. */
+  kubelet?: {
+    /** PEM: the server's client certificate, and the CA that signed the kubelets'. */
+    tls: TlsClient;
+    /** Kubelets of this process. */
+    dial?: KubeletDialer;
+    /** Pods may be on loopback addresses (the simulated runtime). */
+    allowLoopback?: boolean;
+  };
   /** Requests that may be in progress; 600 unless given (upstream's 400 and 200 mutating). */
   maxInFlight?: number;
 }
@@ -108,7 +117,7 @@ class Server implements ApiServer {
     };
     this.loopback = createLoopback({ pipeline: ready, watches: this.#watches, clock, onError });
     const peerOf = peerReader(clientAuthorities(options.tls.clientCa, options.tls.frontProxyCa));
-    this.#exchange = new HttpExchange({ pipeline: ready, watches: this.#watches, clock, streaming: options.streaming ?? [], peerOf, onError, maxInFlight: options.maxInFlight ?? 600 });
+    this.#exchange = new HttpExchange({ pipeline: ready, watches: this.#watches, clock, streaming: this.#wiring.streaming, observe: (info, code, seconds) => this.#wiring.metrics.observe(info, code, seconds), peerOf, onError, maxInFlight: options.maxInFlight ?? 600 });
     // Nobody may be waiting yet when loading fails; start() itself reports it.
     this.#loaded.promise.catch((error: unknown) => log.debug('the cache was not loaded', { error }));
   }

@@ -10,13 +10,14 @@ import { createServiceAccountTokens } from './authn/service-account-tokens.ts';
 import { createAuthorizer } from './authz/authorizer.ts';
 import { forbiddenRequest } from './authz/forbidden.ts';
 import { createBootstrap, type Bootstrap } from './bootstrap/bootstrap.ts';
-import type { AdmissionPlugin, Handler } from './contract.ts';
+import type { AdmissionPlugin, Handler, StreamingHandler } from './contract.ts';
 import { ApiMetrics } from './health/metrics.ts';
 import { ownHandlers } from './handlers.ts';
 import type { Pipeline } from './pipeline.ts';
 import { objectSource } from './registry/object-source.ts';
 import type { Registry } from './registry/registry.ts';
 import type { ApiServerOptions } from './server.ts';
+import { createStreaming } from './streaming/streaming.ts';
 import type { StoredObjects } from './stored.ts';
 
 /** The parts behind the pipeline, each made by the folder that owns it. */
@@ -24,6 +25,7 @@ export interface Wiring {
   pipeline: Pipeline;
   bootstrap: Bootstrap;
   metrics: ApiMetrics;
+  streaming: readonly StreamingHandler[];
   stop(): void;
 }
 
@@ -54,7 +56,9 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
   const authorizer = createAuthorizer(objects);
   admission.push(...admissionChain({ ...objects, authorizer, clock, rng }));
   const metrics = new ApiMetrics();
-  const handlers: Handler[] = ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state });
+  const { kubelet } = options;
+  const streaming = kubelet && createStreaming({ ...objects, kubeletTls: kubelet.tls, ...(kubelet.dial ? { dial: kubelet.dial } : {}), ...(kubelet.allowLoopback ? { allowLoopback: true } : {}), rng });
+  const handlers: Handler[] = [...(streaming?.handlers ?? []), ...ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state })];
   const pipeline: Pipeline = {
     registry: complete,
     authenticate: createAuthenticator({ tokens, bootstrapTokens, log }),
@@ -72,7 +76,7 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
     clock,
     log,
   });
-  return { pipeline, bootstrap, metrics, stop: () => authorizer.stop() };
+  return { pipeline, bootstrap, metrics, streaming: streaming?.takeovers ?? [], stop: () => authorizer.stop() };
 }
 
 const DEFAULT_ISSUER = 'https://kubernetes.default.svc.cluster.local';

@@ -1,4 +1,5 @@
 import { StatusError } from '../api/status.ts';
+import { microTimestamp } from '../api/time.ts';
 import type { Lease } from '../api/types.gen.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
@@ -120,7 +121,7 @@ class LeaderElection implements Component {
     const { name, namespace, identity, leaseDurationMs } = this.#options;
     const leases = client.resource(LEASES, namespace);
     const current = await this.#read();
-    const now = new Date(clock.now()).toISOString().replace('Z', '000Z');
+    const now = microTimestamp(clock.now());
     const spec = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(leaseDurationMs / 1000), renewTime: now };
     if (!current) {
       this.#observe(await leases.create({ metadata: { name, namespace }, spec: { ...spec, acquireTime: now, leaseTransitions: 0 } }));

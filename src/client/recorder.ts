@@ -1,5 +1,6 @@
 import type { ObjectWithMeta } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
+import { timestamp } from '../api/time.ts';
 import type { Event, ObjectReference } from '../api/types.gen.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
@@ -78,7 +79,7 @@ interface NewEvent {
 let sequence = 0;
 
 function newEvent(about: ObjectReference, { type, reason, message, component, host, now }: NewEvent): Event {
-  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const time = timestamp(now);
   // client-go's form, name and time in hexadecimal nanoseconds; the sequence keeps two of one millisecond apart.
   const stamp = (BigInt(now) * 1_000_000n + BigInt(sequence++ % 1_000_000)).toString(16);
   return {

@@ -1,4 +1,5 @@
-import { link, mkdir, rm, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { errorCode } from '../lib/errors.ts';
@@ -43,8 +44,9 @@ async function acquire(path: string, { clock, purpose, waitMs = 0, signal }: Loc
     if (await tryCreate(path, mine)) return;
     const holder = await readHolder(path);
     const late = clock.monotonic() >= deadline;
+    if (holder === 'free') continue;
     if (holder === 'gone' || (holder === 'unknown' && late)) {
-      await rm(path, { force: true });
+      await removeStale(path);
     } else if (late && holder !== 'unknown') {
       throw failure('PROFILE_LOCKED', `\`rockpool ${holder.purpose}\` is at work here (process ${holder.pid})`);
     } else {
@@ -55,7 +57,7 @@ async function acquire(path: string, { clock, purpose, waitMs = 0, signal }: Loc
 
 /** Links a finished file to the name, so that the lock never exists without its holder. */
 async function tryCreate(path: string, holder: Holder): Promise<boolean> {
-  const draft = `${path}.${holder.pid}`;
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(draft, JSON.stringify(holder), { mode: 0o600 });
@@ -69,10 +71,28 @@ async function tryCreate(path: string, holder: Holder): Promise<boolean> {
   }
 }
 
+/** Moves the file aside before it goes: should somebody have taken the lock since it was looked at, theirs is put back. */
+async function removeStale(path: string): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  const holder = await readHolder(aside);
+  if (typeof holder === 'object') {
+    await link(aside, path).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+  }
+  await rm(aside, { force: true });
+}
+
 /** Who holds the lock; `unknown` for a file of another program, such as the empty one that kubectl makes beside a kubeconfig. */
-async function readHolder(path: string): Promise<Holder | 'gone' | 'unknown'> {
+async function readHolder(path: string): Promise<Holder | 'free' | 'gone' | 'unknown'> {
   const text = await readIfExists(path);
-  if (text === undefined) return 'gone';
+  if (text === undefined) return 'free';
   try {
     const holder = JSON.parse(text) as Holder;
     return (await processStart(holder.pid)) === holder.start ? holder : 'gone';

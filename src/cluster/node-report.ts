@@ -1,5 +1,5 @@
 import type { NodeReport } from '../lib/node-config.ts';
-import { failure } from './reasons.ts';
+import { failure, reasonCodes } from './reasons.ts';
 
 /** Cuts a stream of bytes into lines. */
 export class LineReader {
@@ -39,8 +39,8 @@ export function parseReport(line: string): NodeReport | undefined {
 /** Throws what a report of failure says. */
 export function requireReady(report: NodeReport): Extract<NodeReport, { ready: true }> {
   if (report.ready) return report;
-  if (report.code === 'EADDRINUSE') throw failure('PORT_IN_USE', `the node could not start: ${report.message}`);
-  throw failure('NODE_START', `the node could not start: ${report.message}`);
+  const code = reasonCodes().find((known) => known === report.code) ?? 'NODE_START';
+  throw failure(code, `the node could not start: ${report.message}`);
 }
 
 /** The end of what a process said, for a failure's message; nothing if it said nothing. */

@@ -12,7 +12,7 @@ import { createRecorder } from '../client/recorder.ts';
 import { CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, REPLICA_SETS, SERVICE_ACCOUNTS } from '../client/resources.ts';
 import { httpsTransport } from '../client/transports/https.ts';
 import type { HttpsTransport } from '../client/transports/https.ts';
-import { serviceAccountTransports } from '../client/transports/service-account.ts';
+import { serviceAccountTransports, serviceAccountUser } from '../client/transports/service-account.ts';
 import { waitFor } from '../client/wait-for.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLogger } from '../lib/log.ts';
@@ -21,11 +21,6 @@ import { createControllers } from './registry.ts';
 
 const clock = systemClock();
 const MANAGER: UserInfo = { name: 'system:kube-controller-manager', groups: ['system:authenticated'] };
-
-function serviceAccount(name: string): UserInfo {
-  const groups = ['system:serviceaccounts', 'system:serviceaccounts:kube-system', 'system:authenticated'];
-  return { name: `system:serviceaccount:kube-system:${name}`, groups };
-}
 
 interface World {
   admin: Client;
@@ -43,7 +38,7 @@ interface Reach {
 const REACH: Record<'loopback' | 'https', (server: TestApiServer) => Reach> = {
   loopback: (server) => ({
     transport: server.loopback(MANAGER),
-    transportOf: (name) => server.loopback(serviceAccount(name)),
+    transportOf: (name) => server.loopback(serviceAccountUser(name)),
     close: () => Promise.resolve(),
   }),
   https(server) {

@@ -17,6 +17,7 @@ export interface ControllerConfig {
   caCert: string;
   /**
    * The transport of system:serviceaccount:kube-system:<name>, whose role system:controller:<name> allows what that controller writes.
+   * On loopback `(name) => loopback(serviceAccountUser(name))`, over https `serviceAccountTransports` (client/transports/service-account.ts).
    * Without it all controllers write as the context's own identity. Reads are the context's in both cases.
    */
   transportOf?: (serviceAccount: string) => Transport;

@@ -3,12 +3,14 @@
  * side by side. One process by default, each part with a client of its own identity over the loopback transport.
  */
 import { isIP } from 'node:net';
+import { join } from 'node:path';
 import type { UserInfo } from '../api/transport.ts';
 import { type ApiServer, createApiServer } from '../apiserver/server.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
+import { NODES } from '../client/resources.ts';
 import { createControllers } from '../controllers/registry.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
@@ -18,7 +20,9 @@ import type { NodeConfig } from '../lib/node-config.ts';
 import type { Rng } from '../lib/random.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import { readPem } from './config.ts';
-import { IDENTITIES, serviceAccountIdentity } from './identities.ts';
+import { IDENTITIES, nodeIdentity, serviceAccountIdentity } from './identities.ts';
+import type { ContainerRuntime } from '../kubelet/runtime/runtime.ts';
+import { nodePodCidr } from './runtime.ts';
 import { openStore } from './store.ts';
 import type { StartupTrace } from './trace.ts';
 
@@ -48,7 +52,9 @@ export async function startNode(config: NodeConfig, tools: NodeTools, signal: Ab
 
 async function start(config: NodeConfig, tools: NodeTools, parts: Parts, signal: AbortSignal): Promise<RunningNode> {
   const { clock, rng, log, trace } = tools;
-  // The runtime needs nothing of the API: it boots while the store does.
+  // The runtime needs nothing of the API: it boots while the store and the API server do.
+  const runtimeBoot = bootRuntime(config, tools, parts, signal);
+  runtimeBoot.catch((error: unknown) => log.error('the container runtime did not start', { error: errorMessage(error) }));
   const store = await trace.during('store', openStore(config, { clock, log, signal }));
   if (store.process) parts.started(store.process);
   parts.onStop('store', () => store.storage.close());
@@ -69,9 +75,43 @@ async function start(config: NodeConfig, tools: NodeTools, parts: Parts, signal:
   await Promise.all([
     trace.during('controllers', parts.start(controllers, signal)),
     trace.during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal)),
+    runtimeBoot.then(async (runtime) => {
+      const context = contextFor(nodeIdentity(config.nodeName), 'kubelet');
+      await trace.during('kubelet', parts.start([await nodeKubelet(config, context, runtime)], signal));
+      // NodeRestriction keeps kubelets from giving themselves a role; as with kubeadm an administrator does.
+      await contextFor(IDENTITIES.admin, 'node').client.resource(NODES).patch(config.nodeName, 'merge', { metadata: { labels: CONTROL_PLANE_LABELS } });
+    }),
   ]);
   return { apiserverPort: port, stop: () => parts.stop() };
 }
+
+async function bootRuntime(config: NodeConfig, tools: NodeTools, parts: Parts, signal: AbortSignal): Promise<ContainerRuntime> {
+  const { bootContainerd } = await import('./runtime.ts');
+  const { runtime, process } = await bootContainerd(config, tools, signal);
+  parts.started(process);
+  parts.onStop('runtime', () => runtime.close());
+  return runtime;
+}
+
+async function nodeKubelet(config: NodeConfig, context: ComponentContext, runtime: ContainerRuntime): Promise<Component> {
+  const { createKubelet } = await import('../kubelet/kubelet.ts');
+  const { pki } = config;
+  const { advertiseAddress, bindAddress } = config.apiserver;
+  return createKubelet({
+    ...context,
+    runtime,
+    nodeName: config.nodeName,
+    nodeIp: advertiseAddress,
+    rootDir: join(config.dataDir, 'kubelet'),
+    dns: { ip: config.clusterDnsIp, domain: config.clusterDomain },
+    serving: { cert: readPem(pki, 'kubeletServerCert'), key: readPem(pki, 'kubeletServerKey'), clientCa: readPem(pki, 'caCert'), host: bindAddress, port: KUBELET_PORT },
+    labels: { 'rockpool.dev/runtime': config.runtime },
+    podCidr: nodePodCidr(config.podCidr),
+  });
+}
+
+const KUBELET_PORT = 10_250;
+const CONTROL_PLANE_LABELS = { 'node-role.kubernetes.io/control-plane': '' };
 
 function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Parameters<typeof createApiServer>[0]['storage']): Parameters<typeof createApiServer>[0] {
   const { pki } = config;

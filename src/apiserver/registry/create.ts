@@ -1,3 +1,6 @@
+import { applyDefaults } from '../../api/defaults/defaults.ts';
+import { prepareForCreate } from '../../api/strategy/prepare.ts';
+import { validateCreate } from '../../api/validation/validate.ts';
 import { alreadyExists, invalid, statusError, StatusError } from '../../api/status.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { KubeObject } from '../../api/meta.ts';
@@ -11,7 +14,6 @@ import { decodeBody } from './decode.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
 import { trackManager } from './managers.ts';
-import { applyDefaults, prepareForCreate, validateCreate } from './rules.ts';
 import { storeNew } from './store.ts';
 
 /** POST on a collection. */

@@ -1,3 +1,4 @@
+import { deletionGrace } from '../../api/strategy/deletion.ts';
 import { conflict } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ObjectMeta } from '../../api/types.gen.ts';
@@ -7,7 +8,6 @@ import type { Entry } from '../watch/entry.ts';
 import { timestamp } from './create.ts';
 import { isNamespace, orphansByDefault } from './kinds.ts';
 import type { DeleteOptions } from './options.ts';
-import { deletionGrace } from './rules.ts';
 import type { Change } from './store.ts';
 
 /**

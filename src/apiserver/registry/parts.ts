@@ -1,3 +1,4 @@
+import { prepareForUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { CertificateSigningRequest, Container, EphemeralContainer, Namespace, Pod } from '../../api/types.gen.ts';
@@ -7,7 +8,6 @@ import { get } from './get.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import { patchedObject } from './patch.ts';
 import type { Call, Registry, Result } from './registry.ts';
-import { prepareForUpdate } from './rules.ts';
 import { updateObject, type UpdateRules } from './update.ts';
 import type { VerbHandler } from './verbs.ts';
 

@@ -1,3 +1,4 @@
+import { validateUpdate } from '../../api/validation/validate.ts';
 import { applyScale, scaleOf, type Scale } from '../../api/strategy/scale.ts';
 import { invalid, statusError } from '../../api/status.ts';
 import { schemaOf } from '../../api/scheme.ts';
@@ -7,7 +8,6 @@ import { decodeOwnKind } from './decode.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import { patcher } from './patch.ts';
 import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
-import { validateUpdate } from './rules.ts';
 import { current } from './store.ts';
 import { rulesFor, updateObject } from './update.ts';
 

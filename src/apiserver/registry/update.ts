@@ -1,3 +1,6 @@
+import { applyDefaults } from '../../api/defaults/defaults.ts';
+import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
+import { validateStatusUpdate, validateUpdate } from '../../api/validation/validate.ts';
 import { conflict, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -12,7 +15,6 @@ import { allowsCreateOnUpdate, allowsUnconditionalUpdate } from './kinds.ts';
 import { trackManager } from './managers.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
-import { applyDefaults, prepareForUpdate, prepareStatusUpdate, validateStatusUpdate, validateUpdate } from './rules.ts';
 import { guardedChange, type Change, type Changed, type ObjectRef } from './store.ts';
 
 /** PUT of an object, or of its status. */

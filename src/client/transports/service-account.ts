@@ -1,5 +1,5 @@
 import { StatusError } from '../../api/status.ts';
-import type { ApiRequest, ApiResponse, Transport } from '../../api/transport.ts';
+import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../../api/transport.ts';
 import type { AuthenticationV1TokenRequest } from '../../api/types.gen.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Client } from '../client.ts';
@@ -46,6 +46,12 @@ export function serviceAccountTransports(options: ServiceAccountTransportOptions
       return send(request);
     };
   };
+}
+
+/** Who a service account is to the API server: what a loopback transport is asked for. */
+export function serviceAccountUser(name: string, namespace = 'kube-system'): UserInfo {
+  const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'];
+  return { name: `system:serviceaccount:${namespace}:${name}`, groups };
 }
 
 async function mint({ client, namespace = 'kube-system' }: ServiceAccountTransportOptions, name: string): Promise<string> {

@@ -48,7 +48,12 @@ export class Monitors {
       this.#types.set(`${type.group}/${type.kind}`, type);
       if (isMonitored(type)) wanted.set(monitorKey(type), type);
     }
-    for (const [key, type] of wanted) if (this.#monitors.get(key)?.type.version !== type.version) await this.#replace(key, type);
+    for (const [key, type] of wanted) {
+      if (this.#monitors.get(key)?.type.version === type.version) continue;
+      await this.#replace(key, type);
+      // One after the other, with other work of the process in between: nobody waits for this, and fifty lists at once would be felt.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     // A group whose server is down has not lost its resources.
     const unknown = new Set(failed.map((each) => parseGroupVersion(each).group));
     for (const [key, { type }] of this.#monitors) {

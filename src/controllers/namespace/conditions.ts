@@ -1,3 +1,4 @@
+import { timestamp } from '../../api/time.ts';
 import type { NamespaceCondition } from '../../api/types.gen.ts';
 import type { ContentReport } from './delete-content.ts';
 
@@ -9,7 +10,7 @@ export function mergeConditions(
   report: ContentReport,
   now: number,
 ): NamespaceCondition[] | undefined {
-  const lastTransitionTime = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
+  const lastTransitionTime = timestamp(now);
   const result = [...current];
   let changed = false;
   for (const verdict of verdicts(report)) {

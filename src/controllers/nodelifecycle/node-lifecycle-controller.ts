@@ -1,4 +1,5 @@
 import { StatusError } from '../../api/status.ts';
+import { timestamp } from '../../api/time.ts';
 import type { Lease, Node, NodeCondition, Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
@@ -110,7 +111,7 @@ class NodeLifecycle implements Reconciler {
   async #markPodsNotReady(nodeName: string): Promise<void> {
     for (const pod of this.#pods.byIndex(NODE_INDEX, nodeName)) {
       if (!pod.status?.conditions?.some(isReadyTrue)) continue;
-      const lastTransitionTime = time(this.#context.clock.now());
+      const lastTransitionTime = timestamp(this.#context.clock.now());
       const conditions = pod.status.conditions.map((condition) =>
         condition.type === 'Ready' ? { ...condition, status: 'False', lastTransitionTime } : condition,
       );
@@ -163,15 +164,11 @@ function silentConditions({ metadata, status }: Node, now: number): NodeConditio
   const silent = KUBELET_CONDITIONS.map((type): NodeCondition => {
     const before = current.find((condition) => condition.type === type);
     if (before?.status === 'Unknown') return before;
-    const lastTransitionTime = time(now);
+    const lastTransitionTime = timestamp(now);
     const unknown = { type, status: 'Unknown', lastTransitionTime };
     if (before) return { ...before, ...unknown, reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting node status.' };
     const never = { reason: 'NodeStatusNeverUpdated', message: 'Kubelet never posted node status.' };
     return { ...unknown, ...never, lastHeartbeatTime: metadata.creationTimestamp };
   });
   return [...others, ...silent];
-}
-
-function time(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,5 +1,6 @@
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
+import { timestamp } from '../../api/time.ts';
 import type { Node, Pod, Taint } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
@@ -81,7 +82,7 @@ class TaintEviction implements Reconciler {
     const { namespace, name } = splitKey(key);
     const pods = this.#context.client.resource(PODS, namespace);
     this.#context.events.event(pod, 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
-    const lastTransitionTime = new Date(this.#context.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const lastTransitionTime = timestamp(this.#context.clock.now());
     const reason = { reason: 'DeletionByTaintManager', message: 'Taint manager: deleting due to NoExecute taint' };
     const condition = {
       type: 'DisruptionTarget',

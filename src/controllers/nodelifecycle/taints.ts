@@ -1,3 +1,4 @@
+import { timestamp } from '../../api/time.ts';
 import type { Node, Taint } from '../../api/types.gen.ts';
 
 export const NOT_READY = 'node.kubernetes.io/not-ready';
@@ -29,8 +30,7 @@ export function desiredTaints(node: Node, noExecute: string | undefined, now: nu
   const current = node.spec?.taints ?? [];
   const wanted = new Map<string, Taint>();
   const want = (key: string, effect: string): void => {
-    const timeAdded = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z');
-    wanted.set(`${key}:${effect}`, { key, effect, timeAdded });
+    wanted.set(`${key}:${effect}`, { key, effect, timeAdded: timestamp(now) });
   };
   for (const { type, status } of node.status?.conditions ?? []) {
     const key = CONDITION_TAINTS[type]?.[status];

@@ -1,5 +1,6 @@
 import { keyOf, splitKey } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
+import { timestamp } from '../../api/time.ts';
 import type { Node, Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
@@ -127,7 +128,7 @@ class PodGarbageCollector implements Reconciler {
 
   #failedStatus(pod: Pod, disruption: string | undefined): Record<string, unknown> {
     if (!disruption) return { phase: 'Failed' };
-    const lastTransitionTime = new Date(this.#context.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const lastTransitionTime = timestamp(this.#context.clock.now());
     const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: disruption, lastTransitionTime };
     return { phase: 'Failed', conditions: [{ ...condition, observedGeneration: pod.metadata.generation }] };
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { constants, copyFile, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { errorCode } from '../../lib/errors.ts';
 import { StorageError } from '../storage.ts';
@@ -28,12 +28,12 @@ export async function takeLock(file: string): Promise<() => Promise<void>> {
 }
 
 const ATTEMPTS = 5;
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 async function linkOrTakeOver(draft: string, file: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      // A link appears whole or not at all, with its content: nobody can read a half-written lock.
-      return await link(draft, file);
+      return await appear(draft, file);
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error;
     }
@@ -44,6 +44,16 @@ async function linkOrTakeOver(draft: string, file: string): Promise<void> {
       throw new StorageError('Unavailable', `the store is in use by process ${owner?.pid ?? 'unknown'} (${file})`);
     }
     await removeStale(file, held, `${draft}.stale`);
+  }
+}
+
+/** A link appears whole or not at all, with its content: nobody can read a half-written lock. Some file systems have no links. */
+async function appear(draft: string, file: string): Promise<void> {
+  try {
+    await link(draft, file);
+  } catch (error) {
+    if (!NO_LINKS.has(errorCode(error) ?? '')) throw error;
+    await copyFile(draft, file, constants.COPYFILE_EXCL);
   }
 }
 

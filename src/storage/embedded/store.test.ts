@@ -49,6 +49,14 @@ test('of two that take a stale lock over at once, one gets it', async (t) => {
   await opened[0]!.value.close();
 });
 
+test('a file that is no store is an error that names the directory, and leaves no lock', async (t) => {
+  const directory = await temporary(t);
+  await writeFile(path.join(directory, 'data.mdb'), Buffer.alloc(20_000, 'not a database '));
+  await assert.rejects(open(directory), (error: StorageError) => error.code === 'Unavailable' && error.message.includes(directory));
+  await rm(path.join(directory, 'data.mdb'));
+  await (await open(directory)).close();
+});
+
 test('values, revisions and the compaction mark outlive a restart', async (t) => {
   const directory = await temporary(t);
   const first = await open(directory);

@@ -1,12 +1,23 @@
 import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Database, RootDatabase, Transaction } from 'lmdb';
+import { errorMessage } from '../../lib/errors.ts';
 import { StorageError } from '../storage.ts';
 import { commitFailure } from './commit-failure.ts';
 import { decodeRecord, decodeRevision, encodeRevision, type LogRecord } from './records.ts';
 
 const FORMAT = 1;
-const INITIAL_MAP_BYTES = 64 * 1024 * 1024;
+const OPTIONS = {
+  noSubdir: false,
+  encoding: 'binary',
+  maxDbs: 4,
+  // We batch ourselves. lmdb's own batching by event turn would also leave a rejection that nobody can catch when a commit fails.
+  eventTurnBatching: false,
+  // A commit becomes visible only after it is on disk: LMDB's own, oldest promise, and no slower here.
+  overlappingSync: false,
+  // Grows by itself; the file is as large as its content.
+  mapSize: 64 * 1024 * 1024,
+} as const;
 /** An empty store shows this revision, as an empty etcd does; the first write is one more. */
 const EMPTY_REVISION = 1;
 /** Sorts after every key that continues a prefix. */
@@ -52,17 +63,7 @@ export class Tables {
     const { open } = await import('lmdb');
     const file = path.join(directory, 'data.mdb');
     // Without overlappingSync a commit becomes visible only after it is on disk: LMDB's own, oldest promise, and no slower here.
-    const root = open<Buffer, string>({
-      // We batch ourselves. lmdb's own batching by event turn would also leave a rejection that nobody can catch when a commit fails.
-      eventTurnBatching: false,
-      path: directory,
-      noSubdir: false,
-      encoding: 'binary',
-      maxDbs: 4,
-      overlappingSync: false,
-      mapSize: INITIAL_MAP_BYTES,
-    });
-    const tables = new Tables(root, file);
+    const tables = opened(directory, () => new Tables(open<Buffer, string>({ path: directory, ...OPTIONS }), file));
     await tables.#checkFormat(directory);
     return tables;
   }
@@ -144,6 +145,14 @@ export class Tables {
 
   #reading(): { transaction: Transaction } {
     return { transaction: this.#snapshot };
+  }
+}
+
+function opened(directory: string, open: () => Tables): Tables {
+  try {
+    return open();
+  } catch (cause) {
+    throw new StorageError('Unavailable', `cannot open the store in ${directory}: ${errorMessage(cause)}`, { cause });
   }
 }
 

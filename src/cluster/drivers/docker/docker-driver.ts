@@ -83,6 +83,8 @@ async function available({ env, userHome }: ClusterContext, engine: () => Promis
     return { ok: true, detail: `engine ${version.Version} at ${address.url}` };
   } catch (error) {
     signal.throwIfAborted();
+    // A fault of ours must not read as a missing engine.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     return unavailable(engineFailure(error, `the container engine at ${address.url}`));
   }
 }

@@ -5,6 +5,8 @@ import type { EngineAddress } from './engine-address.ts';
 
 /** dockerode's one door: loaded when an engine is needed and not before, as it costs 100 ms. */
 export async function connect(address: EngineAddress): Promise<Dockerode> {
+  // ssh2, which dockerode brings along for ssh:// engines, reads __dirname while it loads; a bundle of ES modules has none.
+  (globalThis as { __dirname?: string }).__dirname ??= import.meta.dirname;
   const { default: Docker } = await import('dockerode');
   return new Docker(address.options);
 }
