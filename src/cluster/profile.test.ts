@@ -76,7 +76,7 @@ test('optional fields may be absent', () => {
   assert.deepEqual(parseProfile(JSON.stringify(least), 'x', 'lesson'), least);
 });
 
-for (const [name, good] of [['rockpool', true], ['a', true], ['team-1', true], ['-a', false], ['a-', false], ['A', false], ['a/b', false], ['..', false], ['a'.repeat(40), true], ['a'.repeat(41), false], ['', false]] as const) {
+for (const [name, good] of [['rockpool', true], ['ab', true], ['a', false], ['team-1', true], ['-a', false], ['a-', false], ['A', false], ['a/b', false], ['..', false], ['a'.repeat(40), true], ['a'.repeat(41), false], ['', false]] as const) {
   test(`profile name ${JSON.stringify(name)} is ${good ? 'good' : 'refused'}`, () => {
     if (good) checkProfileName(name);
     else assert.throws(() => checkProfileName(name), { code: 'PROFILE_NAME' });

@@ -40,7 +40,7 @@ export const DEFAULT_PROFILE = 'rockpool';
 
 /** Throws PROFILE_NAME unless `name` can be a container, network, volume and kubeconfig context. */
 export function checkProfileName(name: string): void {
-  if (!/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) throw failure('PROFILE_NAME', `"${name}" cannot be the name of a profile`);
+  if (!/^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$/.test(name)) throw failure('PROFILE_NAME', `"${name}" cannot be the name of a profile`);
 }
 
 /** The profile, or undefined when there is none. Throws PROFILE_CORRUPT with the file and the field. */

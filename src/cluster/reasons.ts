@@ -13,7 +13,7 @@ const REASONS = {
   PROFILE_LOCKED: { exitCode: 11, advice: ['Wait until the other command has ended, or end it with Ctrl-C.'] },
   PROFILE_NOT_FOUND: { exitCode: 15, advice: ['`rockpool profile list` shows the profiles there are.', '`rockpool start` makes one.'] },
   PROFILE_CORRUPT: { exitCode: 18, advice: ['Correct the field in the file, or remove the profile with `rockpool delete --purge`.'] },
-  PROFILE_NAME: { exitCode: 14, advice: ['Use lower-case letters, digits and `-`; begin and end with a letter or digit; at most 40 characters.'] },
+  PROFILE_NAME: { exitCode: 14, advice: ['Use lower-case letters, digits and `-`; begin and end with a letter or digit; 2 to 40 characters.'] },
   PROFILE_CONFLICT: { exitCode: 11, advice: ['Use another profile with `-p NAME`, or `rockpool delete` this one first.'] },
   KUBECONFIG_BROKEN: { exitCode: 18, advice: ['Correct or move the file away; it was left untouched.', 'Or point KUBECONFIG at another file.'] },
   KUBECONFIG_WRITE: { exitCode: 27, advice: ['See that the file and its folder are writable, or point KUBECONFIG at another file.'] },

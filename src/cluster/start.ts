@@ -4,6 +4,7 @@ import { addonFiles, loadAddons, requireAddons } from './addons.ts';
 import type { Addon } from './addons.ts';
 import type { Driver } from './driver.ts';
 import { chooseDriver } from './drivers/choose.ts';
+import type { KubeconfigEntry } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { CLUSTER_DOMAIN, nodeConfig, serverUrl } from './node-config.ts';
 import { requireReady } from './node-report.ts';
@@ -85,7 +86,7 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   // 2. Whatever could make the end impossible is found out before anything is made.
   const addons = await loadAddons(context.packageRoot);
   const asked = await profileFor(request, existing, { driver, addons, now: clock.now() });
-  const [kubeconfig, { ensurePki }, { untilReady }, { withApi }] = await later;
+  const [kubeconfig, { ensurePki }, { untilReady }, { loadClient, withApi }] = await later;
   await kubeconfig.checkKubeconfig(request.name, context);
 
   // 3. The image, addresses: slow once, then a few questions to the engine.
@@ -107,20 +108,28 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   const files = { config: nodeConfig(driver, profile, request), pki: pki.files, addons: addonFiles(addons, profile.addons) };
   undo.add(() => driver.stop(profile, { timeoutMs: existing ? STOP_MS : ABANDON_MS }));
   const bootedFrom = clock.monotonic();
-  const report = await timeline.during('node', driver.start(profile, files, { timeoutMs: request.waitTimeoutMs, signal }));
+  const booting = timeline.during('node', driver.start(profile, files, { timeoutMs: request.waitTimeoutMs, signal }));
+  const [report] = await Promise.all([booting, loadClient()]);
   if (report) timeline.addPhases(bootedFrom, requireReady(report).phases);
 
   // 6. kubectl is pointed at it while the node becomes Ready.
   progress.step('ready', 'Waiting for the node to be Ready');
-  const credentials = { caCert: pki.files.get('ca.crt')!, clientCert: pki.files.get('components/admin.crt')!, clientKey: pki.files.get('components/admin.key')! };
   const remaining = Math.max(1_000, request.waitTimeoutMs - (clock.monotonic() - began));
-  await timeline.during('ready', withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal })));
-  const file = await timeline.during('kubeconfig', kubeconfig.mergeKubeconfig({ name: profile.name, server: serverUrl(profile), ...credentials, keepContext: request.keepContext }, context));
+  if (!existing) undo.add(() => kubeconfig.removeFromKubeconfig(profile.name, context));
+  const [file] = await Promise.all([
+    timeline.during('kubeconfig', kubeconfig.mergeKubeconfig(kubeconfigEntry(profile, pki, request), context)),
+    timeline.during('ready', withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal }))),
+  ]);
   const finished: Profile = { ...profile, state: 'created' };
   await writeProfile(home, finished);
   undo.clear();
   progress.step('done', `Kubernetes ${KUBERNETES_VERSION} is ready in ${((clock.monotonic() - began) / 1000).toFixed(1)} s`);
   return { profile: finished, server: serverUrl(profile), kubeconfig: file, wasRunning: report === undefined, timeline, elapsedMs: clock.monotonic() - began };
+}
+
+function kubeconfigEntry(profile: Profile, { files }: Pki, { keepContext }: StartRequest): KubeconfigEntry {
+  const [caCert, clientCert, clientKey] = ['ca.crt', 'components/admin.crt', 'components/admin.key'].map((name) => files.get(name)!) as [string, string, string];
+  return { name: profile.name, server: serverUrl(profile), caCert, clientCert, clientKey, keepContext };
 }
 
 async function plannedOnly(request: StartRequest, context: ClusterContext): Promise<StartResult> {

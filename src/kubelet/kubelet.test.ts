@@ -148,7 +148,7 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await node.run('noimage', { containers: [{ name: 'main', image: '127.0.0.1:1/none', command: SLEEP }] });
     await node.run('never', { containers: [{ name: 'main', image: 'busybox:absent', imagePullPolicy: 'Never' }] });
     await node.run('badcommand', { containers: [{ name: 'main', command: ['/nope'] }] });
-    await node.run('badname', { containers: [{ name: 'main', image: 'UPPER/case' }] });
+    await node.run('badname', { containers: [{ name: 'main', image: 'not//valid' }] });
     const message = async (name: string, reason: string) => {
       const pod = await node.until(name, (one) => waitingReason(one) === reason);
       return pod.status?.containerStatuses?.[0]?.state?.waiting?.message ?? '';
@@ -173,7 +173,7 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
         containers: [
           {
             name: 'main',
-            command: ['sh', '-c', 'cat /cm/a.txt /one/b.txt /secret/token /down/labels /token/jwt; echo; ls -ln /mem | head -1; stat -c %g /token/jwt; cat /host; while ! grep -q second /cm/a.txt; do sleep 0.05; done; echo seen; sleep 1000'],
+            command: ['sh', '-c', 'cat /cm/a.txt /one/b.txt /secret/token /down/labels /token/jwt; echo; ls -ln /mem | head -1; stat -Lc %g /token/jwt; cat /host; while ! grep -q second /cm/a.txt; do sleep 0.05; done; echo seen; sleep 1000'],
             volumeMounts: [
               { name: 'cm', mountPath: '/cm' },
               { name: 'cm', mountPath: '/one/b.txt', subPath: 'b.txt' },

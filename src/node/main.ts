@@ -10,10 +10,13 @@ import { createLogger } from '../lib/log.ts';
 import type { NodeReport } from '../lib/node-config.ts';
 import { systemRng } from '../lib/random.ts';
 import { ConfigError, readNodeConfig } from './config.ts';
+import { containerdSocket } from './containerd.ts';
 import { startNode } from './run.ts';
 import { startupTrace } from './trace.ts';
 
 const STOP_DEADLINE_MS = 15_000;
+/** Where the configuration stands in a node container. */
+const CONFIG_IN_NODE = '/var/lib/rockpool/node.json';
 
 const report = (value: NodeReport): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
@@ -47,13 +50,23 @@ async function runNode(configPath: string): Promise<void> {
   clearTimeout(giveUp);
 }
 
-const [first] = process.argv.slice(2);
+/** Prints the names that the node's runtime has now. */
+async function importImages(configPath: string): Promise<void> {
+  const { runDir, dataDir } = readNodeConfig(configPath);
+  const { importImageArchive } = await import('../kubelet/runtime/cri/import.ts');
+  const names = await importImageArchive(containerdSocket(runDir), process.stdin, { scratchDir: dataDir });
+  process.stdout.write(names.map((name) => `${name}\n`).join(''));
+}
+
+const [first, second] = process.argv.slice(2);
+const isImport = first === 'image' && second === 'import';
 try {
-  if (!first) throw new ConfigError('usage: node.mjs CONFIG');
-  await runNode(first);
+  if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import -');
+  if (isImport) await importImages(process.env['ROCKPOOL_NODE_CONFIG'] ?? CONFIG_IN_NODE);
+  else await runNode(first);
   process.exit(0);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  reportFailure(error);
+  process.stderr.write(`${isImport ? errorMessage(error) : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  if (!isImport) reportFailure(error);
   process.exit(1);
 }

@@ -1,5 +1,6 @@
 /** Who controls an object: the one owner reference with `controller: true` (API conventions, "Controllers and owner references"). */
-import type { ObjectWithMeta } from '../../api/meta.ts';
+import type { GroupVersionKind, ObjectWithMeta } from '../../api/meta.ts';
+import { groupVersion } from '../../api/meta.ts';
 import { labelSelectorOf, labelSelectorOfMap, type LabelSelector } from '../../api/selectors.ts';
 import { StatusError } from '../../api/status.ts';
 import type { LabelSelector as SelectorSpec, OwnerReference } from '../../api/types.gen.ts';
@@ -13,9 +14,8 @@ export function controllerOf({ metadata }: ObjectWithMeta): OwnerReference | und
   return metadata.ownerReferences?.find(({ controller }) => controller);
 }
 
-export function controllerReference(owner: ObjectWithMeta, type: ResourceType): OwnerReference {
-  const apiVersion = type.group ? `${type.group}/${type.version}` : type.version;
-  return { apiVersion, kind: type.kind, name: owner.metadata.name!, uid: owner.metadata.uid!, controller: true, blockOwnerDeletion: true };
+export function controllerReference(owner: ObjectWithMeta, type: GroupVersionKind): OwnerReference {
+  return { apiVersion: groupVersion(type), kind: type.kind, name: owner.metadata.name!, uid: owner.metadata.uid!, controller: true, blockOwnerDeletion: true };
 }
 
 /** Call before the informer starts: `ownedBy` and `claim` look objects up by their controller's uid, never by going through all. */
@@ -100,7 +100,7 @@ async function isStillThere<O extends ObjectWithMeta, T extends ObjectWithMeta>(
 
 function adopt<O extends ObjectWithMeta, T extends ObjectWithMeta>(by: Claim<O, T>, { metadata }: T): Promise<T | undefined> {
   const { client, owner, ownerType, type } = by;
-  const patch = { metadata: { uid: metadata.uid, ownerReferences: [controllerReference(owner, ownerType as ResourceType)] } };
+  const patch = { metadata: { uid: metadata.uid, ownerReferences: [controllerReference(owner, ownerType)] } };
   return unlessGone(client.resource(type, metadata.namespace).patch(metadata.name!, 'strategic', patch));
 }
 

@@ -1,6 +1,5 @@
 import { keyOf } from '../../api/meta.ts';
 import type { Pod } from '../../api/types.gen.ts';
-import type { ResourceType } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
 import type { ComponentContext, Reconciler, ReconcileResult } from '../../client/reconcile.ts';
@@ -91,7 +90,7 @@ class ReplicaController<T extends ReplicaOwner> implements Reconciler {
   }
 
   async #create(owner: T, count: number): Promise<ReplicaFailure | undefined> {
-    const reference = controllerReference(owner, this.#kind.type as ResourceType);
+    const reference = controllerReference(owner, this.#kind.type);
     const pod = podFromTemplate(owner.spec?.template ?? {}, reference, owner.metadata.name!);
     const uid = owner.metadata.uid!;
     this.#expectations.expectCreations(uid, count);

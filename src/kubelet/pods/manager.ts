@@ -37,6 +37,7 @@ class Manager implements PodManager {
   #unsubscribe: (() => void) | undefined;
   #loops: Promise<void>[] = [];
   #hasEvents = true;
+  #endPause: () => void = () => undefined;
 
   constructor(informer: Informer<Pod>, services: PodServices) {
     this.#informer = informer;
@@ -56,6 +57,7 @@ class Manager implements PodManager {
   async stop(): Promise<void> {
     this.#unsubscribe?.();
     this.#stopped.abort(new Error('the kubelet stops'));
+    this.#endPause();
     await Promise.all([...this.#loops, ...[...this.#workers.values()].map((worker) => worker.stop())]);
   }
 
@@ -90,6 +92,7 @@ class Manager implements PodManager {
     const uid = pod.metadata.uid!;
     const known = this.#workers.get(uid);
     if (known) return known.update(pod);
+    if (!this.#hasEvents) this.#endPause();
     const worker = createPodWorker(pod, this.#services, () => {
       this.#workers.delete(uid);
       this.#seen.delete(uid);
@@ -126,19 +129,31 @@ class Manager implements PodManager {
       if (!signal.aborted) log.warn('runtime events ended', { error: errorMessage(error) });
     }
     this.#hasEvents = false;
+    this.#endPause();
   }
 
   async #relist(): Promise<void> {
-    const { clock, cache, log } = this.#services;
+    const { cache, log } = this.#services;
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       try {
-        await clock.sleep(this.#interval(), signal);
+        await this.#pause(this.#interval());
         if (this.#workers.size > 0) this.#compare(await cache.all());
       } catch (error) {
         if (!signal.aborted) log.warn('the runtime could not be listed', { error: errorMessage(error) });
       }
     }
+  }
+
+  /** Ends early when something begins to move that no event will tell of. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#services.clock.timer(ms, resolve);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #interval(): number {

@@ -37,6 +37,9 @@ export interface PodWorker {
 /** Failures of the runtime and of volumes are tried again after 0.5 s, then less and less often. */
 const RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.1 };
 
+/** How long after its last change a pod counts as busy. */
+const SETTLED_MS = 30_000;
+
 /** `onGone` is called once nothing of the pod is left on the node. */
 export function createPodWorker(pod: Pod, services: PodServices, onGone: () => void): PodWorker {
   return new Worker(pod, services, onGone);
@@ -61,13 +64,22 @@ class Worker implements PodWorker {
   #failure: { reason: string; message: string } | undefined;
   #failures = 0;
   #ended = false;
-  busy = true;
+  #movedAt: number;
+  /** Ended, and nothing to do until it is deleted. */
+  #rests = false;
 
   constructor(pod: Pod, services: PodServices, onGone: () => void) {
     this.uid = pod.metadata.uid!;
     this.#pod = pod;
     this.#services = services;
     this.#onGone = onGone;
+    this.#movedAt = services.clock.now();
+  }
+
+  /** A pod that runs to its end may do so at any time; one that stays may not, once it has stood for a while. */
+  get busy(): boolean {
+    if (this.#ended) return this.#shallEnd() && !this.#rests;
+    return this.#pod.spec?.restartPolicy !== 'Always' || this.#services.clock.now() - this.#movedAt < SETTLED_MS;
   }
 
   get pod(): Pod {
@@ -127,7 +139,7 @@ class Worker implements PodWorker {
       return this.#end(signal);
     }
     const idle = !plan.killSandbox && plan.createSandbox === undefined && plan.stop.length === 0 && plan.start.length === 0;
-    this.busy = !idle || this.#pod.spec?.restartPolicy !== 'Always';
+    if (!idle) this.#movedAt = clock.now();
     if (idle) {
       this.#waiting.clear();
       await this.#report(runtime);
@@ -145,14 +157,14 @@ class Worker implements PodWorker {
   /** Ends the containers and the sandbox; once the pod is gone in the API too, all that is left of it. */
   async #end(signal: AbortSignal): Promise<void> {
     const { cache, status, client, log } = this.#services;
-    this.busy = true;
+    this.#rests = false;
     this.#waiting.clear();
     const graceSeconds = this.#grace();
     const runtime = await endPod(this.#pod, { graceSeconds, signal, report: (now) => this.#report(now) }, this.#services);
     this.#ended = true;
     await this.#report(runtime);
     await status.flushed(this.uid);
-    this.busy = false;
+    this.#rests = true;
     if (!this.#gone && !this.#pod.metadata.deletionTimestamp) return;
     await removePod(this.#pod, { gone: this.#gone, signal }, { ...this.#services, client, cache });
     log.info('pod removed', { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, uid: this.uid });

@@ -31,42 +31,58 @@ const ATTEMPTS = 5;
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
 
 async function linkOrTakeOver(draft: string, file: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await appear(draft, file);
-    } catch (error) {
-      if (errorCode(error) !== 'EEXIST') throw error;
-    }
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (await appears(draft, file)) return;
     const held = await readLock(file);
     if (held === undefined) continue;
-    const owner = ownerOf(held);
-    if (attempt === ATTEMPTS || (owner && isAlive(owner))) {
-      throw new StorageError('Unavailable', `the store is in use by process ${owner?.pid ?? 'unknown'} (${file})`);
-    }
-    await removeStale(file, held, `${draft}.stale`);
+    refuseIfAlive(held, file);
+    if (await replaceStale(draft, file, held)) return;
+  }
+  throw new StorageError('Unavailable', `the lock ${file} keeps changing hands`);
+}
+
+/**
+ * Puts our lock in the place of the stale one, which never leaves a moment without a lock. Only who holds the second lock beside it may do so:
+ * without that, the slower of two could throw out the faster one's new lock.
+ */
+async function replaceStale(draft: string, file: string, held: string): Promise<boolean> {
+  const turn = `${file}.takeover`;
+  if (!(await appears(draft, turn))) {
+    const other = await readLock(turn);
+    if (other !== undefined) refuseIfAlive(other, turn);
+    // Its owner died between two system calls.
+    await rm(turn, { force: true });
+    return false;
+  }
+  try {
+    if ((await readLock(file)) !== held) return false;
+    await rename(draft, file);
+    return true;
+  } finally {
+    await rm(turn, { force: true });
   }
 }
 
-/** A link appears whole or not at all, with its content: nobody can read a half-written lock. Some file systems have no links. */
-async function appear(draft: string, file: string): Promise<void> {
-  try {
-    await link(draft, file);
-  } catch (error) {
-    if (!NO_LINKS.has(errorCode(error) ?? '')) throw error;
-    await copyFile(draft, file, constants.COPYFILE_EXCL);
-  }
+function refuseIfAlive(held: string, file: string): void {
+  const owner = ownerOf(held);
+  if (owner && isAlive(owner)) throw new StorageError('Unavailable', `the store is in use by process ${owner.pid} (${file})`);
 }
 
-/** Moves the stale lock aside; should another process have replaced it in between, its lock is put back. */
-async function removeStale(file: string, held: string, aside: string): Promise<void> {
+/**
+ * Whether `file` was not there and is now, with the draft's content. A link appears whole or not at all: nobody can read a half-written
+ * lock. Some file systems have no links.
+ */
+async function appears(draft: string, file: string): Promise<boolean> {
   try {
-    await rename(file, aside);
+    await link(draft, file).catch((error: unknown) => {
+      if (!NO_LINKS.has(errorCode(error) ?? '')) throw error;
+      return copyFile(draft, file, constants.COPYFILE_EXCL);
+    });
+    return true;
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return;
+    if (errorCode(error) === 'EEXIST') return false;
     throw error;
   }
-  if ((await readLock(aside)) !== held) await rename(aside, file);
-  else await rm(aside, { force: true });
 }
 
 async function readLock(file: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { ManualClock, systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import type { StorageError } from '../storage.ts';
+import { takeLock } from './lock.ts';
 import { openEmbeddedStorage, type EmbeddedOptions } from './store.ts';
 import { Tables } from './tables.ts';
 
@@ -40,13 +41,14 @@ for (const [name, content] of Object.entries(staleLocks)) {
   });
 }
 
-test('of two that take a stale lock over at once, one gets it', async (t) => {
-  const directory = await temporary(t);
-  await writeFile(path.join(directory, 'owner'), staleLocks['of a process that is gone']);
-  const outcomes = await Promise.allSettled(Array.from({ length: 4 }, () => open(directory)));
-  const opened = outcomes.filter((outcome) => outcome.status === 'fulfilled');
-  assert.equal(opened.length, 1);
-  await opened[0]!.value.close();
+test('of several that take a stale lock over at once, one gets it', async (t) => {
+  for (let round = 0; round < 20; round++) {
+    const file = path.join(await temporary(t), 'owner');
+    await writeFile(file, staleLocks['of a process that is gone']);
+    const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => takeLock(file)));
+    assert.equal(outcomes.filter((outcome) => outcome.status === 'fulfilled').length, 1);
+    assert.deepEqual(await readdir(path.dirname(file)), ['owner']);
+  }
 });
 
 test('a file that is no store is an error that names the directory, and leaves no lock', async (t) => {

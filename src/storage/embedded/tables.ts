@@ -4,6 +4,7 @@ import type { Database, RootDatabase, Transaction } from 'lmdb';
 import { errorMessage } from '../../lib/errors.ts';
 import { StorageError } from '../storage.ts';
 import { commitFailure } from './commit-failure.ts';
+import { checkDataFile } from './data-file.ts';
 import { decodeRecord, decodeRevision, encodeRevision, type LogRecord } from './records.ts';
 
 const FORMAT = 1;
@@ -60,8 +61,8 @@ export class Tables {
 
   static async open(directory: string): Promise<Tables> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    const { open } = await import('lmdb');
     const file = path.join(directory, 'data.mdb');
+    const [{ open }] = await Promise.all([import('lmdb'), checkDataFile(file)]);
     // Without overlappingSync a commit becomes visible only after it is on disk: LMDB's own, oldest promise, and no slower here.
     const tables = opened(directory, () => new Tables(open<Buffer, string>({ path: directory, ...OPTIONS }), file));
     await tables.#checkFormat(directory);
