@@ -208,7 +208,8 @@ function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
     incoming.on('data', (chunk: Buffer) => {
       size += chunk.length;
       if (size > limit) {
-        incoming.pause();
+        // Read on and forget it: the connection must come to the end of this body before it can be used again.
+        chunks.length = 0;
         reject(statusError('RequestEntityTooLarge', `Request entity too large: limit is ${limit}`));
         return;
       }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
+import { openTestStorage, startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
 import type { KubeList, KubeObject, WatchEvent } from '../api/meta.ts';
 import type { ApiRequest, ApiResponse } from '../api/transport.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { Status } from '../api/types.gen.ts';
 
 let api: TestApiServer;
@@ -10,6 +11,13 @@ before(async () => {
   api = await startTestApiServer();
 });
 after(() => api.close());
+
+/** A store that was written to before the server came. */
+async function storeWithHistory(folder: string): Promise<Storage> {
+  const storage = await openTestStorage(folder);
+  for (const name of ['a', 'b', 'c']) await storage.create(`/registry/other/${name}`, Buffer.from('{}'));
+  return storage;
+}
 
 let counter = 0;
 /** A namespace of its own for each test. */
@@ -154,11 +162,17 @@ describe('watch', () => {
     assert.equal((await call('GET', `${path}?watch=true&sendInitialEvents=true`)).status, 422);
   });
 
-  test('a revision that is forgotten is 410', async () => {
-    const path = await inNamespace();
-    const response = await call('GET', `${path}?watch=true&resourceVersion=1`);
-    assert.equal(response.status, 410);
-    assert.match((response.body as Status).message!, /^too old resource version: 1 \(\d+\)$/);
+  test('a revision that is forgotten is an ERROR with 410', async () => {
+    const restarted = await startTestApiServer({ open: storeWithHistory });
+    try {
+      const response = await restarted.loopback()({ method: 'GET', path: '/api/v1/configmaps?watch=true&resourceVersion=1' });
+      const [event] = await take(response, 1);
+      const status = event!.object as unknown as Status;
+      assert.deepEqual([event!.type, status.code, status.reason], ['ERROR', 410, 'Expired']);
+      assert.match(status.message!, /^too old resource version: 1 \(\d+\)$/);
+    } finally {
+      await restarted.close();
+    }
   });
 
   test('ends after timeoutSeconds, with a last bookmark before', async () => {

@@ -102,6 +102,7 @@ function ofBytes(status: number, headers: Readonly<Record<string, string>>, cont
 function objectEncoder(served: Parameters<typeof viewOf>[0]): WatchEncoder<Events> {
   const { info } = served;
   return {
+    error: (status) => [{ type: 'ERROR', object: status as unknown as KubeObject }],
     events: (events) => events.map(({ type, entry }) => ({ type, object: viewOf(served, entry).object })),
     bookmark: (revision, initialEnd) => [
       {

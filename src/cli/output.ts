@@ -45,7 +45,7 @@ export class Output implements Progress {
   step(step: Step, message: string): void {
     this.#finishStep();
     if (this.#events) return this.#event('step', { name: step, currentstep: String(STEPS.indexOf(step)), totalsteps: String(STEPS.length - 1), message });
-    if (step === 'done') return this.#line(`✓ ${message}`);
+    if (step === 'driver' || step === 'done') return this.#line(`✓ ${message}`);
     this.#running = { step, message };
     if (this.#spinner) this.#spinner.start(message);
     else this.#line(`• ${message}`);
@@ -121,7 +121,8 @@ export class Output implements Progress {
 
 function errorBlock(error: RockpoolError, cause: string | undefined): string[] {
   const lines = ['', `${error.code}: ${error.message}`];
-  if (cause && !error.message.includes(cause)) lines.push(`  because: ${cause}`);
+  const because = cause?.split('\n')[0]!.replace(/:$/, '');
+  if (because && !error.message.includes(because)) lines.push(`  because: ${because}`);
   if (error.advice.length > 0) lines.push('', 'What to do:', ...error.advice.map((text, i) => `  ${i + 1}. ${text}`));
   return lines;
 }

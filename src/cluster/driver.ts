@@ -8,7 +8,8 @@
  * `prepare` makes only what is missing. Calls on what is there already, or gone already, succeed.
  */
 import type { Readable } from 'node:stream';
-import type { NodeConfig, NodeReport } from '../lib/node-config.ts';
+import type { NodeConfig } from '../lib/node-config.ts';
+import type { ReadyReport } from './node-report.ts';
 import type { PackageSource } from './image/apt.ts';
 import type { DebianArch } from './image/packages.ts';
 import type { DriverName, Profile } from './profile.ts';
@@ -69,13 +70,15 @@ export interface Driver {
   /** Makes image, network, volume and container, as far as they are missing. Returns what undoes only what this call made. */
   prepare(profile: Profile, signal: AbortSignal): Promise<() => Promise<void>>;
   /** Writes the node's files and starts it; resolves with its report. A node that runs already is left alone and gives undefined. Throws NODE_START, NODE_TIMEOUT, PORT_IN_USE, DISK_FULL. */
-  start(profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<NodeReport | undefined>;
+  start(profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<ReadyReport | undefined>;
   /** TERM first; killed after `timeoutMs`. */
   stop(profile: Profile, options: { timeoutMs: number }): Promise<void>;
   remove(profile: Profile): Promise<void>;
   state(profile: Profile): Promise<HostState>;
   /** The address at which NodePorts answer to this machine. */
   nodeAddress(profile: Profile): string;
+  /** Removes what profiles share, such as node images. */
+  purge(): Promise<void>;
   /** Changes the manifests that the node applies, running or not. */
   writeAddons(profile: Profile, addons: AddonFiles): Promise<void>;
   exec(profile: Profile, command: readonly string[], options: { stdin?: Readable; signal: AbortSignal }): Promise<ExecResult>;

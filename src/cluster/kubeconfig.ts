@@ -100,7 +100,7 @@ async function defaultFile(files: readonly string[]): Promise<string> {
 async function loadFile(path: string): Promise<{ path: string; document: Document; text: string }> {
   const text = (await readIfExists(path)) ?? '';
   const document: Document = parseDocument(text, { keepSourceTokens: false });
-  if (document.errors.length > 0) throw failure('KUBECONFIG_BROKEN', `${path} is not YAML: ${document.errors[0]!.message.split('\n')[0]}`, { cause: document.errors[0] });
+  if (document.errors.length > 0) throw failure('KUBECONFIG_BROKEN', `${path} is not YAML: ${document.errors[0]!.message.split('\n')[0]!.replace(/:$/, '')}`, { cause: document.errors[0] });
   if (document.contents === null) document.contents = document.createNode({ apiVersion: 'v1', kind: 'Config', preferences: {} }) as YAMLMap;
   if (!isMap(document.contents)) throw failure('KUBECONFIG_BROKEN', `${path} does not hold a kubeconfig`);
   for (const { list } of SECTIONS) {

@@ -36,8 +36,10 @@ export function parseReport(line: string): NodeReport | undefined {
   }
 }
 
+export type ReadyReport = Extract<NodeReport, { ready: true }>;
+
 /** Throws what a report of failure says. */
-export function requireReady(report: NodeReport): Extract<NodeReport, { ready: true }> {
+export function requireReady(report: NodeReport): ReadyReport {
   if (report.ready) return report;
   const code = reasonCodes().find((known) => known === report.code) ?? 'NODE_START';
   throw failure(code, `the node could not start: ${report.message}`);

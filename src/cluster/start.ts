@@ -1,19 +1,21 @@
 /** `rockpool start`: the order of things is the list in `startCluster`. */
+import { join } from 'node:path';
+import { errorMessage } from '../lib/errors.ts';
 import type { ClusterContext } from './context.ts';
 import { addonFiles, loadAddons, requireAddons } from './addons.ts';
 import type { Addon } from './addons.ts';
 import type { Driver } from './driver.ts';
 import { chooseDriver } from './drivers/choose.ts';
+import { writeFileAtomic } from './files.ts';
 import type { KubeconfigEntry } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { CLUSTER_DOMAIN, nodeConfig, serverUrl } from './node-config.ts';
-import { requireReady } from './node-report.ts';
 import { profilePaths } from './paths.ts';
 import type { Pki } from './pki/pki.ts';
 import { freePort } from './ports.ts';
 import type { Profile, StorageKind } from './profile.ts';
 import { checkProfileName, readProfile, removeProfile, writeProfile } from './profile.ts';
-import { failure } from './reasons.ts';
+import { failure, isReason } from './reasons.ts';
 import { Timeline } from './timeline.ts';
 import { KUBERNETES_VERSION, checkKubernetesVersion } from './version.ts';
 
@@ -109,8 +111,8 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   undo.add(() => driver.stop(profile, { timeoutMs: existing ? STOP_MS : ABANDON_MS }));
   const bootedFrom = clock.monotonic();
   const booting = timeline.during('node', driver.start(profile, files, { timeoutMs: request.waitTimeoutMs, signal }));
-  const [report] = await Promise.all([booting, loadClient()]);
-  if (report) timeline.addPhases(bootedFrom, requireReady(report).phases);
+  const [report] = await Promise.all([booting, loadClient()]).catch((error: unknown) => keepLog(error, { driver, profile, context }));
+  if (report) timeline.addPhases(bootedFrom, report.phases);
 
   // 6. kubectl is pointed at it while the node becomes Ready.
   progress.step('ready', 'Waiting for the node to be Ready');
@@ -118,13 +120,29 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   if (!existing) undo.add(() => kubeconfig.removeFromKubeconfig(profile.name, context));
   const [file] = await Promise.all([
     timeline.during('kubeconfig', kubeconfig.mergeKubeconfig(kubeconfigEntry(profile, pki, request), context)),
-    timeline.during('ready', withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal }))),
+    timeline.during('ready', withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal }))).catch((error: unknown) => keepLog(error, { driver, profile, context })),
   ]);
   const finished: Profile = { ...profile, state: 'created' };
   await writeProfile(home, finished);
   undo.clear();
   progress.step('done', `Kubernetes ${KUBERNETES_VERSION} is ready in ${((clock.monotonic() - began) / 1000).toFixed(1)} s`);
   return { profile: finished, server: serverUrl(profile), kubeconfig: file, wasRunning: report === undefined, timeline, elapsedMs: clock.monotonic() - began };
+}
+
+/** A failed start is taken back, the node's log with it; so that somebody can learn from it, it is kept first. */
+async function keepLog(error: unknown, { driver, profile, context }: { driver: Driver; profile: Profile; context: ClusterContext }): Promise<never> {
+  const isNodes = (['NODE_START', 'NODE_TIMEOUT', 'APISERVER_TIMEOUT'] as const).some((code) => isReason(error, code));
+  if (context.signal.aborted || !isNodes) throw error;
+  const lines: string[] = [];
+  try {
+    for await (const line of driver.logs(profile, { follow: false, tail: 5_000, signal: context.signal })) lines.push(line);
+    const path = join(context.home, 'logs', `${profile.name}.log`);
+    await writeFileAtomic(path, `${lines.join('\n')}\n`);
+    context.progress.info(`The node's log is in ${path}`);
+  } catch (failed) {
+    context.progress.warn(`the node's log could not be kept: ${errorMessage(failed)}`);
+  }
+  throw error;
 }
 
 function kubeconfigEntry(profile: Profile, { files }: Pki, { keepContext }: StartRequest): KubeconfigEntry {
@@ -218,7 +236,7 @@ class UndoList {
       try {
         await step();
       } catch (error) {
-        this.#context.progress.warn(`could not take back what was made: ${error instanceof Error ? error.message : String(error)}`);
+        this.#context.progress.warn(`could not take back what was made: ${errorMessage(error)}`);
       }
     }
     this.clear();

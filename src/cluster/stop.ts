@@ -41,13 +41,19 @@ export async function deleteCluster(name: string, context: ClusterContext, { pur
   return true;
 }
 
-/** Deletes every profile, and with `purge` the whole folder: caches of packages and images' parts too. */
+/** Deletes every profile, and with `purge` the whole folder: caches of packages and the engine's node images too. */
 export async function deleteAll(context: ClusterContext, { purge }: { purge: boolean }): Promise<string[]> {
   const names = await listProfileNames(context.home);
   for (const name of names) await deleteCluster(name, context, { purge });
-  if (purge) await rm(context.home, { recursive: true, force: true });
+  if (purge) await purgeShared(context);
   else await removeIfEmpty(profilesDir(context.home));
   return names;
+}
+
+async function purgeShared(context: ClusterContext): Promise<void> {
+  const docker = await openDriver('docker', context);
+  if ((await docker.available(context.signal)).ok) await docker.purge();
+  await rm(context.home, { recursive: true, force: true });
 }
 
 /** A corrupt profile cannot say which driver has its node: `--purge` removes what is on this machine, and both drivers are asked by name. */

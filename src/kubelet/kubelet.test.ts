@@ -66,7 +66,7 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
         {
           name: 'main',
           command: ['sh', '-c'],
-          args: ['env; echo arg=$(GREETING)'],
+          args: ["env; echo 'arg=$(GREETING)'"],
           resources: { limits: { memory: '64Mi' } },
           envFrom: [{ prefix: 'CM_', configMapRef: { name: 'settings' } }],
           env: [

@@ -54,7 +54,7 @@ async function runNode(configPath: string): Promise<void> {
 async function importImages(configPath: string): Promise<void> {
   const { runDir, dataDir } = readNodeConfig(configPath);
   const { importImageArchive } = await import('../kubelet/runtime/cri/import.ts');
-  const names = await importImageArchive(containerdSocket(runDir), process.stdin, { scratchDir: dataDir });
+  const names = await importImageArchive(containerdSocket(runDir), process.stdin, { scratchDir: dataDir, pinned: true });
   process.stdout.write(names.map((name) => `${name}\n`).join(''));
 }
 

@@ -128,6 +128,10 @@ function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, st
     advertiseAddress: config.apiserver.advertiseAddress,
     advertisePort: config.apiserver.port,
     externalUrl: config.apiserver.externalUrl,
+    kubelet: {
+      tls: { ca: readPem(pki, 'caCert'), cert: readPem(pki, 'apiserverKubeletClientCert'), key: readPem(pki, 'apiserverKubeletClientKey') },
+      ...(config.runtime === 'sim' ? { allowLoopback: true } : {}),
+    },
   };
 }
 

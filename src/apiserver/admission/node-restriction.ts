@@ -85,7 +85,7 @@ function checkNode(request: AdmissionRequest, nodeName: string): void {
   const before = oldObject?.metadata.labels ?? {};
   const changed = [...new Set([...Object.keys(labels), ...Object.keys(before)])].filter((label) => labels[label] !== before[label]);
   const refused = changed.filter((label) => !mayLabel(label)).toSorted();
-  if (refused.length > 0) throw refuse(request, `is not allowed to modify labels: ${refused.join(', ')}`);
+  if (refused.length > 0) throw refuse(request, `is not allowed to ${operation === 'CREATE' ? 'set the following' : 'modify'} labels: ${refused.join(', ')}`);
   if (operation !== 'UPDATE') return;
   const [now, old] = [object, oldObject].map((node) => (node as unknown as Node).spec);
   if (!isDeepStrictEqual(now?.taints ?? [], old?.taints ?? [])) throw refuse(request, `node "${nodeName}" is not allowed to modify taints`);

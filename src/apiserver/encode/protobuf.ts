@@ -1,6 +1,7 @@
 import { encodeList, encodeMessage, envelope, watchFrame } from '../../api/codec/protobuf.ts';
 import { groupVersion } from '../../api/meta.ts';
 import { schemaOf } from '../../api/scheme.ts';
+import type { Status } from '../../api/types.gen.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import type { ListParts } from './json.ts';
 import type { ObjectView } from '../watch/entry.ts';
@@ -31,6 +32,12 @@ export function eventProtobuf(type: string, object: Uint8Array): Buffer {
 export function bookmarkProtobuf(info: ResourceInfo, revision: number, initialEnd: boolean): Buffer {
   const metadata = { resourceVersion: String(revision), ...(initialEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}) };
   return envelope(groupVersion(info), info.kind, encodeMessage({ metadata }, info.schema));
+}
+
+export function statusProtobuf(status: Status): Buffer {
+  const schema = schemaOf('', 'v1', 'Status');
+  if (!schema) throw new Error('the fact table has no Status');
+  return envelope('v1', 'Status', encodeMessage(status, schema));
 }
 
 function messageOf(info: ResourceInfo, view: ObjectView): Buffer {

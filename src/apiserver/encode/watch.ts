@@ -5,7 +5,7 @@ import type { VisibleEvent, WatchEncoder } from '../watch/channel.ts';
 import { bookmarkJson, eventLine } from './json.ts';
 import { metadataJson } from './metadata.ts';
 import { CONTENT_TYPES, type OutputFormat } from './negotiate.ts';
-import { bookmarkProtobuf, eventProtobuf, metadataProtobuf, objectProtobuf } from './protobuf.ts';
+import { bookmarkProtobuf, statusProtobuf, eventProtobuf, metadataProtobuf, objectProtobuf } from './protobuf.ts';
 import { tableJson } from './table.ts';
 
 export interface WatchEncoding {
@@ -32,6 +32,7 @@ export function watchEncoding(served: ServedResource, { format, as, asVersion }:
 
 function lines(encode: (event: VisibleEvent) => Buffer, kind: string, apiVersion: string): WatchEncoder<Buffer> {
   return {
+    error: (status) => Buffer.concat(eventLine('ERROR', Buffer.from(JSON.stringify(status)))),
     events: (events) => Buffer.concat(events.flatMap((event) => eventLine(event.type, encode(event)))),
     bookmark: (revision, initialEnd) => Buffer.concat(eventLine('BOOKMARK', bookmarkJson(apiVersion, kind, revision, initialEnd))),
   };
@@ -51,6 +52,7 @@ function frames(served: ServedResource, metadataVersion: string): WatchEncoder<B
   const { info } = served;
   const encode = ({ entry }: VisibleEvent): Buffer => (metadataVersion ? metadataProtobuf(viewOf(served, entry), metadataVersion) : objectProtobuf(info, viewOf(served, entry)));
   return {
+    error: (status) => eventProtobuf('ERROR', statusProtobuf(status)),
     events: (events) => Buffer.concat(events.map((event) => eventProtobuf(event.type, encode(event)))),
     bookmark: (revision, initialEnd) => eventProtobuf('BOOKMARK', bookmarkProtobuf(info, revision, initialEnd)),
   };

@@ -1,5 +1,6 @@
 /** /openapi/v3, /openapi/v3/…/GROUP/VERSION and /openapi/v2. A document is made when first asked for and kept, encoded, until the resources change. */
 import { createHash } from 'node:crypto';
+import type * as Documents from '../../api/openapi/documents.ts';
 import type { Descriptions } from '../../api/openapi/descriptions.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { statusError } from '../../api/status.ts';
@@ -16,7 +17,7 @@ export interface OpenApiOptions {
 
 /** The makers of documents; loaded with the first request, since a cluster may live long without one. */
 interface Makers {
-  documents: typeof import('../../api/openapi/documents.ts');
+  documents: typeof Documents;
   descriptions: Descriptions;
 }
 

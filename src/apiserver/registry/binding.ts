@@ -23,7 +23,7 @@ export async function bindPod(registry: Registry, call: Call): Promise<Result> {
     const object = bound(live, binding, timestamp(registry.clock.now()));
     return { put: trackManager(registry, { call, object, options, live: live.object }) };
   };
-  await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, signal: context.signal });
+  await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, waiter: context });
   return success(201);
 }
 

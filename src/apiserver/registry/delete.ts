@@ -29,7 +29,7 @@ export async function removeObject(registry: Registry, call: Call, options: Dele
     await validateAdmission(registry, request);
     return change;
   };
-  const changed = await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, signal: context.signal });
+  const changed = await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, waiter: context });
   if (changed.outcome === 'removed' && !options.dryRun) registry.claims.get(served.cache.prefix)?.release(changed.entry.object);
   return changed;
 }

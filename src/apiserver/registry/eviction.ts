@@ -22,15 +22,15 @@ export async function evictPod(registry: Registry, call: Call): Promise<Result> 
   const { name } = context.info;
   if (eviction.metadata.name && eviction.metadata.name !== name) throw statusError('BadRequest', `name in URL does not match name in Eviction object: ${name} ${eviction.metadata.name}`);
   const ref = { namespace: namespaceOf(call), name };
-  const live = await current(registry, served, ref, context.signal);
+  const live = await current(registry, served, ref, context);
   const pod = live.object as unknown as Pod;
   const deletion = deleteOptions(context.query, eviction.deleteOptions ?? {});
   const dryRun = options.dryRun || deletion.dryRun;
   const budget = needsBudget(pod) ? budgetOf(registry, pod) : undefined;
   if (budget && !mayGoAnyway(pod, budget.object)) {
-    await spend(registry, budget, name, { dryRun, signal: context.signal });
+    await spend(registry, budget, name, { dryRun, waiter: context });
   }
-  if (!dryRun) await guardedChange(registry, served, ref, (entry) => ({ put: disrupted(entry.object, timestamp(registry.clock.now())) }), { dryRun, signal: context.signal });
+  if (!dryRun) await guardedChange(registry, served, ref, (entry) => ({ put: disrupted(entry.object, timestamp(registry.clock.now())) }), { dryRun, waiter: context });
   await removeObject(registry, call, { ...deletion, dryRun, preconditions: { uid: pod.metadata.uid!, ...deletion.preconditions } }, name);
   return success(201);
 }

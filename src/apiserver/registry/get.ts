@@ -19,7 +19,7 @@ const BLOCK_MS = 3000;
 
 /** Waits until the cache is as new as `resourceVersion` asks: empty for every acknowledged write, "0" for anything. Throws StatusError. */
 export async function notOlderThan(registry: Registry, resourceVersion: string, context: Pick<RequestContext, 'signal'>): Promise<void> {
-  if (resourceVersion === '') return registry.cache.fresh();
+  if (resourceVersion === '') return registry.cache.fresh(context);
   if (resourceVersion === '0') return;
   const asked = parseRevision(resourceVersion);
   if (registry.cache.revision >= asked) return;

@@ -52,7 +52,7 @@ export async function select(registry: Registry, call: Call, options: ListOption
 async function revisionFor(registry: Registry, options: ListOptions, token: ContinueToken | undefined, context: Call['context']): Promise<number | undefined> {
   if (token) {
     if (options.resourceVersion !== '' && options.resourceVersion !== '0') throw statusError('BadRequest', 'specifying resource version is not allowed when using continue');
-    if (token.revision > 0) await registry.cache.fresh(context.signal);
+    if (token.revision > 0) await registry.cache.fresh(context);
     return token.revision > 0 ? token.revision : undefined;
   }
   // Upstream reads a limited list at a given revision exactly, unless told otherwise.
@@ -62,7 +62,7 @@ async function revisionFor(registry: Registry, options: ListOptions, token: Cont
     return undefined;
   }
   const revision = parseRevision(options.resourceVersion);
-  await registry.cache.fresh(context.signal);
+  await registry.cache.fresh(context);
   if (revision > registry.cache.revision) throw tooLarge(revision, registry.cache.revision);
   return revision;
 }

@@ -17,10 +17,15 @@ export interface ObjectRef {
   name: string;
 }
 
+export interface Waiter {
+  readonly signal: AbortSignal;
+}
+
 export interface StoreOptions {
   /** Everything but the write. */
   dryRun: boolean;
-  signal?: AbortSignal;
+  /** Whose signal ends the waiting; it is made only when there is something to wait for. */
+  waiter?: Waiter;
 }
 
 /** Throws StorageError KeyExists. */
@@ -29,7 +34,7 @@ export async function storeNew(registry: Registry, served: ServedResource, objec
   const key = objectKey(served.cache.prefix, namespace, name!);
   const bytes = encodeStored(object);
   if (dryRun) {
-    await registry.cache.fresh();
+    await registry.cache.fresh(context);
     const current = served.cache.byKey(key);
     if (current) throw new StorageError('KeyExists', `${key} exists`);
     return unstored(key, object, bytes, 0);
@@ -38,8 +43,8 @@ export async function storeNew(registry: Registry, served: ServedResource, objec
 }
 
 /** The current entry; throws NotFound. */
-export async function current(registry: Registry, served: ServedResource, { namespace, name }: ObjectRef, signal?: AbortSignal): Promise<Entry> {
-  await registry.cache.fresh(signal);
+export async function current(registry: Registry, served: ServedResource, { namespace, name }: ObjectRef, waiter?: Waiter): Promise<Entry> {
+  await registry.cache.fresh(waiter);
   const entry = served.cache.get(namespace, name);
   if (!entry) throw notFound(served.info.resource, served.info.group, name);
   return entry;
@@ -63,9 +68,9 @@ export async function guardedChange(
   served: ServedResource,
   ref: ObjectRef,
   attempt: (live: Entry) => Change | Promise<Change>,
-  { dryRun, signal }: StoreOptions,
+  { dryRun, waiter }: StoreOptions,
 ): Promise<Changed> {
-  let live = await current(registry, served, ref, signal);
+  let live = await current(registry, served, ref, waiter);
   for (;;) {
     const change = await attempt(live);
     if ('keep' in change) return { entry: live, outcome: 'kept' };
@@ -75,7 +80,7 @@ export async function guardedChange(
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'RevisionMismatch') throw error;
       if (!error.current) throw notFound(served.info.resource, served.info.group, ref.name);
-      signal?.throwIfAborted();
+      waiter?.signal.throwIfAborted();
       live = registry.cache.entryOf(error.current, served.cache.prefix);
     }
   }

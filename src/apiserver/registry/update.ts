@@ -94,7 +94,7 @@ export async function updateObject(registry: Registry, call: Call, update: Updat
     return finished(served.stored, object) ? { remove: true } : { put: object };
   };
   try {
-    const changed = await guardedChange(registry, served, ref, attempt, { dryRun: options.dryRun, signal: context.signal });
+    const changed = await guardedChange(registry, served, ref, attempt, { dryRun: options.dryRun, waiter: context });
     if (options.dryRun || changed.outcome === 'removed') claim?.rollback();
     else claim?.commit();
     if (changed.outcome === 'removed' && !options.dryRun) held?.release(changed.entry.object);

@@ -14,13 +14,16 @@ export type VerbHandler = (registry: Registry, call: Call) => Promise<Result>;
 
 const VERBS: Readonly<Record<string, VerbHandler>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
 
+/** Verbs whose path ends with a name, or, for create, must not. */
+const NAMED = new Set(['create', 'update', 'patch']);
+
 /** Carries out a resource request. Throws StatusError 404 and 405 for what is not served. */
 export async function carryOut(registry: Registry, call: Call): Promise<Result> {
   const { info } = call.context;
   const offered = call.served.info;
   if (info.subresource === '') {
     const verb = VERBS[info.verb];
-    if (!verb || !offered.verbs.includes(info.verb) || (info.verb === 'create' && info.name !== '')) throw notAllowed();
+    if (!verb || !offered.verbs.includes(info.verb) || (NAMED.has(info.verb) && (info.verb === 'create') !== (info.name === ''))) throw notAllowed();
     if (needsNamespace(call)) throw notServed();
     return verb(registry, call);
   }

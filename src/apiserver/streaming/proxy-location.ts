@@ -51,7 +51,7 @@ function targetAt(options: ProxyLocationOptions, { scheme }: Name, host: string,
 /** Addresses of this machine and of the link are nobody's pod: without this a user could reach what listens on the server alone. */
 function proxyable(host: string, allowLoopback = false): boolean {
   if (isIP(host) === 0) return false;
-  if (/^127\./.test(host) || host === '::1') return allowLoopback;
+  if (host.startsWith('127.') || host === '::1') return allowLoopback;
   return !/^(?:169\.254\.|0\.|2(?:2[4-9]|[3-5]\d)\.)/.test(host) && !/^(?:fe[89ab]|ff|::$)/i.test(host);
 }
 

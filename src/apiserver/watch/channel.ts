@@ -1,3 +1,4 @@
+import type { Status } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { FieldSelector } from '../../api/selectors.ts';
 import type { Entry } from './entry.ts';
@@ -20,6 +21,8 @@ export interface WatchScope {
 /** Turns events into what sinks take: bytes for the wire, objects for the loopback. Called once for all sinks of a channel. */
 export interface WatchEncoder<T> {
   events(events: readonly VisibleEvent[]): T;
+  /** An ERROR that carries a Status: how a watch says that it cannot go on. */
+  error(status: Status): T;
   /** A BOOKMARK at `revision`; `initialEnd` marks the end of the initial events (KEP-3157). */
   bookmark(revision: number, initialEnd: boolean): T;
 }
@@ -57,6 +60,10 @@ export class Channel<T> {
   /** Past or present events, encoded for one sink that joins. */
   encode(events: readonly VisibleEvent[]): T {
     return this.#encoder.events(events);
+  }
+
+  error(status: Status): T {
+    return this.#encoder.error(status);
   }
 
   bookmark(revision: number, initialEnd: boolean): T {

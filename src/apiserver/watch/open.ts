@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts';
+import { StatusError } from '../../api/status.ts';
 import { tooOld } from '../errors.ts';
 import type { WatchCall } from '../registry/registry.ts';
 import type { ServedResource } from '../resources.ts';
@@ -41,7 +42,7 @@ export class Watches {
 
   /**
    * Sends what was asked for from the past, then joins the live events, without a gap. Returns how to leave; the sink is ended when the
-   * watch's time is over. Throws StatusError 410 when its beginning is forgotten.
+   * watch's time is over. When its beginning is forgotten, all that comes is an ERROR with the Status 410, as upstream's watches say it.
    */
   open<T>(request: OpenWatch<T>): () => void {
     const { served, watch, encoding, encoder, sink } = request;
@@ -52,7 +53,10 @@ export class Watches {
       this.#sendPast(request, channel);
     } catch (error) {
       served.fanout.leave(channel, sink);
-      throw error;
+      if (!(error instanceof StatusError)) throw error;
+      sink.send(channel.error(error.status));
+      sink.end();
+      return () => undefined;
     }
     served.fanout.join(channel, sink);
     return this.#watch(request, channel);

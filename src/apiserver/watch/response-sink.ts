@@ -8,6 +8,7 @@ const BACKLOG_BYTES = 16 * 1024 * 1024;
 export class ResponseSink implements WatchSink<Buffer> {
   readonly #response: ServerResponse;
   readonly #start: () => void;
+  #ended = false;
   #early: Buffer[] | undefined = [];
   #limit = BACKLOG_BYTES;
 
@@ -24,6 +25,7 @@ export class ResponseSink implements WatchSink<Buffer> {
     if (this.#response.destroyed) return;
     this.#start();
     if (early.length > 0) this.#response.write(early);
+    if (this.#ended) this.#response.end();
   }
 
   send(batch: Buffer): void {
@@ -37,6 +39,7 @@ export class ResponseSink implements WatchSink<Buffer> {
   }
 
   end(): void {
-    if (!this.#response.writableEnded) this.#response.end();
+    this.#ended = true;
+    if (!this.#early && !this.#response.writableEnded) this.#response.end();
   }
 }

@@ -62,9 +62,9 @@ export class WatchCache {
   }
 
   /** Resolves when every write acknowledged before the call is in the cache. */
-  async fresh(signal?: AbortSignal): Promise<void> {
+  async fresh(waiter?: { readonly signal: AbortSignal }): Promise<void> {
     const revision = await this.#options.storage.currentRevision();
-    if (this.revision < revision) await this.reached(revision, signal);
+    if (this.revision < revision) await this.reached(revision, waiter?.signal);
   }
 
   /** Resolves when the cache holds `revision`; rejects with the signal's reason. */

@@ -102,5 +102,7 @@ async function listTree(root: string, drop: (path: string) => boolean): Promise<
 }
 
 function isNotNeeded(path: string): boolean {
-  return /(^|\/)(src|dependencies|test|benchmark|benchmarks|docs|assets|util|bin|node_modules)\//.test(path) || /\.(md|ts|map|cpp|h|gyp|tgz|cmd)$/.test(path);
+  // Of lmdb's builds the one for Node-API and glibc is the image's.
+  if (path.endsWith('.node')) return !path.endsWith('node.napi.glibc.node');
+  return /(^|\/)(src|dependencies|tests?|benchmarks?|docs|assets|util|bin|node_modules|\.[^/]+)\//.test(path) || /(\.(md|[cm]?ts|map|cpp|h|gyp|tgz|cmd|min\.js)|dist\/test\.js|LICENSE)$/.test(path);
 }

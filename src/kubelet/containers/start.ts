@@ -25,6 +25,8 @@ export interface StartRequest {
   podIps: readonly string[];
   volumes: ReadonlyMap<string, MountedVolume>;
   hostsFile: string;
+  /** The sandbox is new: what ended with the old one did not fail by itself. */
+  newSandbox: boolean;
   signal: AbortSignal;
 }
 
@@ -48,9 +50,9 @@ export async function startContainer(pod: Pod, container: Container, request: St
 
 type Tell = (type: EventType, reason: string, message: string) => void;
 
-function checkBackoff(pod: Pod, container: Container, { runtime }: StartRequest, { restarts, events }: PodServices): void {
+function checkBackoff(pod: Pod, container: Container, { runtime, newSandbox }: StartRequest, { restarts, events }: PodServices): void {
   const last = currentContainer(runtime, container.name);
-  if (!last || (last.state !== 'EXITED' && last.state !== 'CREATED')) return;
+  if (!last || newSandbox || (last.state !== 'EXITED' && last.state !== 'CREATED')) return;
   const key = `${pod.metadata.uid}_${container.name}`;
   const wait = restarts.remaining(key, last.finishedAt || last.createdAt);
   if (wait > 0) {

@@ -53,7 +53,9 @@ class Puller implements ImagePuller {
     const image = normalizeImageName(written);
     const present = await this.#options.runtime.imageStatus(image);
     const policy = container.imagePullPolicy ?? defaultPullPolicy(written);
-    if (present && policy !== 'Always') {
+    // A pinned image was put on the node by hand (`rockpool image load`): the node is where it comes from, and a registry that is asked for it
+    // could only be offline or have another one.
+    if (present && (policy !== 'Always' || present.pinned)) {
       tell('Normal', 'Pulled', `Container image "${written}" already present on machine and can be accessed by the pod`);
       return present;
     }

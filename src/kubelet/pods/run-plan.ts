@@ -98,7 +98,7 @@ async function startAll(pod: Pod, run: PlanRun & ReadySandbox & { volumes: Reado
   let again: number | undefined;
   for (const container of run.plan.start) {
     try {
-      await startContainer(pod, container, { ...run, hostsFile }, services);
+      await startContainer(pod, container, { ...run, hostsFile, newSandbox: run.plan.createSandbox !== undefined }, services);
       run.note(container.name, undefined);
     } catch (error) {
       if (run.signal.aborted || !(error instanceof StartError)) throw error;

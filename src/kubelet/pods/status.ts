@@ -34,7 +34,9 @@ export function podStatus(pod: Pod, runtime: PodRuntime, facts: StatusFacts): Po
   const appStatuses = appContainers(pod).map(statusOf(initContainers(pod).length > 0 && !initDone ? 'PodInitializing' : 'ContainerCreating'));
   const ephemeral = ephemeralContainers(pod).map(statusOf('ContainerCreating'));
   const computed = podPhase(pod, initStatuses, appStatuses, facts.terminating);
-  const phase = facts.failure ? 'Failed' : isFinal(previous.phase) ? previous.phase! : computed;
+  const aim = facts.failure ? 'Failed' : isFinal(previous.phase) ? previous.phase! : computed;
+  // a final phase is a promise that nothing of the pod runs any more, sidecars included
+  const phase = isFinal(aim) && !isFinal(previous.phase) && runtime.containers.some((container) => container.state === 'RUNNING') ? 'Running' : aim;
   const ips = podIps(pod, runtime, facts);
   const conditions = podConditions(pod, { phase, initDone, initStatuses, appStatuses, sandboxReady: readySandbox(runtime) !== undefined && ips.length > 0, now: facts.now });
   const status: PodStatus = {
@@ -45,7 +47,7 @@ export function podStatus(pod: Pod, runtime: PodRuntime, facts: StatusFacts): Po
     ...(ips.length > 0 ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
     startTime: previous.startTime ?? timestamp(facts.now),
     qosClass: previous.qosClass ?? qosClass(pod),
-    ...(facts.failure ?? pick(previous, phase)),
+    ...(isFinal(phase) ? (facts.failure ?? pick(previous, phase)) : {}),
     ...(initStatuses.length > 0 ? { initContainerStatuses: initStatuses } : {}),
     containerStatuses: appStatuses,
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),

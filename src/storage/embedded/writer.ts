@@ -85,7 +85,7 @@ export class Writer {
 
   async #drain(): Promise<void> {
     // One microtask's grace lets writes of the same turn share the first commit.
-    await undefined;
+    await Promise.resolve();
     while (this.#queue.length > 0 || this.#changes.length > 0) {
       const [waiting, changes] = [this.#queue, this.#changes];
       [this.#queue, this.#changes] = [[], []];

@@ -124,7 +124,7 @@ function clientOf(grpc: Grpc, endpoint: string, tls: EtcdTls | undefined): Clien
 }
 
 /** etcd tells its errors apart by text (its api/v3rpc/rpctypes/error.go). */
-function storageError(status: Grpc['status'], cause: ServiceError): StorageError {
+function storageError(status: Grpc['status'], cause: Error & Partial<ServiceError>): StorageError {
   const { details = '', code } = cause;
   if (code === status.OUT_OF_RANGE && details.includes('compacted')) return new StorageError('Compacted', details, { cause });
   if (code === status.RESOURCE_EXHAUSTED && details.includes('space exceeded')) return new StorageError('NoSpace', details, { cause });

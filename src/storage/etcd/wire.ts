@@ -9,8 +9,8 @@ export interface Codec<T> {
 }
 
 export interface Message<T> extends Codec<T> {
-  encode(value: T): Buffer;
-  decode(bytes: Buffer): T;
+  readonly encode: (value: T) => Buffer;
+  readonly decode: (bytes: Buffer) => T;
 }
 
 /** A field: its number and how its value is written. Lists hold the codec of one element. */

@@ -21,10 +21,11 @@ export async function bootNode(container: Dockerode.Container, { clock, timeoutM
   const said: string[] = [];
   try {
     const report = reportFrom(output, said);
+    // It is awaited below; when the start itself fails first, that failure is the one to tell.
+    report.catch((): void => {});
     try {
       await container.start({ abortSignal: signal });
     } catch (error) {
-      report.catch((): void => {});
       signal.throwIfAborted();
       throw engineFailure(error, 'cannot start the node container');
     }

@@ -7,8 +7,9 @@ import { directory, file, tarOf } from '../../image/tar-writer.ts';
 import { COMPILE_CACHE_DIR, IMAGES_DIR } from '../../image/bundle.ts';
 import { debianArch } from '../../image/packages.ts';
 import type { DebianArch } from '../../image/packages.ts';
-import type { NodeReport } from '../../../lib/node-config.ts';
 import { errorMessage } from '../../../lib/errors.ts';
+import { requireReady } from '../../node-report.ts';
+import type { ReadyReport } from '../../node-report.ts';
 import type { PkiFiles } from '../../pki/pki.ts';
 import type { Profile } from '../../profile.ts';
 import { failure } from '../../reasons.ts';
@@ -20,7 +21,7 @@ import { connect, engineCall, engineFailure, isMissing, isUnchanged } from './en
 import { execInContainer } from './exec.ts';
 import { containerLogs } from './logs.ts';
 import { chooseNetwork, ensureNetwork, removeNetwork } from './network.ts';
-import { ensureNodeImage, packageSource } from './node-image.ts';
+import { ensureNodeImage, packageSource, removeImages } from './node-image.ts';
 
 const PING_MS = 6_000;
 const PKI_DIR = `${STATE_DIR}/pki`;
@@ -47,6 +48,7 @@ export function dockerDriver(context: ClusterContext): Driver {
       await Promise.all([removeVolume(docker, profile.name), removeNetwork(docker, profile.name)]);
     },
     state: async (profile) => state(await engine(), profile),
+    purge: async () => removeImages(await engine()),
     nodeAddress: (profile) => profile.nodeIp!,
     writeAddons: async (profile, addons) => writeAddons(await node(profile.name), addons),
     exec: async (profile, command, options) => execInContainer(await running(await engine(), profile), command, options),
@@ -140,11 +142,11 @@ async function prepare(docker: Dockerode, profile: Profile): Promise<() => Promi
   return undo;
 }
 
-async function start(docker: Dockerode, profile: Profile, files: NodeFiles, options: Parameters<typeof bootNode>[1]): Promise<NodeReport | undefined> {
+async function start(docker: Dockerode, profile: Profile, files: NodeFiles, options: Parameters<typeof bootNode>[1]): Promise<ReadyReport | undefined> {
   if ((await state(docker, profile)) === 'Running') return undefined;
   const container = docker.getContainer(profile.name);
   await engineCall('cannot write the node\'s files', () => container.putArchive(nodeArchive(files), { path: '/' }));
-  return bootNode(container, options);
+  return requireReady(await bootNode(container, options));
 }
 
 function nodeArchive({ config, pki, addons }: NodeFiles): Buffer {

@@ -9,16 +9,17 @@ import { BUNDLE_DIR, COMPILE_CACHE_DIR, bundleHash, readBundle } from '../../ima
 import { nodeBinary } from '../../image/node-binary.ts';
 import { NODE_PACKAGES } from '../../image/packages.ts';
 import type { DebianArch } from '../../image/packages.ts';
-import { baseTag, nodeTag, provenance } from '../../image/recipe.ts';
+import { BASE_REPOSITORY, NODE_REPOSITORY, baseTag, nodeTag, provenance } from '../../image/recipe.ts';
 import { rootfsTar } from '../../image/rootfs.ts';
 import { file } from '../../image/tar-writer.ts';
 import { withLock } from '../../lock.ts';
-import { engineCall, engineFailure, isMissing } from './engine.ts';
+import { engineCall, engineFailure, isMissing, statusOf } from './engine.ts';
 import { containerSource } from './package-container.ts';
 
 const PACKAGES_LABEL = 'rockpool.dev/packages';
 const WARM_UP_MS = 20_000;
 const BUILD_WAIT_MS = 600_000;
+const OLD_MS = 86_400_000;
 
 /** The tag of the node image for this installation; builds what the engine does not have. */
 export async function ensureNodeImage(docker: Dockerode, arch: DebianArch, context: ClusterContext): Promise<string> {
@@ -31,8 +32,33 @@ export async function ensureNodeImage(docker: Dockerode, arch: DebianArch, conte
     const base = baseTag(arch);
     if (!(await hasImage(docker, base))) await buildBase(docker, arch, base, context);
     await addBundle(docker, { base, tag, bundle: await readBundle(context.packageRoot, arch) }, context);
+    await removeOldImages(docker, tag, context.clock.now());
   });
   return tag;
+}
+
+/** All our images, as far as no container needs them. */
+export async function removeImages(docker: Dockerode): Promise<void> {
+  for (const repository of [NODE_REPOSITORY, BASE_REPOSITORY]) {
+    const images = await engineCall('cannot list images', () => docker.listImages({ filters: { reference: [repository] } }));
+    for (const tag of images.flatMap(({ RepoTags }) => RepoTags ?? [])) await removeImage(docker, tag);
+  }
+}
+
+/** Node images of former versions of Rockpool; a young one may be another installation's, just about to be used. */
+async function removeOldImages(docker: Dockerode, keep: string, now: number): Promise<void> {
+  const images = await engineCall('cannot list images', () => docker.listImages({ filters: { reference: [NODE_REPOSITORY] } }));
+  const old = images.filter(({ Created }) => now - Created * 1000 > OLD_MS).flatMap(({ RepoTags }) => RepoTags ?? []);
+  for (const tag of old) if (tag !== keep) await removeImage(docker, tag);
+}
+
+async function removeImage(docker: Dockerode, tag: string): Promise<void> {
+  try {
+    await docker.getImage(tag).remove();
+  } catch (error) {
+    // 409: a container, if only a stopped one, is made of it.
+    if (!isMissing(error) && statusOf(error) !== 409) throw engineFailure(error, `cannot remove image ${tag}`);
+  }
 }
 
 async function hasImage(docker: Dockerode, tag: string): Promise<boolean> {

@@ -11,7 +11,8 @@ import { profilePaths } from '../../paths.ts';
 import { processStart, signalProcess } from '../../processes.ts';
 import type { Profile } from '../../profile.ts';
 import { failure } from '../../reasons.ts';
-import type { NodeReport } from '../../../lib/node-config.ts';
+import { requireReady } from '../../node-report.ts';
+import type { ReadyReport } from '../../node-report.ts';
 import { followFile } from './follow-file.ts';
 import { awaitReport } from './report-file.ts';
 
@@ -45,6 +46,8 @@ export function simDriver(context: ClusterContext): Driver {
       await Promise.all([data, run, addons, nodeConfig].map((path) => rm(path, { recursive: true, force: true })));
     },
     state: async (profile) => state(context, profile),
+    // The profile's folder holds all there is.
+    purge: async () => {},
     nodeAddress: () => '127.0.0.1',
     writeAddons: async (profile, addons) => writeAddons(paths(profile).addons, addons),
     exec: async () => {
@@ -98,7 +101,7 @@ function layout({ home }: ClusterContext, profile: Profile): NodeLayout {
   };
 }
 
-async function start(context: ClusterContext, profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<NodeReport | undefined> {
+async function start(context: ClusterContext, profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<ReadyReport | undefined> {
   if ((await state(context, profile)) === 'Running') return undefined;
   const { nodeConfig, addons, log, pid: pidFile, run } = profilePaths(context.home, profile.name);
   const reportFile = join(run, 'report.json');
@@ -126,7 +129,7 @@ async function start(context: ClusterContext, profile: Profile, files: NodeFiles
     if (child.pid !== undefined) await writeFileAtomic(pidFile, JSON.stringify({ pid: child.pid, start: (await processStart(child.pid)) ?? '' } satisfies NodeProcess));
     const report = await awaitReport({ reportFile, log, ended, clock: context.clock, ...options });
     child.unref();
-    return report;
+    return requireReady(report);
   } finally {
     await Promise.all([output.close(), errors.close()]);
   }

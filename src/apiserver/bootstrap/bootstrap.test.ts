@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { MemoryObjects } from '../../../test/fixtures/memory-objects.ts';
+import type { ClusterRole, ClusterRoleBinding, Endpoints, Service } from '../../api/types.gen.ts';
+import type { ObjectWithMeta } from '../../api/meta.ts';
+import { ManualClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { stored } from '../stored.ts';
+import { createBootstrap } from './bootstrap.ts';
+
+const RBAC = 'rbac.authorization.k8s.io';
+
+function setUp(objects = new MemoryObjects(), port = 6443) {
+  const master = { serviceIp: '10.96.0.1', advertiseAddress: '172.18.0.2', port };
+  const bootstrap = createBootstrap({ source: objects.source, resources: objects.resources, master, serviceCidrs: ['10.96.0.0/12'], clientCa: 'CA', frontProxyCa: 'FP', clock: new ManualClock(), log: silentLogger });
+  const view = <T extends ObjectWithMeta>(group: string, resource: string) => stored<T>(objects, group, 'v1', resource);
+  return { objects, bootstrap, view };
+}
+
+describe('bootstrap', () => {
+  test('a new cluster has its namespaces, roles, classes and Service', async () => {
+    const { bootstrap, view } = setUp();
+    await bootstrap.run();
+    await bootstrap.runDeferred();
+    assert.deepEqual(view('', 'namespaces').list().map(({ metadata }) => metadata.name), ['default', 'kube-system', 'kube-public', 'kube-node-lease']);
+    assert.deepEqual(view<Service>('', 'services').get('default', 'kubernetes')?.spec?.clusterIPs, ['10.96.0.1']);
+    assert.deepEqual(view<Endpoints>('', 'endpoints').get('default', 'kubernetes')?.subsets?.[0]?.addresses, [{ ip: '172.18.0.2' }]);
+    assert.ok((view<ClusterRole>(RBAC, 'clusterroles').get('', 'view')?.rules?.length ?? 0) > 5, 'aggregated rules are there from the start');
+    assert.ok(view('flowcontrol.apiserver.k8s.io', 'flowschemas').get('', 'catch-all'));
+    assert.ok(view('', 'configmaps').get('kube-system', 'extension-apiserver-authentication'));
+  });
+
+  test('every binding names a role that exists', async () => {
+    const { bootstrap, view } = setUp();
+    await bootstrap.run();
+    const roles = new Set(view('rbac.authorization.k8s.io', 'clusterroles').list().map(({ metadata }) => metadata.name));
+    for (const { metadata, roleRef } of view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').list()) assert.ok(roles.has(roleRef.name), metadata.name);
+  });
+
+  test('a later start writes nothing', async () => {
+    const { bootstrap, objects } = setUp();
+    await bootstrap.run();
+    await bootstrap.runDeferred();
+    const { writes } = objects;
+    const again = setUp(objects);
+    await again.bootstrap.run();
+    await again.bootstrap.runDeferred();
+    assert.equal(objects.writes, writes);
+  });
+
+  test('a changed port is written, and nothing else', async () => {
+    const { bootstrap, objects } = setUp();
+    await bootstrap.run();
+    const { writes } = objects;
+    const moved = setUp(objects, 7443);
+    await moved.bootstrap.run();
+    assert.equal(objects.writes - writes, 3, 'Service, Endpoints and EndpointSlice');
+    assert.equal(moved.view<Service>('', 'services').get('default', 'kubernetes')?.spec?.ports?.[0]?.targetPort, 7443);
+  });
+
+  test('what an administrator took away comes back, what was added stays, and autoupdate=false is left alone', async () => {
+    const { bootstrap, objects, view } = setUp();
+    await bootstrap.run();
+    const roles = view<ClusterRole>(RBAC, 'clusterroles');
+    const extra = { apiGroups: ['example.com'], resources: ['x'], verbs: ['get'] };
+    objects.put({ ...roles.get('', 'system:discovery')!, rules: [extra] } as never);
+    const mine = roles.get('', 'system:basic-user')!;
+    objects.put({ ...mine, metadata: { ...mine.metadata, annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false' } }, rules: [] } as never);
+    const binding = view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').get('', 'system:discovery')!;
+    objects.put({ ...binding, roleRef: { ...binding.roleRef, name: 'view' } } as never);
+
+    await setUp(objects).bootstrap.run();
+    assert.deepEqual(roles.get('', 'system:discovery')?.rules?.[0], extra);
+    assert.equal(roles.get('', 'system:discovery')?.rules?.length, 1 + 11, 'each URL that was missing');
+    assert.deepEqual(roles.get('', 'system:basic-user')?.rules, []);
+    assert.equal(view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').get('', 'system:discovery')?.roleRef.name, 'system:discovery');
+  });
+});

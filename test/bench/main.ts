@@ -1,0 +1,36 @@
+/**
+ * `npm run bench` prints every figure beside its reference; `npm run bench -- start idle pods api` only those. `--short` makes counts small
+ * (to see that a bench works, not to quote), `--driver sim|docker` keeps to one driver.
+ */
+import { hasEngine } from '../fixtures/machine.ts';
+import { FULL, SHORT, benchApi } from './api.ts';
+import type { DriverName } from './cluster.ts';
+import { type Figure, printFigures } from './measure.ts';
+import { benchPods } from './pods.ts';
+import { benchIdle, benchStart } from './start.ts';
+
+const args = process.argv.slice(2);
+const short = args.includes('--short');
+const only = args.includes('--driver') ? args[args.indexOf('--driver') + 1] : undefined;
+const chosen = args.filter((argument, index) => !argument.startsWith('--') && args[index - 1] !== '--driver');
+const runs = short ? 1 : 5;
+
+const drivers = (['sim', ...((await hasEngine()) ? ['docker'] : [])] as DriverName[]).filter((driver) => !only || driver === only);
+const each = async (bench: (driver: DriverName) => Promise<Figure[]>): Promise<Figure[]> => {
+  const figures: Figure[] = [];
+  for (const driver of drivers) figures.push(...(await bench(driver)));
+  return figures;
+};
+
+const BENCHES: Record<string, () => Promise<Figure[]>> = {
+  start: () => each((driver) => benchStart(driver, runs)),
+  idle: () => each((driver) => benchIdle(driver, short ? { settleMs: 2_000, watchMs: 5_000 } : {})),
+  pods: () => each((driver) => benchPods(driver, short ? 3 : 20)),
+  api: () => each((driver) => benchApi(driver, driver === 'docker' ? 'etcd' : 'embedded', runs, short ? SHORT : FULL)),
+};
+
+for (const name of chosen.length > 0 ? chosen : Object.keys(BENCHES)) {
+  const bench = BENCHES[name];
+  if (!bench) throw new Error(`there is no bench "${name}"; there are ${Object.keys(BENCHES).join(', ')}`);
+  printFigures(name, await bench());
+}
