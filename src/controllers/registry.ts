@@ -4,11 +4,13 @@ import { withTransport } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
+import { createDeploymentController } from './deployment/deployment-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
 import { createTaintEvictionController } from './nodelifecycle/taint-eviction-controller.ts';
 import { createPodGarbageCollector } from './podgc/pod-garbage-collector.ts';
+import { createReplicaSetController } from './replicaset/replica-controller.ts';
 import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
 
@@ -50,6 +52,10 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'node-controller', eventSource: 'taint-eviction-controller', create: createTaintEvictionController },
   // Pods of a node that was removed have no kubelet to end them.
   { serviceAccount: 'pod-garbage-collector', create: (context) => createPodGarbageCollector(context) },
+  // Deployments would have no ReplicaSets.
+  { serviceAccount: 'deployment-controller', create: createDeploymentController },
+  // ReplicaSets would have no pods.
+  { serviceAccount: 'replicaset-controller', create: createReplicaSetController },
 ];
 
 /** All controllers, not yet started. */

@@ -45,9 +45,9 @@ async function runNode(configPath: string): Promise<void> {
   report({ ready: true, phases: { ...trace.phases }, apiserverPort: node.apiserverPort });
   await stopped.promise;
   // A part that hangs must not keep the node from going.
-  const giveUp = setTimeout(() => process.exit(1), STOP_DEADLINE_MS);
+  const cancel = clock.timer(STOP_DEADLINE_MS, () => process.exit(1));
   await node.stop();
-  clearTimeout(giveUp);
+  cancel();
 }
 
 /** Prints the names that the node's runtime has now. */

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { UserInfo } from '../api/transport.ts';
-import { type ApiServer, createApiServer } from '../apiserver/server.ts';
+import { createApiServer } from '../apiserver/server.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
 import { createRecorder } from '../client/recorder.ts';

@@ -12,6 +12,7 @@ import { hasEngine, needsEngine } from '../fixtures/machine.ts';
 
 const BIN = join(import.meta.dirname, '..', '..', 'dist', 'rockpool.mjs');
 const PROFILE = 'mishaps';
+const drivers = (await hasEngine()) ? ['sim', 'docker'] : ['sim'];
 
 describe('failures', () => {
   let place: ReturnType<typeof isolated>;
@@ -106,7 +107,7 @@ describe('failures', () => {
     assert.equal(Number(last.data.exitcode), result.exitCode);
   });
 
-  for (const driver of ['sim', ...((await hasEngine()) ? ['docker'] : [])]) {
+  for (const driver of drivers) {
     it(`Ctrl-C in start on ${driver} leaves nothing running`, async (t) => {
       if (driver === 'docker' && !(await needsEngine(t))) return;
       const child = execa(process.execPath, [BIN, 'start', '--driver', driver, '-p', PROFILE], { env: place.env, reject: false, all: true });

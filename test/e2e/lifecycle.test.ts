@@ -9,7 +9,7 @@ import { hasEngine, kubectls, needsEngine } from '../fixtures/machine.ts';
 import { tutorialImages } from '../fixtures/tutorial-images.ts';
 
 const [kubectl] = await kubectls();
-const drivers = ['sim', ...((await hasEngine()) ? ['docker'] : [])] as const;
+const drivers: readonly ('sim' | 'docker')[] = (await hasEngine()) ? ['sim', 'docker'] : ['sim'];
 
 /** Every process whose command line names the text. */
 function processesNaming(text: string): string[] {

@@ -67,7 +67,7 @@ function checkTimeZone(problems: Problems, timeZone: string): void {
   if (timeZone === '') return problems.invalid('spec.timeZone', timeZone, 'timeZone must be nil or non-empty string');
   if (timeZone.toLowerCase() === 'local') return problems.invalid('spec.timeZone', timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones');
   try {
-    new Intl.DateTimeFormat('en', { timeZone });
+    Intl.DateTimeFormat('en', { timeZone });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     problems.invalid('spec.timeZone', timeZone, `unknown time zone ${timeZone}`);

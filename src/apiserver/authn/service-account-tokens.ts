@@ -59,6 +59,8 @@ export interface ServiceAccountTokens {
   readonly apiAudiences: readonly string[];
   readonly keys: readonly VerificationKey[];
   issue(request: IssueRequest): string;
+  /** A token that lives as long as the Secret that holds it. */
+  issueLegacy(namespace: string, serviceAccount: BoundObject, secretName: string): string;
   /**
    * undefined: not a service account token of ours. Throws an Error that says why a token of ours is not good (any more).
    * `audiences` are the API server's unless given.
@@ -92,7 +94,7 @@ export function createServiceAccountTokens(options: ServiceAccountTokenOptions):
   const issuer = issuers[0]!;
   const apiAudiences = options.apiAudiences ?? issuers;
   const keys = [options.signingKey.verification, ...(options.verificationKeys ?? [])];
-  const signedBy = rememberSignatures(keys);
+  const read = rememberSignatures(keys);
   const bound = boundObjects(options);
 
   return {
@@ -100,19 +102,18 @@ export function createServiceAccountTokens(options: ServiceAccountTokenOptions):
     apiAudiences,
     keys,
     issue: (request) => signJwt(options.signingKey, claimsOf(request, issuer, Math.floor(clock.now() / 1000), options.rng.uuid())),
+    issueLegacy: (namespace, account, secretName) => signJwt(options.signingKey, legacyClaims(namespace, account, secretName)),
     verify: (token, audiences = apiAudiences) => {
-      const jwt = parseJwt<Claims>(token);
-      const legacy = jwt?.claims.iss === LEGACY_ISSUER;
-      if (!jwt || !(legacy || issuers.includes(jwt.claims.iss ?? ''))) return undefined;
-      if (!signedBy(token, jwt.header)) throw new Error('invalid signature');
-      if (legacy) return { user: bound.checkLegacy(jwt.claims, token), audiences: matching(apiAudiences, audiences) };
+      const claims = read(token, (iss) => iss === LEGACY_ISSUER || issuers.includes(iss));
+      if (!claims) return undefined;
+      if (claims.iss === LEGACY_ISSUER) return { user: bound.checkLegacy(claims, token), audiences: matching(apiAudiences, audiences) };
       const seconds = clock.now() / 1000;
-      if (seconds > (jwt.claims.exp ?? 0)) throw new Error('service account token has expired');
-      if (seconds + 10 < (jwt.claims.nbf ?? 0)) throw new Error('service account token is not valid yet');
-      const own = typeof jwt.claims.aud === 'string' ? [jwt.claims.aud] : (jwt.claims.aud ?? []);
+      if (seconds > (claims.exp ?? 0)) throw new Error('service account token has expired');
+      if (seconds + 10 < (claims.nbf ?? 0)) throw new Error('service account token is not valid yet');
+      const own = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
       const common = matching(own, audiences);
       if (common.length === 0) throw new Error(`token audiences ${JSON.stringify(own)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
-      return { user: bound.check(jwt.claims), audiences: common };
+      return { user: bound.check(claims), audiences: common };
     },
   };
 }
@@ -140,15 +141,33 @@ function claimsOf(request: IssueRequest, issuer: string, now: number, jti: strin
   };
 }
 
-/** A signature is checked once: the same token comes with every request of its pod. What the token is bound to is checked every time. */
-function rememberSignatures(keys: readonly VerificationKey[]): (token: string, header: { alg: string; kid?: string }) => boolean {
-  const good = new Set<string>();
-  return (token, header) => {
-    if (good.has(token)) return true;
-    if (!verifySignature(token, header, keys)) return false;
-    if (good.size >= CACHED_SIGNATURES) good.delete(good.values().next().value!);
-    good.add(token);
-    return true;
+/** A token without end, kept in a Secret: what accounts had before TokenRequest, and still may ask for. */
+function legacyClaims(namespace: string, { name, uid }: BoundObject, secretName: string): object {
+  return {
+    iss: LEGACY_ISSUER,
+    'kubernetes.io/serviceaccount/namespace': namespace,
+    'kubernetes.io/serviceaccount/secret.name': secretName,
+    'kubernetes.io/serviceaccount/service-account.name': name,
+    'kubernetes.io/serviceaccount/service-account.uid': uid,
+    sub: `system:serviceaccount:${namespace}:${name}`,
+  };
+}
+
+/**
+ * Reads tokens of the issuers that are `ours`; undefined for others. A signature is checked once: the same token comes with every request of
+ * its pod. What the token is bound to is checked every time.
+ */
+function rememberSignatures(keys: readonly VerificationKey[]): (token: string, ours: (issuer: string) => boolean) => Claims | undefined {
+  const good = new Map<string, Claims>();
+  return (token, ours) => {
+    const known = good.get(token);
+    if (known) return known;
+    const jwt = parseJwt<Claims>(token);
+    if (!jwt || !ours(jwt.claims.iss ?? '')) return undefined;
+    if (!verifySignature(token, jwt.header, keys)) throw new Error('invalid signature');
+    if (good.size >= CACHED_SIGNATURES) good.delete(good.keys().next().value!);
+    good.set(token, jwt.claims);
+    return jwt.claims;
   };
 }
 

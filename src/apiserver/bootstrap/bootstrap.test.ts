@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { MemoryObjects } from '../../../test/fixtures/memory-objects.ts';
 import type { ClusterRole, ClusterRoleBinding, Endpoints, Service } from '../../api/types.gen.ts';
 import type { ObjectWithMeta } from '../../api/meta.ts';
-import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { stored } from '../stored.ts';
 import { createBootstrap } from './bootstrap.ts';
@@ -12,7 +12,7 @@ const RBAC = 'rbac.authorization.k8s.io';
 
 function setUp(objects = new MemoryObjects(), port = 6443) {
   const master = { serviceIp: '10.96.0.1', advertiseAddress: '172.18.0.2', port };
-  const bootstrap = createBootstrap({ source: objects.source, resources: objects.resources, master, serviceCidrs: ['10.96.0.0/12'], clientCa: 'CA', frontProxyCa: 'FP', clock: new ManualClock(), log: silentLogger });
+  const bootstrap = createBootstrap({ source: objects.source, resources: objects.resources, master, serviceCidrs: ['10.96.0.0/12'], clientCa: 'CA', frontProxyCa: 'FP', log: silentLogger });
   const view = <T extends ObjectWithMeta>(group: string, resource: string) => stored<T>(objects, group, 'v1', resource);
   return { objects, bootstrap, view };
 }
@@ -56,6 +56,19 @@ describe('bootstrap', () => {
     await moved.bootstrap.run();
     assert.equal(objects.writes - writes, 3, 'Service, Endpoints and EndpointSlice');
     assert.equal(moved.view<Service>('', 'services').get('default', 'kubernetes')?.spec?.ports?.[0]?.targetPort, 7443);
+  });
+
+  test('the Service kubernetes comes back', async () => {
+    const { bootstrap, objects, view } = setUp();
+    await bootstrap.run();
+    const stop = bootstrap.keep();
+    await objects.source.delete(objects.resources.find('', 'v1', 'services')!, 'default', 'kubernetes');
+    const endpoints = view<Endpoints>('', 'endpoints').get('default', 'kubernetes')!;
+    objects.put({ ...endpoints, subsets: [] } as never);
+    await setImmediate();
+    assert.ok(view('', 'services').get('default', 'kubernetes'));
+    assert.equal(view<Endpoints>('', 'endpoints').get('default', 'kubernetes')?.subsets?.length, 1);
+    stop();
   });
 
   test('what an administrator took away comes back, what was added stays, and autoupdate=false is left alone', async () => {

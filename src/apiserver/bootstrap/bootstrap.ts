@@ -6,7 +6,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { KubeObject, ObjectWithMeta } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { StatusError } from '../../api/status.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { StoredObjects } from '../stored.ts';
@@ -35,7 +34,6 @@ export interface BootstrapOptions extends StoredObjects {
   clientCa?: string;
   frontProxyCa?: string;
   frontProxyNames?: readonly string[];
-  clock: Clock;
   log: Logger;
 }
 
@@ -44,24 +42,23 @@ export interface Bootstrap {
   run(): Promise<void>;
   /** What nobody waits for: flow control objects, the front proxy's ConfigMap. Call it once the server answers. */
   runDeferred(): Promise<void>;
+  /** Makes the Service `kubernetes` and the system namespaces again when somebody deletes or changes them. The returned function ends it. */
+  keep(): () => void;
 }
 
 export function createBootstrap(options: BootstrapOptions): Bootstrap {
   const writer = new Writer(options);
   return {
     async run() {
-      const { master } = options;
       await Promise.all([
-        ...SYSTEM_NAMESPACES.map((name) => writer.ensure('', 'v1', 'namespaces', systemNamespace(name))),
+        ...ensureNamespaces(writer),
         ...clusterRoles().map((role) => writer.ensure(RBAC_GROUP, 'v1', 'clusterroles', role, reconciledRole)),
         ...clusterRoleBindings().map((binding) => writer.ensureBinding('clusterrolebindings', binding)),
         ...namespacedRoles().map((role) => writer.ensure(RBAC_GROUP, 'v1', 'roles', role, reconciledRole)),
         ...namespacedRoleBindings().map((binding) => writer.ensureBinding('rolebindings', binding)),
         ...systemPriorityClasses().map((object) => writer.ensure('scheduling.k8s.io', 'v1', 'priorityclasses', object)),
-        writer.ensure('networking.k8s.io', 'v1', 'servicecidrs', defaultServiceCidr(options.serviceCidrs, options.clock.now())),
-        writer.ensure('', 'v1', 'services', kubernetesService(master), replacing(['spec', 'ports'])),
-        writer.ensure('', 'v1', 'endpoints', kubernetesEndpoints(master), replacing(['subsets'])),
-        writer.ensure('discovery.k8s.io', 'v1', 'endpointslices', kubernetesEndpointSlice(master), replacing(['endpoints'], ['ports'])),
+        writer.ensure('networking.k8s.io', 'v1', 'servicecidrs', defaultServiceCidr(options.serviceCidrs)),
+        ...ensureMaster(writer, options.master),
       ]);
     },
     async runDeferred() {
@@ -75,6 +72,45 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
           : []),
       ]);
     },
+    keep: () => keepCurrent(options, writer),
+  };
+}
+
+function ensureNamespaces(writer: Writer): Promise<void>[] {
+  return SYSTEM_NAMESPACES.map((name) => writer.ensure('', 'v1', 'namespaces', systemNamespace(name)));
+}
+
+function ensureMaster(writer: Writer, master: MasterAddress): Promise<void>[] {
+  const service = writer.ensure('', 'v1', 'services', kubernetesService(master), replacing(['spec', 'ports']));
+  // The API takes no endpoints on loopback addresses: a server that only this machine reaches has a Service without any.
+  if (isLoopback(master.advertiseAddress)) return [service];
+  return [
+    service,
+    writer.ensure('', 'v1', 'endpoints', kubernetesEndpoints(master), replacing(['subsets'])),
+    writer.ensure('discovery.k8s.io', 'v1', 'endpointslices', kubernetesEndpointSlice(master), replacing(['endpoints'], ['ports'])),
+  ];
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
+/** Looks at what concerns the Service `kubernetes` and the system namespaces, and nothing else. */
+function keepCurrent(options: BootstrapOptions, writer: Writer): () => void {
+  const again = (ensure: () => Promise<void>[]): void => {
+    Promise.all(ensure()).catch((error: unknown) => options.log.warn('a system object could not be restored', { error }));
+  };
+  const master = [['', 'services'], ['', 'endpoints'], ['discovery.k8s.io', 'endpointslices']] as const;
+  const stops = master.map(([group, resource]) =>
+    stored(options, group, 'v1', resource).subscribe(({ metadata }) => {
+      if (metadata.namespace === 'default' && metadata.name === 'kubernetes') again(() => ensureMaster(writer, options.master));
+    }),
+  );
+  const namespaces = stored(options, '', 'v1', 'namespaces').subscribe(({ metadata }, _previous, deleted) => {
+    if (deleted && SYSTEM_NAMESPACES.includes(metadata.name!)) again(() => ensureNamespaces(writer));
+  });
+  return () => {
+    for (const stop of [...stops, namespaces]) stop();
   };
 }
 

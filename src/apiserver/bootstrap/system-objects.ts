@@ -81,23 +81,12 @@ export function kubernetesEndpointSlice({ advertiseAddress, port }: MasterAddres
   };
 }
 
-export function defaultServiceCidr(cidrs: string[], now: number): ServiceCIDR {
+export function defaultServiceCidr(cidrs: string[]): ServiceCIDR {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'ServiceCIDR',
     metadata: { name: 'kubernetes', finalizers: ['networking.k8s.io/service-cidr-finalizer'] },
     spec: { cidrs },
-    status: {
-      conditions: [
-        {
-          type: 'Ready',
-          status: 'True',
-          reason: '',
-          message: 'Kubernetes Service CIDR is ready',
-          lastTransitionTime: new Date(now).toISOString().replace(/\.\d+Z$/, 'Z'),
-        },
-      ],
-    },
   };
 }
 

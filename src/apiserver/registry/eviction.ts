@@ -10,7 +10,7 @@ import { decodeOwnKind } from './decode.ts';
 import { removeObject } from './delete.ts';
 import { deleteOptions, writeOptions } from './options.ts';
 import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
-import { current, guardedChange, type Change } from './store.ts';
+import { current, guardedChange, type Change, type StoreOptions } from './store.ts';
 import { success } from './success.ts';
 
 /** POST of an Eviction: a deletion that asks the pod's disruption budget first. */
@@ -65,7 +65,7 @@ function mayGoAnyway({ status }: Pod, { spec, status: budget }: PodDisruptionBud
   return (budget?.currentHealthy ?? 0) >= (budget?.desiredHealthy ?? 0) && (budget?.desiredHealthy ?? 0) > 0;
 }
 
-async function spend(registry: Registry, { served, entry }: Budget, pod: string, options: { dryRun: boolean; signal: AbortSignal }): Promise<void> {
+async function spend(registry: Registry, { served, entry }: Budget, pod: string, options: StoreOptions): Promise<void> {
   const ref = { namespace: entry.namespace, name: entry.name };
   const attempt = ({ object }: Entry): Change => ({ put: spent(object, pod, timestamp(registry.clock.now())) });
   try {

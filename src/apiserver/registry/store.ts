@@ -29,12 +29,12 @@ export interface StoreOptions {
 }
 
 /** Throws StorageError KeyExists. */
-export async function storeNew(registry: Registry, served: ServedResource, object: KubeObject, { dryRun }: StoreOptions): Promise<Entry> {
+export async function storeNew(registry: Registry, served: ServedResource, object: KubeObject, { dryRun, waiter }: StoreOptions): Promise<Entry> {
   const { namespace = '', name } = object.metadata;
   const key = objectKey(served.cache.prefix, namespace, name!);
   const bytes = encodeStored(object);
   if (dryRun) {
-    await registry.cache.fresh(context);
+    await registry.cache.fresh(waiter);
     const current = served.cache.byKey(key);
     if (current) throw new StorageError('KeyExists', `${key} exists`);
     return unstored(key, object, bytes, 0);

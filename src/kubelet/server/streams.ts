@@ -3,6 +3,7 @@ import net from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { readySandbox } from '../pods/pod-runtime.ts';
 import type { StreamOptions, StreamTarget } from '../runtime/runtime.ts';
+import type { StreamKind } from '../streaming/session.ts';
 import { requirePod, requireRunning } from './find-container.ts';
 import { HttpError } from './http-error.ts';
 import type { UpgradeRequest, UpgradeRoute } from './routes.ts';
@@ -13,13 +14,13 @@ export const exec: UpgradeRoute = async (request, context) => {
   const container = await requireRunning(request.parts, context);
   const command = request.query.getAll('command');
   const options = streamOptions(request.query);
-  handOn(request, await context.runtime.exec(container.id, { ...options, command }), options);
+  await handOn(request, await context.runtime.exec(container.id, { ...options, command }), { kind: 'exec', options });
 };
 
 export const attach: UpgradeRoute = async (request, context) => {
   const container = await requireRunning(request.parts, context);
   const options = streamOptions(request.query);
-  handOn(request, await context.runtime.attach(container.id, options), options);
+  await handOn(request, await context.runtime.attach(container.id, options), { kind: 'attach', options });
 };
 
 export const portForward: UpgradeRoute = async (request, context) => {
@@ -33,7 +34,7 @@ export const portForward: UpgradeRoute = async (request, context) => {
     for (const port of ports) url.searchParams.append('port', String(port));
     return proxy(request, url);
   }
-  handOn(request, target, { stdin: false, stdout: false, stderr: false, tty: false });
+  await handOn(request, target, { kind: 'portForward', ports });
 };
 
 /** kubelet's own names of the query (`input`, `output`, `error`), and the API's. */
@@ -45,10 +46,11 @@ function streamOptions(query: URLSearchParams): StreamOptions {
   return options;
 }
 
-function handOn(request: UpgradeRequest, target: StreamTarget, options: StreamOptions): void {
+async function handOn(request: UpgradeRequest, target: StreamTarget, kind: StreamKind): Promise<void> {
   if (target.kind === 'redirect') return proxy(request, new URL(target.url));
-  void options;
-  throw new HttpError(501, 'this runtime cannot stream');
+  // loaded only where the runtime has no streaming server of its own
+  const { serveUpgrade } = await import('../streaming/serve.ts');
+  await serveUpgrade(request, kind, target.serve);
 }
 
 /** The client's own request with another path, then bytes both ways until one side ends. */

@@ -11,7 +11,7 @@ export async function* followFile(path: string, { follow, tail, signal }: LogOpt
   if (text === undefined) throw failure('NODE_NOT_RUNNING', `there is no log yet: ${path}`);
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  yield* tail === undefined ? lines : lines.slice(-tail);
+  yield* tail === undefined ? lines : lines.slice(Math.max(0, lines.length - tail));
   if (follow) yield* grown(path, Buffer.byteLength(text), signal);
 }
 

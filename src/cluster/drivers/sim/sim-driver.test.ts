@@ -45,7 +45,11 @@ before(async () => {
   await mkdir(join(root, 'dist'));
   await writeFile(join(root, 'dist', 'node.mjs'), NODE);
 });
-after(() => rm(root, { recursive: true }));
+const made: Profile[] = [];
+after(async () => {
+  for (const profile of made) await driver.remove(profile);
+  await rm(root, { recursive: true });
+});
 
 async function profileOf(name: string): Promise<Profile> {
   return {
@@ -60,6 +64,7 @@ function filesOf(profile: Profile): NodeFiles {
 
 async function started(name: string, timeoutMs = 10_000): Promise<Profile> {
   const profile = await profileOf(name);
+  made.push(profile);
   await driver.prepare(profile, context.signal);
   await driver.start(profile, filesOf(profile), { timeoutMs, signal: context.signal });
   return profile;

@@ -1,6 +1,7 @@
 /** The node as a background process of this machine, with simulated pods. */
 import { access, mkdir, open, rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
 import type { ClusterContext } from '../../context.ts';
@@ -9,7 +10,7 @@ import { readIfExists, writeFileAtomic } from '../../files.ts';
 import { requireFree } from '../../ports.ts';
 import { profilePaths } from '../../paths.ts';
 import { processStart, signalProcess } from '../../processes.ts';
-import type { Profile } from '../../profile.ts';
+import { type Profile, listProfileNames, readProfile } from '../../profile.ts';
 import { failure } from '../../reasons.ts';
 import { requireReady } from '../../node-report.ts';
 import type { ReadyReport } from '../../node-report.ts';
@@ -30,7 +31,7 @@ export function simDriver(context: ClusterContext): Driver {
   return {
     name: 'sim',
     available: async () => available(),
-    plan: async (profile) => plan(profile),
+    plan: async (profile) => plan(profile, context),
     layout: (profile) => layout(context, profile),
     prepare: async (profile) => {
       const { data, run } = paths(profile);
@@ -79,11 +80,31 @@ async function available(): Promise<Availability> {
   return { ok: false, reason: error.message, error };
 }
 
-function plan(profile: Profile): Profile {
+async function plan(profile: Profile, context: ClusterContext): Promise<Profile> {
   if (profile.ports.length > 0) throw failure('DRIVER_UNSUPPORTED', '--ports needs a node container: on sim, services answer on this machine already');
   if (profile.storage === 'etcd') throw failure('DRIVER_UNSUPPORTED', '--storage etcd needs the docker driver: sim brings no etcd');
   if (profile.cpus !== undefined || profile.memoryMiB !== undefined) throw failure('DRIVER_UNSUPPORTED', '--cpus and --memory need the docker driver: a simulated pod uses neither');
-  return profile;
+  return profile.state === 'creating' ? { ...profile, ...(await freeRanges(profile, context)) } : profile;
+}
+
+const RANGES = 60;
+
+/**
+ * Pods and Services of a simulated cluster answer on loopback addresses of its own, 127.100.0.0/16 to 127.219.0.0/16 in pairs. The pair is drawn
+ * from the profile's name and home, so that clusters of two people on one machine are unlikely to meet; those of one home never do.
+ */
+async function freeRanges(profile: Profile, { home }: ClusterContext): Promise<Pick<Profile, 'podCidr' | 'serviceCidr'>> {
+  const names = (await listProfileNames(home)).filter((name) => name !== profile.name);
+  const others = await Promise.allSettled(names.map((name) => readProfile(home, name)));
+  // A profile that cannot be read has no cluster that could be in the way.
+  const taken = new Set(others.map((other) => (other.status === 'fulfilled' ? other.value?.podCidr : undefined)));
+  const first = createHash('sha256').update(`${home}\n${profile.name}`).digest().readUInt16BE() % RANGES;
+  for (let step = 0; step < RANGES; step++) {
+    const index = (first + step) % RANGES;
+    const podCidr = `127.${100 + 2 * index}.0.0/16`;
+    if (!taken.has(podCidr)) return { podCidr, serviceCidr: `127.${101 + 2 * index}.0.0/16` };
+  }
+  throw failure('PROFILE_CONFLICT', `there are ${RANGES} simulated clusters already`);
 }
 
 function layout({ home }: ClusterContext, profile: Profile): NodeLayout {
