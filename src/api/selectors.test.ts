@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ResourceInfo } from './schema/schema.ts';
-import { fieldSelectorFor, formatLabelSelector, labelSelectorOf, parseFieldSelector, parseLabelSelector, SelectorError } from './selectors.ts';
+import {
+  fieldSelectorFor,
+  formatLabelSelector,
+  labelSelectorOf,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from './selectors.ts';
 
 describe('label selectors', () => {
   const cases: { name: string; text: string; yes: Record<string, string>[]; no: Record<string, string>[] }[] = [
@@ -34,7 +41,10 @@ describe('label selectors', () => {
     { text: '!a=b', message: "found '=', expected: ',' or 'end of string'" },
     { text: 'a=b,', message: "found '', expected: identifier after ','" },
     { text: '=a', message: "found '=', expected: !, identifier, or 'end of string'" },
-    { text: 'a in ()', message: "unable to parse requirement: values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty" },
+    {
+      text: 'a in ()',
+      message: "unable to parse requirement: values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty",
+    },
   ];
   for (const { text, message } of broken) {
     test(`refuses ${text}`, () => assert.throws(() => parseLabelSelector(text), new SelectorError(message)));
@@ -46,10 +56,19 @@ describe('label selectors', () => {
   });
 
   test('spec selectors compile and print', () => {
-    const spec = { matchLabels: { b: '2' }, matchExpressions: [{ key: 'a', operator: 'In', values: ['y', 'x'] }, { key: 'c', operator: 'DoesNotExist' }] };
+    const spec = {
+      matchLabels: { b: '2' },
+      matchExpressions: [
+        { key: 'a', operator: 'In', values: ['y', 'x'] },
+        { key: 'c', operator: 'DoesNotExist' },
+      ],
+    };
     assert.equal(formatLabelSelector(spec), 'a in (x,y),b=2,!c');
     assert.equal(labelSelectorOf(spec).matchesLabels({ a: 'x', b: '2' }), true);
-    assert.throws(() => labelSelectorOf({ matchExpressions: [{ key: 'a', operator: 'Near' }] }), /"Near" is not a valid label selector operator/);
+    assert.throws(
+      () => labelSelectorOf({ matchExpressions: [{ key: 'a', operator: 'Near' }] }),
+      /"Near" is not a valid label selector operator/,
+    );
   });
 });
 

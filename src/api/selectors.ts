@@ -4,18 +4,14 @@
  */
 import type { ObjectWithMeta } from './meta.ts';
 import type { ResourceInfo } from './schema/schema.ts';
-import { labelKeyProblems, labelValueProblems } from './validation/names.ts';
+import { INTEGER, LabelParser, requirement, SelectorError } from './selectors-parser.ts';
+import type { LabelOperator, LabelRequirement } from './selectors-parser.ts';
 import type { LabelSelector as SelectorSpec } from './types.gen.ts';
 
+export { SelectorError };
+export type { LabelOperator, LabelRequirement };
+
 export type Labels = Readonly<Record<string, string>> | undefined;
-
-export type LabelOperator = 'in' | 'notin' | '=' | '==' | '!=' | 'gt' | 'lt' | 'exists' | '!';
-
-export interface LabelRequirement {
-  readonly key: string;
-  readonly operator: LabelOperator;
-  readonly values: readonly string[];
-}
 
 /** A compiled label selector. The empty one matches everything; `NOTHING` (what an absent selector means in a spec) matches nothing. */
 export interface LabelSelector {
@@ -42,15 +38,22 @@ export interface FieldSelector {
   exact(field: string): string | undefined;
 }
 
-/** Text that cannot be a selector: 400 BadRequest at the API, with this message. */
-export class SelectorError extends Error {
-  override readonly name = 'SelectorError';
-}
-
 const everyLabel = (): boolean => true;
 
-export const EVERYTHING: LabelSelector = { requirements: [], everything: true, nothing: false, matches: everyLabel, matchesLabels: everyLabel };
-export const NOTHING: LabelSelector = { requirements: [], everything: false, nothing: true, matches: () => false, matchesLabels: () => false };
+export const EVERYTHING: LabelSelector = {
+  requirements: [],
+  everything: true,
+  nothing: false,
+  matches: everyLabel,
+  matchesLabels: everyLabel,
+};
+export const NOTHING: LabelSelector = {
+  requirements: [],
+  everything: false,
+  nothing: true,
+  matches: () => false,
+  matchesLabels: () => false,
+};
 
 /** The selector of a query (`app=web,tier in (a,b),!old`). Empty text matches everything. Throws SelectorError. */
 export function parseLabelSelector(text: string): LabelSelector {
@@ -107,7 +110,11 @@ export function fieldSelectorFor(info: ResourceInfo, text: string): FieldSelecto
   for (const { field } of selector.requirements) {
     if (field === 'metadata.name' || field === 'metadata.namespace' || info.selectableFields.includes(field)) continue;
     const generic = info.selectableFields.length === 0;
-    throw new SelectorError(generic ? `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"` : `field label not supported: ${field}`);
+    throw new SelectorError(
+      generic
+        ? `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`
+        : `field label not supported: ${field}`,
+    );
   }
   return selector;
 }
@@ -146,32 +153,10 @@ function compile({ key, operator, values }: LabelRequirement): (labels: Labels) 
     case 'gt':
     case 'lt': {
       const bound = BigInt(value!);
-      return (labels) => has(labels) && INTEGER.test(labels[key]!) && (operator === 'gt' ? BigInt(labels[key]!) > bound : BigInt(labels[key]!) < bound);
+      return (labels) =>
+        has(labels) && INTEGER.test(labels[key]!) && (operator === 'gt' ? BigInt(labels[key]!) > bound : BigInt(labels[key]!) < bound);
     }
   }
-}
-
-const INTEGER = /^-?\d+$/;
-
-/** Checks what labels.NewRequirement checks. */
-function requirement(key: string, operator: LabelOperator, values: readonly string[]): LabelRequirement {
-  const [keyProblem] = labelKeyProblems(key);
-  if (keyProblem) throw new SelectorError(`key: Invalid value: "${key}": ${keyProblem}`);
-  const sorted = values.toSorted();
-  if ((operator === 'in' || operator === 'notin') && sorted.length === 0) {
-    throw new SelectorError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty");
-  }
-  if ((operator === 'exists' || operator === '!') && sorted.length > 0) {
-    throw new SelectorError(`values: Invalid value: ["${sorted.join('","')}"]: values set must be empty for exists and does not exist`);
-  }
-  for (const [index, value] of sorted.entries()) {
-    if ((operator === 'gt' || operator === 'lt') && !INTEGER.test(value)) {
-      throw new SelectorError(`values[${index}]: Invalid value: "${value}": for 'Gt', 'Lt' operators, the value must be an integer`);
-    }
-    const [problem] = labelValueProblems(value);
-    if (problem) throw new SelectorError(`values[${index}][${key}]: Invalid value: "${value}": ${problem}`);
-  }
-  return { key, operator, values: sorted };
 }
 
 function formatRequirement({ key, operator, values }: LabelRequirement): string {
@@ -190,120 +175,6 @@ function formatRequirement({ key, operator, values }: LabelRequirement): string 
     default:
       return `${key}${operator}${values[0]}`;
   }
-}
-
-/** `found` is the token's text; symbols are their own kind, words are `word`, the end is `end`. */
-interface Token {
-  kind: 'word' | 'end' | '(' | ')' | ',' | '=' | '==' | '!=' | '!' | '<' | '>' | 'unknown';
-  found: string;
-}
-
-const TOKEN = /\s*(==|!=|[=!(),<>]|[^\s=!(),<>]+|$)/y;
-const BINARY = 'in, notin, =, ==, !=, gt, lt';
-
-class LabelParser {
-  readonly #tokens: Token[];
-  #next = 0;
-
-  constructor(text: string) {
-    this.#tokens = tokenize(text);
-  }
-
-  parse(): LabelRequirement[] {
-    const found: LabelRequirement[] = [];
-    if (this.#peek().kind === 'end') return found;
-    for (;;) {
-      const token = this.#peek();
-      if (token.kind !== 'word' && token.kind !== '!') throw new SelectorError(`found '${token.found}', expected: !, identifier, or 'end of string'`);
-      found.push(this.#requirement());
-      const after = this.#take();
-      if (after.kind === 'end') return found;
-      if (after.kind !== ',') throw new SelectorError(`found '${after.found}', expected: ',' or 'end of string'`);
-      const following = this.#peek();
-      if (following.kind !== 'word' && following.kind !== '!') throw new SelectorError(`found '${following.found}', expected: identifier after ','`);
-    }
-  }
-
-  #requirement(): LabelRequirement {
-    try {
-      return this.#parseRequirement();
-    } catch (error) {
-      if (error instanceof SelectorError) throw new SelectorError(`unable to parse requirement: ${error.message}`);
-      throw error;
-    }
-  }
-
-  #parseRequirement(): LabelRequirement {
-    let token = this.#take();
-    const negated = token.kind === '!';
-    if (negated) token = this.#take();
-    if (token.kind !== 'word') throw new SelectorError(`found '${token.found}', expected: identifier`);
-    if (negated) return requirement(token.found, '!', []);
-    const ahead = this.#peek().kind;
-    if (ahead === 'end' || ahead === ',') return requirement(token.found, 'exists', []);
-    const operator = this.#operator();
-    return requirement(token.found, operator, operator === 'in' || operator === 'notin' ? this.#set() : this.#exactValue());
-  }
-
-  #operator(): LabelOperator {
-    const { kind, found } = this.#take();
-    if (kind === '=' || kind === '==' || kind === '!=') return kind;
-    if (kind === '>') return 'gt';
-    if (kind === '<') return 'lt';
-    if (kind === 'word' && (found === 'in' || found === 'notin')) return found;
-    throw new SelectorError(`found '${found}', expected: ${BINARY}`);
-  }
-
-  #exactValue(): string[] {
-    const { kind, found } = this.#peek();
-    if (kind === 'end' || kind === ',') return [''];
-    if (kind !== 'word') throw new SelectorError(`found '${found}', expected: identifier`);
-    this.#take();
-    return [found];
-  }
-
-  #set(): string[] {
-    const open = this.#take();
-    if (open.kind !== '(') throw new SelectorError(`found '${open.found}' expected: '('`);
-    const values = new Set<string>();
-    for (let wantsValue = true; ; ) {
-      const { kind, found } = this.#take();
-      if (kind === 'word' && wantsValue) {
-        values.add(found);
-        wantsValue = false;
-      } else if (kind === ',') {
-        if (wantsValue) values.add('');
-        wantsValue = true;
-      } else if (kind === ')') {
-        if (wantsValue && this.#tokens[this.#next - 2]!.kind === ',') values.add('');
-        return [...values];
-      } else {
-        throw new SelectorError(wantsValue ? `found '${found}', expected: ',', ')' or identifier` : `found '${found}', expected: ',' or ')'`);
-      }
-    }
-  }
-
-  #peek(): Token {
-    return this.#tokens[this.#next]!;
-  }
-
-  #take(): Token {
-    const token = this.#peek();
-    if (token.kind !== 'end') this.#next++;
-    return token;
-  }
-}
-
-function tokenize(text: string): Token[] {
-  const tokens: Token[] = [];
-  TOKEN.lastIndex = 0;
-  for (;;) {
-    const found = TOKEN.exec(text)?.[1] ?? '';
-    if (found === '') break;
-    tokens.push({ kind: /^[=!(),<>]/.test(found) ? (found as Token['kind']) : 'word', found });
-  }
-  tokens.push({ kind: 'end', found: '' });
-  return tokens;
 }
 
 /** Splits at commas that no backslash escapes. Empty terms fall away. */
@@ -338,14 +209,16 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
 };
 
 function fieldReader(field: string): (object: ObjectWithMeta) => string {
-  const names = ALIASES[field] ?? (field.startsWith('involvedObject.') ? [field, `regarding.${field.slice('involvedObject.'.length)}`] : [field]);
+  const names =
+    ALIASES[field] ?? (field.startsWith('involvedObject.') ? [field, `regarding.${field.slice('involvedObject.'.length)}`] : [field]);
   const paths = names.map((name) => name.split('.'));
   const absent = ABSENT[field] ?? '';
   return (object) => {
     for (const path of paths) {
       let value: unknown = object;
       for (const part of path) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined;
-      if (value !== undefined && value !== null && value !== '') return typeof value === 'string' ? value : String(value as number | boolean);
+      if (value !== undefined && value !== null && value !== '')
+        return typeof value === 'string' ? value : String(value as number | boolean);
     }
     return absent;
   };

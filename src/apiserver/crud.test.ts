@@ -10,7 +10,7 @@ before(async () => {
   api = await startTestApiServer();
   await call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
 });
-after(() => api.close());
+after(() => api?.close());
 
 function call(method: ApiRequest['method'], path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiResponse> {
   return api.loopback()({ method, path, ...(body === undefined ? {} : { body }), ...(headers ? { headers } : {}) });

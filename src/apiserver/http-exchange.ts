@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { statusError } from '../api/status.ts';
@@ -45,7 +46,7 @@ export class HttpExchange {
   }
 
   /** For the server's `upgrade` event. */
-  upgrade(incoming: IncomingMessage, socket: import('node:stream').Duplex, head: Buffer): void {
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     void this.#handle(incoming, { kind: 'upgrade', socket, head });
   }

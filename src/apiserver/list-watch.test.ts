@@ -10,7 +10,7 @@ let api: TestApiServer;
 before(async () => {
   api = await startTestApiServer();
 });
-after(() => api.close());
+after(() => api?.close());
 
 /** A store that was written to before the server came. */
 async function storeWithHistory(folder: string): Promise<Storage> {

@@ -9,7 +9,7 @@ import { viewOf } from './registry/convert.ts';
 import type { WatchEncoder, WatchSink } from './watch/channel.ts';
 import type { Watches } from './watch/open.ts';
 
-type Events = readonly WatchEvent<KubeObject>[];
+type Events = readonly WatchEvent[];
 
 export interface LoopbackOptions {
   pipeline: Pipeline;

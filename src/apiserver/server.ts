@@ -5,6 +5,7 @@ import type { Rng } from '../lib/random.ts';
 import { decodeProtobuf, isProtobuf } from '../api/codec/protobuf.ts';
 import { decodeObject } from '../api/decode.ts';
 import type { KubeObject } from '../api/meta.ts';
+import type { FieldError } from '../api/status.ts';
 import type { ResourceInfo } from '../api/schema/schema.ts';
 import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
@@ -105,7 +106,7 @@ class Server implements ApiServer {
     this.#cache = new WatchCache({ storage, clock, log, parse: parseStored, ...(transformer ? { transformer } : {}) });
     this.resources = new Resources(this.#cache, options.resources ?? builtinResources().filter((info) => !info.offByDefault));
     this.#watches = new Watches(this.#cache, clock);
-    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: this.#claims };
+    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: this.#claims, ...(options.kubelet?.allowLoopback ? { tolerates: isLoopbackFinding } : {}) };
     const checkReady = (): void => {
       if (!this.readyz) throw new Error('not finished');
     };
@@ -129,10 +130,11 @@ class Server implements ApiServer {
       this.#claimServices();
       this.#loaded.resolve();
     } catch (error) {
-      this.#loaded.reject(error as Error);
+      this.#loaded.reject(error);
       throw error;
     }
     await this.#wiring.bootstrap.run();
+    this.#wiring.keep();
     this.readyz = true;
     this.#wiring.bootstrap.runDeferred().catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
   }
@@ -161,6 +163,11 @@ class Server implements ApiServer {
     this.#wiring.stop();
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
   }
+}
+
+/** Simulated pods are on loopback addresses, which upstream refuses in endpoints. */
+function isLoopbackFinding({ message }: FieldError): boolean {
+  return message.includes('may not be in the loopback range');
 }
 
 /** JSON as we and kube-apiserver write it, or the protobuf of a kube-apiserver's own store. */

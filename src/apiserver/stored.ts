@@ -18,7 +18,12 @@ export interface StoredObjects {
 }
 
 /** A typed view on a built-in resource. It is looked up on first use, so that views can be made before the server has started. */
-export function stored<T extends ObjectWithMeta>({ source, resources }: StoredObjects, group: string, version: string, resource: string): Stored<T> {
+export function stored<T extends ObjectWithMeta>(
+  { source, resources }: StoredObjects,
+  group: string,
+  version: string,
+  resource: string,
+): Stored<T> {
   let found: ResourceInfo | undefined;
   const info = (): ResourceInfo => {
     found ??= resources.find(group, version, resource);

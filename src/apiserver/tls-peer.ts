@@ -34,7 +34,7 @@ function readPeer(socket: TLSSocket, { client, frontProxy }: ClientAuthorities):
   if (!certificate) return undefined;
   if (!socket.authorized) return 'invalid';
   const { subject } = certificate.toLegacyObject();
-  const organizations = subject.O as string | string[] | undefined;
+  const organizations = subject.O;
   const names = { commonName: firstOf(subject.CN), organizations: organizations === undefined ? [] : [organizations].flat() };
   if (frontProxy && certificate.verify(frontProxy.publicKey)) return { ...names, issuer: 'front-proxy' };
   return certificate.verify(client.publicKey) ? { ...names, issuer: 'client' } : 'invalid';

@@ -14,7 +14,7 @@ before(async () => {
   const file = (name: RegExp): string => [...api.pki].find(([path]) => name.test(path))![1];
   tls = { ca: file(/^ca\.crt$/), cert: file(/admin\.crt$/), key: file(/admin\.key$/) };
 });
-after(() => api.close());
+after(() => api?.close());
 
 interface Reply {
   status: number;

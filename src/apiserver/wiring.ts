@@ -7,6 +7,7 @@ import { createBootstrapTokens } from './authn/bootstrap-token.ts';
 import { impersonate } from './authn/impersonation.ts';
 import { signingKey, verificationKey } from './authn/jwt.ts';
 import { createServiceAccountTokens } from './authn/service-account-tokens.ts';
+import { fillTokenSecrets } from './authn/token-secrets.ts';
 import { createAuthorizer } from './authz/authorizer.ts';
 import { forbiddenRequest } from './authz/forbidden.ts';
 import { createBootstrap, type Bootstrap } from './bootstrap/bootstrap.ts';
@@ -26,6 +27,8 @@ export interface Wiring {
   bootstrap: Bootstrap;
   metrics: ApiMetrics;
   streaming: readonly StreamingHandler[];
+  /** Begins what goes on as long as the server: system objects are kept, token secrets filled. Call it once the default objects are there. */
+  keep(): void;
   stop(): void;
 }
 
@@ -73,10 +76,14 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
     serviceCidrs: options.serviceCidr.split(','),
     clientCa: options.tls.clientCa,
     ...(options.tls.frontProxyCa ? { frontProxyCa: options.tls.frontProxyCa } : {}),
-    clock,
     log,
   });
-  return { pipeline, bootstrap, metrics, streaming: streaming?.takeovers ?? [], stop: () => authorizer.stop() };
+  const stops: (() => void)[] = [() => authorizer.stop()];
+  const lasting = {
+    keep: () => void stops.push(bootstrap.keep(), fillTokenSecrets({ ...objects, tokens, rootCa: options.tls.clientCa, log })),
+    stop: () => stops.splice(0).forEach((stop) => stop()),
+  };
+  return { pipeline, bootstrap, metrics, streaming: streaming?.takeovers ?? [], ...lasting };
 }
 
 const DEFAULT_ISSUER = 'https://kubernetes.default.svc.cluster.local';

@@ -14,4 +14,18 @@ import { stop } from './commands/stop.ts';
 import { version } from './commands/version.ts';
 
 /** Every command, in the order of the help page. `kubectl` stands apart in main.ts: what follows it is not ours to parse. */
-export const COMMANDS = [start, stop, remove, status, service, dashboard, addons, image, logs, ip, profile, version, completion] as unknown as readonly Command<object>[];
+export const COMMANDS = [
+  start,
+  stop,
+  remove,
+  status,
+  service,
+  dashboard,
+  addons,
+  image,
+  logs,
+  ip,
+  profile,
+  version,
+  completion,
+] as unknown as readonly Command<object>[];

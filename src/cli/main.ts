@@ -19,8 +19,16 @@ async function main(argv: readonly string[]): Promise<number> {
   const clock = systemClock();
   const interrupted = new AbortController();
   // Known before the command line is understood, so that its faults too are told in the form that was asked for.
-  const events = argv.some((word, i) => word === '--output=json' || word === '-ojson' || (word === 'json' && /^(-o|--output)$/.test(argv[i - 1] ?? '')));
-  const output = new Output({ stdout: process.stdout, stderr: process.stderr, events: false, animated: process.stderr.isTTY && !process.env['CI'], rng });
+  const events = argv.some(
+    (word, i) => word === '--output=json' || word === '-ojson' || (word === 'json' && /^(-o|--output)$/.test(argv[i - 1] ?? '')),
+  );
+  const output = new Output({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    events: false,
+    animated: process.stderr.isTTY && !process.env['CI'],
+    rng,
+  });
   catchInterrupts(interrupted, output);
   try {
     const parsed = await parseCommandLine(argv, process.env);
@@ -43,7 +51,9 @@ async function main(argv: readonly string[]): Promise<number> {
     output.close();
     return code;
   } catch (error) {
-    const told = interrupted.signal.aborted ? failure('INTERRUPTED', 'interrupted; what this command had begun was taken back') : asRockpoolError(error);
+    const told = interrupted.signal.aborted
+      ? failure('INTERRUPTED', 'interrupted; what this command had begun was taken back')
+      : asRockpoolError(error);
     if (events) output.useEvents();
     output.error(told, { verbose: Boolean(process.env['ROCKPOOL_DEBUG']) || told.code === 'INTERNAL' });
     return told.exitCode;
@@ -68,7 +78,8 @@ function asRockpoolError(error: unknown): RockpoolError {
   if (error instanceof RockpoolError) return error;
   const code = errorCode(error);
   if (code === 'ENOSPC') return failure('DISK_FULL', errorMessage(error), { cause: error });
-  if (code === 'ECONNREFUSED' || code === 'UND_ERR_SOCKET') return failure('APISERVER_UNREACHABLE', `the API server does not answer: ${errorMessage(error)}`, { cause: error });
+  if (code === 'ECONNREFUSED' || code === 'UND_ERR_SOCKET')
+    return failure('APISERVER_UNREACHABLE', `the API server does not answer: ${errorMessage(error)}`, { cause: error });
   const told = failure('INTERNAL', errorMessage(error), { cause: error });
   if (error instanceof Error && error.stack) told.stack = error.stack;
   return told;

@@ -10,7 +10,13 @@ import { table } from './table.ts';
 function outputTo(events: boolean): { output: Output; stdout: string[]; stderr: string[] } {
   const stdout: string[] = [];
   const stderr: string[] = [];
-  const output = new Output({ stdout: { write: (text: string) => stdout.push(text) }, stderr: { write: (text: string) => stderr.push(text) }, events, animated: false, rng: seededRng(1) });
+  const output = new Output({
+    stdout: { write: (text: string) => stdout.push(text) },
+    stderr: { write: (text: string) => stderr.push(text) },
+    events,
+    animated: false,
+    rng: seededRng(1),
+  });
   return { output, stdout, stderr };
 }
 
@@ -54,28 +60,60 @@ test('for machines: an event a line, nothing on stderr, step numbers that rise',
   output.document({ ok: true });
   output.error(failure('DISK_FULL', 'full'), { verbose: false });
   const events = stdout.map((line) => JSON.parse(line) as { specversion: string; type: string; id: string; data: Record<string, string> });
-  assert.deepEqual(events.map(({ type }) => type), ['dev.rockpool.step', 'dev.rockpool.step', 'dev.rockpool.result', 'dev.rockpool.error']);
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['dev.rockpool.step', 'dev.rockpool.step', 'dev.rockpool.result', 'dev.rockpool.error'],
+  );
   assert.ok(events.every(({ specversion, id }) => specversion === '1.0' && id.length === 36));
   assert.ok(Number(events[0]!.data['currentstep']) < Number(events[1]!.data['currentstep']));
   assert.equal(events[3]!.data['exitcode'], '26');
   assert.deepEqual(stderr, []);
 });
 
-test('exit codes: none is 0, minikube\'s families hold', () => {
+test("exit codes: none is 0, minikube's families hold", () => {
   const codes = Object.fromEntries(reasonCodes().map((code) => [code, failure(code, 'x').exitCode]));
   assert.ok(Object.values(codes).every((code) => code > 0 && code < 256));
-  const families: [RegExp, number, number][] = [[/^(PROFILE|USAGE)/, 10, 19], [/^(DISK|MEMORY)/, 20, 29], [/^HOST/, 30, 39], [/^INTERNET/, 40, 49], [/^DRIVER/, 50, 59], [/^ENGINE/, 60, 69], [/^(PORT|NETWORK)/, 70, 79], [/^NODE/, 80, 89], [/^APISERVER/, 100, 109]];
+  const families: [RegExp, number, number][] = [
+    [/^(PROFILE|USAGE)/, 10, 19],
+    [/^(DISK|MEMORY)/, 20, 29],
+    [/^HOST/, 30, 39],
+    [/^INTERNET/, 40, 49],
+    [/^DRIVER/, 50, 59],
+    [/^ENGINE/, 60, 69],
+    [/^(PORT|NETWORK)/, 70, 79],
+    [/^NODE/, 80, 89],
+    [/^APISERVER/, 100, 109],
+  ];
   for (const [pattern, from, to] of families) {
     for (const [code, exit] of Object.entries(codes)) if (pattern.test(code)) assert.ok(exit >= from && exit <= to, `${code} is ${exit}`);
   }
 });
 
-for (const [text, ms] of [['90s', 90_000], ['2m', 120_000], ['1m30s', 90_000], ['500ms', 500], ['45', 45_000], ['1.5h', 5_400_000]] as const) {
+for (const [text, ms] of [
+  ['90s', 90_000],
+  ['2m', 120_000],
+  ['1m30s', 90_000],
+  ['500ms', 500],
+  ['45', 45_000],
+  ['1.5h', 5_400_000],
+] as const) {
   test(`a duration of ${text}`, () => assert.equal(parseDuration(text), ms));
 }
-for (const text of ['', 'soon', '1x', '-1s', '1s later']) test(`no duration: ${JSON.stringify(text)}`, () => assert.throws(() => parseDuration(text), { code: 'USAGE' }));
-for (const [text, mib] of [['2g', 2048], ['2Gi', 2048], ['1500m', 1500], ['1500', 1500], ['0.5g', 512]] as const) test(`memory of ${text}`, () => assert.equal(parseMemory(text), mib));
-for (const [text, code] of [['much', 'USAGE'], ['10m', 'MEMORY']] as const) test(`no memory: ${text}`, () => assert.throws(() => parseMemory(text), { code }));
+for (const text of ['', 'soon', '1x', '-1s', '1s later'])
+  test(`no duration: ${JSON.stringify(text)}`, () => assert.throws(() => parseDuration(text), { code: 'USAGE' }));
+for (const [text, mib] of [
+  ['2g', 2048],
+  ['2Gi', 2048],
+  ['1500m', 1500],
+  ['1500', 1500],
+  ['0.5g', 512],
+] as const)
+  test(`memory of ${text}`, () => assert.equal(parseMemory(text), mib));
+for (const [text, code] of [
+  ['much', 'USAGE'],
+  ['10m', 'MEMORY'],
+] as const)
+  test(`no memory: ${text}`, () => assert.throws(() => parseMemory(text), { code }));
 
 test('the nearest word, when one is near', () => {
   assert.equal(nearest('strat', ['start', 'status', 'stop']), 'start');
@@ -83,4 +121,14 @@ test('the nearest word, when one is near', () => {
   assert.equal(nearest('xyzzy', ['start', 'stop']), undefined);
 });
 
-test('tables', () => assert.equal(table(['NAME', 'STATE'], [['a-long-name', 'on'], ['b', 'off']]), 'NAME          STATE\na-long-name   on\nb             off'));
+test('tables', () =>
+  assert.equal(
+    table(
+      ['NAME', 'STATE'],
+      [
+        ['a-long-name', 'on'],
+        ['b', 'off'],
+      ],
+    ),
+    'NAME          STATE\na-long-name   on\nb             off',
+  ));

@@ -5,7 +5,8 @@
 import type { Ora } from 'ora';
 import { STEPS } from '../cluster/progress.ts';
 import type { Progress, Step } from '../cluster/progress.ts';
-import { RockpoolError, errorMessage } from '../lib/errors.ts';
+import { errorMessage } from '../lib/errors.ts';
+import type { RockpoolError } from '../lib/errors.ts';
 import type { Rng } from '../lib/random.ts';
 
 export interface OutputOptions {
@@ -44,7 +45,8 @@ export class Output implements Progress {
 
   step(step: Step, message: string): void {
     this.#finishStep();
-    if (this.#events) return this.#event('step', { name: step, currentstep: String(STEPS.indexOf(step)), totalsteps: String(STEPS.length - 1), message });
+    if (this.#events)
+      return this.#event('step', { name: step, currentstep: String(STEPS.indexOf(step)), totalsteps: String(STEPS.length - 1), message });
     if (step === 'driver' || step === 'done') return this.#line(`✓ ${message}`);
     this.#running = { step, message };
     if (this.#spinner) this.#spinner.start(message);
@@ -90,7 +92,13 @@ export class Output implements Progress {
     this.#running = undefined;
     const cause = error.cause === undefined ? undefined : errorMessage(error.cause);
     if (this.#events) {
-      return this.#event('error', { name: error.code, exitcode: String(error.exitCode), message: error.message, ...(cause ? { cause } : {}), advice: error.advice.join('\n') });
+      return this.#event('error', {
+        name: error.code,
+        exitcode: String(error.exitCode),
+        message: error.message,
+        ...(cause ? { cause } : {}),
+        advice: error.advice.join('\n'),
+      });
     }
     if (failed) this.#line(`✗ ${failed.message}`);
     for (const line of errorBlock(error, cause)) this.#line(line);
@@ -114,7 +122,14 @@ export class Output implements Progress {
   }
 
   #event(type: string, data: object): void {
-    const event = { specversion: '1.0', id: this.#options.rng.uuid(), source: SOURCE, type: `dev.rockpool.${type}`, datacontenttype: 'application/json', data };
+    const event = {
+      specversion: '1.0',
+      id: this.#options.rng.uuid(),
+      source: SOURCE,
+      type: `dev.rockpool.${type}`,
+      datacontenttype: 'application/json',
+      data,
+    };
     this.#options.stdout.write(`${JSON.stringify(event)}\n`);
   }
 }

@@ -4,11 +4,19 @@ import { parseCommandLine } from './parse.ts';
 
 const understood: { line: string; env?: Record<string, string>; command: string; args: Record<string, unknown> }[] = [
   { line: 'start', command: 'start', args: { profile: 'rockpool', output: 'text', waitTimeout: '60s', dryRun: false } },
-  { line: 'start -p lesson --driver sim --sim-nodes 5 --ports 80:80 --ports 1:2', command: 'start', args: { profile: 'lesson', driver: 'sim', simNodes: 5, ports: ['80:80', '1:2'] } },
+  {
+    line: 'start -p lesson --driver sim --sim-nodes 5 --ports 80:80 --ports 1:2',
+    command: 'start',
+    args: { profile: 'lesson', driver: 'sim', simNodes: 5, ports: ['80:80', '1:2'] },
+  },
   { line: 'status -o json', command: 'status', args: { output: 'json' } },
   { line: 'stop', env: { ROCKPOOL_PROFILE: 'mine' }, command: 'stop', args: { profile: 'mine' } },
   { line: 'service web --url -n team', command: 'service [names..]', args: { names: ['web'], url: true, namespace: 'team' } },
-  { line: 'addons enable dashboard ingress', command: 'addons <action> [names..]', args: { action: 'enable', names: ['dashboard', 'ingress'] } },
+  {
+    line: 'addons enable dashboard ingress',
+    command: 'addons <action> [names..]',
+    args: { action: 'enable', names: ['dashboard', 'ingress'] },
+  },
   { line: 'image load a.tar', command: 'image <action> [images..]', args: { action: 'load', images: ['a.tar'] } },
   { line: 'logs -f -n 20', command: 'logs', args: { follow: true, lines: 20 } },
 ];
@@ -17,7 +25,8 @@ for (const { line, env = {}, command, args } of understood) {
     const parsed = await parseCommandLine(line.split(' '), env);
     assert.ok(parsed.kind === 'command');
     assert.equal(parsed.command.usage, command);
-    for (const [name, value] of Object.entries(args)) assert.deepEqual((parsed.args as unknown as Record<string, unknown>)[name], value, name);
+    for (const [name, value] of Object.entries(args))
+      assert.deepEqual((parsed.args as unknown as Record<string, unknown>)[name], value, name);
   });
 }
 
@@ -51,4 +60,5 @@ for (const { line, says, advice } of refused) {
   });
 }
 
-test('no command at all is an error that names the help', async () => assert.rejects(parseCommandLine([], {}), { code: 'USAGE', message: 'name a command' }));
+test('no command at all is an error that names the help', async () =>
+  assert.rejects(parseCommandLine([], {}), { code: 'USAGE', message: 'name a command' }));

@@ -6,7 +6,10 @@ import type { Command, CommonArgs } from './command.ts';
 import { COMMANDS } from './commands.ts';
 import { nearest } from './suggest.ts';
 
-export type Parsed = { kind: 'command'; command: Command<object>; args: ArgumentsCamelCase<CommonArgs> } | { kind: 'kubectl'; profile: string; args: string[] } | { kind: 'printed' };
+export type Parsed =
+  | { kind: 'command'; command: Command<object>; args: ArgumentsCamelCase<CommonArgs> }
+  | { kind: 'kubectl'; profile: string; args: string[] }
+  | { kind: 'printed' };
 
 /** Makes a call out of the command line. Throws USAGE, with the nearest known word, before anything is done. */
 export async function parseCommandLine(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<Parsed> {
@@ -20,9 +23,14 @@ export async function parseCommandLine(argv: readonly string[], env: Readonly<Re
     .option('profile', { alias: 'p', type: 'string', default: profile, describe: 'the cluster that the command is about' })
     .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'how to print' });
   for (const command of COMMANDS) {
-    parser = parser.command(command.usage, command.description, (builder) => command.options(builder), (args) => {
-      chosen = { kind: 'command', command, args: args as ArgumentsCamelCase<CommonArgs> };
-    });
+    parser = parser.command(
+      command.usage,
+      command.description,
+      (builder) => command.options(builder),
+      (args) => {
+        chosen = { kind: 'command', command, args: args as ArgumentsCamelCase<CommonArgs> };
+      },
+    );
   }
   parser
     .command('kubectl', 'Run kubectl against the cluster: `rockpool kubectl -- get pods`')
@@ -45,7 +53,8 @@ function splitKubectl(argv: readonly string[], profile: string): Parsed | undefi
   const at = argv.indexOf('kubectl');
   if (at < 0) return undefined;
   const before = argv.slice(0, at);
-  const named = /^(?:-p|--profile)$/.test(before[0] ?? '') && before.length === 2 ? before[1] : /^--profile=(.+)$/.exec(before[0] ?? '')?.[1];
+  const named =
+    /^(?:-p|--profile)$/.test(before[0] ?? '') && before.length === 2 ? before[1] : /^--profile=(.+)$/.exec(before[0] ?? '')?.[1];
   if (before.length > 0 && (named === undefined || before.length > 2)) return undefined;
   const rest = argv.slice(at + 1);
   return { kind: 'kubectl', profile: named ?? profile, args: rest[0] === '--' ? rest.slice(1) : rest };

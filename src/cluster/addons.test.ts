@@ -21,13 +21,20 @@ async function packageWith(addons: Record<string, Record<string, string>>): Prom
 test('addons are folders', async () => {
   const addons = await loadAddons(
     await packageWith({
-      dns: { 'addon.yaml': 'name: dns\ndescription: names\ndefault: true\n', 'service.yaml': 'kind: Service', 'README.md': 'not for the node' },
+      dns: {
+        'addon.yaml': 'name: dns\ndescription: names\ndefault: true\n',
+        'service.yaml': 'kind: Service',
+        'README.md': 'not for the node',
+      },
       web: { 'addon.yaml': 'name: web\ndescription: a page\nimages: [a, b]\nnotes: [open it]\n' },
     }),
   );
   assert.deepEqual([...addons.keys()], ['dns', 'web']);
   assert.deepEqual([...addons.get('dns')!.files.keys()], ['addon.yaml', 'service.yaml']);
-  assert.deepEqual({ ...addons.get('web')!, files: 0 }, { name: 'web', description: 'a page', default: false, images: ['a', 'b'], notes: ['open it'], files: 0 });
+  assert.deepEqual(
+    { ...addons.get('web')!, files: 0 },
+    { name: 'web', description: 'a page', default: false, images: ['a', 'b'], notes: ['open it'], files: 0 },
+  );
   const { files, absent } = addonFiles(addons, ['dns', 'one of a former version']);
   assert.deepEqual([...files.keys()], ['dns/addon.yaml', 'dns/service.yaml']);
   assert.deepEqual(absent, ['web']);

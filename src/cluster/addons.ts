@@ -34,14 +34,18 @@ export async function loadAddons(packageRoot: string): Promise<Map<string, Addon
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).toSorted();
+  const names = entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .toSorted();
   const addons = await Promise.all(names.map((name) => loadAddon(join(root, name), name)));
   return new Map(addons.map((addon) => [addon.name, addon]));
 }
 
 /** Throws ADDON_UNKNOWN for the first name that there is no addon of, with the nearest one as advice. */
 export function requireAddons(addons: ReadonlyMap<string, Addon>, names: readonly string[]): void {
-  for (const name of names) if (!addons.has(name)) throw failure('ADDON_UNKNOWN', `there is no addon "${name}"; there are ${[...addons.keys()].join(', ')}`);
+  for (const name of names)
+    if (!addons.has(name)) throw failure('ADDON_UNKNOWN', `there is no addon "${name}"; there are ${[...addons.keys()].join(', ')}`);
 }
 
 /** What stands in the node's folder when exactly `enabled` are. */
@@ -60,15 +64,24 @@ export interface AddonWait {
 /** Resolves when the node has applied the addon and its workloads are available. Throws ADDON_TIMEOUT. */
 export async function untilAddonReady(client: Client, addon: Addon, options: AddonWait): Promise<void> {
   await timed(addon.name, async () => {
-    await waitFor(inventory(client, addon.name), () => inventory(client, addon.name).list()[0], { ...options, what: `addon ${addon.name} to be applied` });
-    await Promise.all(workloads(addon).map(async ({ kind, namespace, name }) => untilAvailable(client, { kind, namespace, name }, options)));
+    await waitFor(inventory(client, addon.name), () => inventory(client, addon.name).list()[0], {
+      ...options,
+      what: `addon ${addon.name} to be applied`,
+    });
+    await Promise.all(
+      workloads(addon).map(async ({ kind, namespace, name }) => untilAvailable(client, { kind, namespace, name }, options)),
+    );
   });
 }
 
 /** Resolves when the node has taken the addon's objects away. Throws ADDON_TIMEOUT. */
 export async function untilAddonGone(client: Client, name: string, options: AddonWait): Promise<void> {
   await timed(name, async () => {
-    await waitFor(inventory(client, name), () => (inventory(client, name).synced && inventory(client, name).list().length === 0 ? true : undefined), { ...options, what: `addon ${name} to be removed` });
+    await waitFor(
+      inventory(client, name),
+      () => (inventory(client, name).synced && inventory(client, name).list().length === 0 ? true : undefined),
+      { ...options, what: `addon ${name} to be removed` },
+    );
   });
 }
 
@@ -96,17 +109,37 @@ async function untilAvailable(client: Client, { kind, namespace, name }: Workloa
   const what = `${kind} ${namespace}/${name} to be available`;
   if (kind === 'DaemonSet') {
     const sets = client.informer(DAEMON_SETS, where);
-    await waitFor(sets, () => sets.list().find(({ metadata, status }) => status?.observedGeneration === metadata.generation && status?.numberReady === status?.desiredNumberScheduled), { ...options, what });
+    await waitFor(
+      sets,
+      () =>
+        sets
+          .list()
+          .find(
+            ({ metadata, status }) =>
+              status?.observedGeneration === metadata.generation && status?.numberReady === status?.desiredNumberScheduled,
+          ),
+      { ...options, what },
+    );
     return;
   }
   const deployments = client.informer(DEPLOYMENTS, where);
-  const ready = () => deployments.list().find(({ metadata, spec, status }) => status?.observedGeneration === metadata.generation && (status?.availableReplicas ?? 0) >= (spec?.replicas ?? 1));
+  const ready = () =>
+    deployments
+      .list()
+      .find(
+        ({ metadata, spec, status }) =>
+          status?.observedGeneration === metadata.generation && (status?.availableReplicas ?? 0) >= (spec?.replicas ?? 1),
+      );
   await waitFor(deployments, ready, { ...options, what });
 }
 
 function workloads(addon: Addon): Workload[] {
   const manifests = [...addon.files].filter(([path]) => path !== 'addon.yaml').map(([, text]) => text);
-  const objects = manifests.flatMap((text) => parseAllDocuments(text).map((document) => document.toJS() as { kind?: string; metadata?: { name?: string; namespace?: string } } | null));
+  const objects = manifests.flatMap((text) =>
+    parseAllDocuments(text).map(
+      (document) => document.toJS() as { kind?: string; metadata?: { name?: string; namespace?: string } } | null,
+    ),
+  );
   return objects.flatMap((object) =>
     object && (object.kind === 'Deployment' || object.kind === 'DaemonSet') && object.metadata?.name
       ? [{ kind: object.kind, namespace: object.metadata.namespace ?? 'default', name: object.metadata.name }]
@@ -124,7 +157,14 @@ async function loadAddon(dir: string, name: string): Promise<Addon> {
     const value = parse(text) as { name?: unknown; description?: unknown; default?: unknown; images?: unknown; notes?: unknown } | null;
     if (value?.name !== name) throw new Error(`\`name\` must be ${name}, as the folder is called`);
     if (typeof value.description !== 'string') throw new Error('`description` must be a text');
-    return { name, description: value.description, default: value.default === true, images: texts(value.images, 'images'), notes: texts(value.notes, 'notes'), files };
+    return {
+      name,
+      description: value.description,
+      default: value.default === true,
+      images: texts(value.images, 'images'),
+      notes: texts(value.notes, 'notes'),
+      files,
+    };
   } catch (error) {
     throw failure('ADDON_BROKEN', `${path}: ${errorMessage(error)}`, { cause: error });
   }

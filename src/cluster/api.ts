@@ -22,7 +22,14 @@ export async function withApi<T>(profile: Profile, { home, clock, rng }: Cluster
     loadClient(),
     ...['ca.crt', 'components/admin.crt', 'components/admin.key'].map((name) => readFile(join(pki, name), 'utf8')),
   ]);
-  const { transport, close } = modules.httpsTransport({ server: serverUrl(profile), ca: ca!, cert: cert!, key: key!, userAgent: 'rockpool', clock });
+  const { transport, close } = modules.httpsTransport({
+    server: serverUrl(profile),
+    ca: ca!,
+    cert: cert!,
+    key: key!,
+    userAgent: 'rockpool',
+    clock,
+  });
   const client = modules.createClient({ transport, clock, log: silentLogger, rng });
   try {
     return await work(client);

@@ -12,7 +12,11 @@ export interface WriteOptions {
 }
 
 /** Writes beside the file and renames, so that a reader sees the old text or the new, never half of one. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array, { mode = 0o600, durable = false }: WriteOptions = {}): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  { mode = 0o600, durable = false }: WriteOptions = {},
+): Promise<void> {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -44,6 +48,7 @@ export async function readIfExists(path: string): Promise<string | undefined> {
 export function diskFailure(error: unknown, what: string): unknown {
   const code = errorCode(error);
   if (code === 'ENOSPC' || code === 'EDQUOT') return failure('DISK_FULL', `${what}: the disk is full`, { cause: error });
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return failure('HOST_PERMISSION', `${what}: not permitted`, { cause: error });
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return failure('HOST_PERMISSION', `${what}: not permitted`, { cause: error });
   return error;
 }

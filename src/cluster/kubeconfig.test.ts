@@ -125,7 +125,11 @@ const broken = [
   { name: 'text that is no YAML', text: 'clusters: [unclosed', code: 'KUBECONFIG_BROKEN' },
   { name: 'a list instead of a kubeconfig', text: '- a\n- b\n', code: 'KUBECONFIG_BROKEN' },
   { name: 'clusters that are no list', text: 'clusters: {a: b}\n', code: 'KUBECONFIG_BROKEN' },
-  { name: 'an entry of our name that is not ours', text: 'clusters:\n- name: rockpool\n  cluster: {server: https://other}\n', code: 'PROFILE_CONFLICT' },
+  {
+    name: 'an entry of our name that is not ours',
+    text: 'clusters:\n- name: rockpool\n  cluster: {server: https://other}\n',
+    code: 'PROFILE_CONFLICT',
+  },
 ];
 
 for (const { name, text, code } of broken) {

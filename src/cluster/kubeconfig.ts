@@ -4,8 +4,8 @@
  */
 import { access, realpath, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { Document, isMap, isSeq, parseDocument } from 'yaml';
-import type { YAMLMap, YAMLSeq } from 'yaml';
+import { isMap, isSeq, parseDocument } from 'yaml';
+import type { Document, YAMLMap, YAMLSeq } from 'yaml';
 import type { Clock } from '../lib/clock.ts';
 import { errorCode, errorMessage } from '../lib/errors.ts';
 import { readIfExists, writeFileAtomic } from './files.ts';
@@ -100,12 +100,16 @@ async function defaultFile(files: readonly string[]): Promise<string> {
 async function loadFile(path: string): Promise<{ path: string; document: Document; text: string }> {
   const text = (await readIfExists(path)) ?? '';
   const document: Document = parseDocument(text, { keepSourceTokens: false });
-  if (document.errors.length > 0) throw failure('KUBECONFIG_BROKEN', `${path} is not YAML: ${document.errors[0]!.message.split('\n')[0]!.replace(/:$/, '')}`, { cause: document.errors[0] });
+  if (document.errors.length > 0)
+    throw failure('KUBECONFIG_BROKEN', `${path} is not YAML: ${document.errors[0]!.message.split('\n')[0]!.replace(/:$/, '')}`, {
+      cause: document.errors[0],
+    });
   if (document.contents === null) document.contents = document.createNode({ apiVersion: 'v1', kind: 'Config', preferences: {} }) as YAMLMap;
   if (!isMap(document.contents)) throw failure('KUBECONFIG_BROKEN', `${path} does not hold a kubeconfig`);
   for (const { list } of SECTIONS) {
     const section = document.get(list);
-    if (section !== undefined && section !== null && !isSeq(section)) throw failure('KUBECONFIG_BROKEN', `${path}: field "${list}" must be a list`);
+    if (section !== undefined && section !== null && !isSeq(section))
+      throw failure('KUBECONFIG_BROKEN', `${path}: field "${list}" must be a list`);
   }
   return { path, document, text };
 }
@@ -158,7 +162,8 @@ function setEntries(document: Document, entry: KubeconfigEntry, path: string): v
 function removeEntries(document: Document, name: string): void {
   for (const { list } of SECTIONS) {
     const section = document.get(list);
-    if (isSeq(section) && isOurs(document, list, name)) section.items = section.items.filter((element) => !(isMap(element) && element.get('name') === name));
+    if (isSeq(section) && isOurs(document, list, name))
+      section.items = section.items.filter((element) => !(isMap(element) && element.get('name') === name));
   }
   if (document.get('current-context') === name) setCurrentContext(document, '');
 }

@@ -14,13 +14,19 @@ const path = join(dir, 'lock');
 
 test('one at a time; the second is told who holds it', async () => {
   await withLock(path, { clock, purpose: 'start' }, async () => {
-    await assert.rejects(withLock(path, { clock, purpose: 'stop' }, async () => 'in'), { code: 'PROFILE_LOCKED', message: `\`rockpool start\` is at work here (process ${process.pid})` });
+    await assert.rejects(
+      withLock(path, { clock, purpose: 'stop' }, async () => 'in'),
+      { code: 'PROFILE_LOCKED', message: `\`rockpool start\` is at work here (process ${process.pid})` },
+    );
   });
   assert.equal(await withLock(path, { clock, purpose: 'stop' }, async () => 'in'), 'in');
 });
 
 test('it is given back when the work fails, and nothing is left', async () => {
-  await assert.rejects(withLock(path, { clock, purpose: 'start' }, () => Promise.reject(new Error('work'))), { message: 'work' });
+  await assert.rejects(
+    withLock(path, { clock, purpose: 'start' }, () => Promise.reject(new Error('work'))),
+    { message: 'work' },
+  );
   assert.deepEqual(await readdir(dir), []);
 });
 
@@ -35,7 +41,7 @@ for (const { name, holder } of stale) {
   });
 }
 
-test('another program\'s lock is waited for, then taken over', async () => {
+test("another program's lock is waited for, then taken over", async () => {
   await writeFile(path, '');
   assert.equal(await withLock(path, { clock, purpose: 'kubeconfig', waitMs: 60 }, async () => 'in'), 'in');
 });

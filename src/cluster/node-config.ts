@@ -22,7 +22,12 @@ export function nodeConfig(driver: Driver, profile: Profile, { traceStartup }: {
     dataDir: layout.dataDir,
     runDir: layout.runDir,
     pki: pkiPaths(layout.pkiDir),
-    apiserver: { bindAddress: layout.bindAddress, port: layout.port, advertiseAddress: layout.advertiseAddress, externalUrl: serverUrl(profile) },
+    apiserver: {
+      bindAddress: layout.bindAddress,
+      port: layout.port,
+      advertiseAddress: layout.advertiseAddress,
+      externalUrl: serverUrl(profile),
+    },
     podCidr: profile.podCidr,
     serviceCidr: profile.serviceCidr,
     // kubeadm's rule: the tenth address of the range.

@@ -12,8 +12,13 @@ export async function requireFree(address: string, port: number): Promise<void> 
   try {
     await listenOnce(address, port);
   } catch (error) {
-    if (errorCode(error) === 'EADDRINUSE') throw failure('PORT_IN_USE', `port ${port} at ${address} is in use by another program`, { cause: error });
-    if (errorCode(error) === 'EACCES') throw failure('HOST_PERMISSION', `port ${port} may not be used by this user`, { cause: error, advice: ['Choose a port above 1023 with `--api-port`.'] });
+    if (errorCode(error) === 'EADDRINUSE')
+      throw failure('PORT_IN_USE', `port ${port} at ${address} is in use by another program`, { cause: error });
+    if (errorCode(error) === 'EACCES')
+      throw failure('HOST_PERMISSION', `port ${port} may not be used by this user`, {
+        cause: error,
+        advice: ['Choose a port above 1023 with `--api-port`.'],
+      });
     if (errorCode(error) === 'EADDRNOTAVAIL') throw failure('USAGE', `this machine has no address ${address}`, { cause: error });
     throw error;
   }

@@ -46,11 +46,27 @@ const corrupt: { name: string; text: string; says: RegExp }[] = [
   { name: 'empty file', text: '', says: /is not JSON/ },
   { name: 'cut in the middle', text: JSON.stringify(profile).slice(0, 40), says: /is not JSON/ },
   { name: 'not an object', text: '[1]', says: /does not hold an object/ },
-  { name: 'port of a wrong type', text: JSON.stringify({ ...profile, apiPort: '41000' }), says: /field "apiPort" must be a port number, found "41000"/ },
+  {
+    name: 'port of a wrong type',
+    text: JSON.stringify({ ...profile, apiPort: '41000' }),
+    says: /field "apiPort" must be a port number, found "41000"/,
+  },
   { name: 'port out of range', text: JSON.stringify({ ...profile, apiPort: 70_000 }), says: /field "apiPort"/ },
-  { name: 'unknown driver', text: JSON.stringify({ ...profile, driver: 'vm' }), says: /field "driver" must be one of docker, sim, found "vm"/ },
-  { name: 'missing field', text: JSON.stringify({ ...profile, serviceCidr: undefined }), says: /field "serviceCidr" must be an IPv4 range .* found nothing/ },
-  { name: 'another profile\'s file', text: JSON.stringify({ ...profile, name: 'other' }), says: /field "name" must be "lesson", found "other"/ },
+  {
+    name: 'unknown driver',
+    text: JSON.stringify({ ...profile, driver: 'vm' }),
+    says: /field "driver" must be one of docker, sim, found "vm"/,
+  },
+  {
+    name: 'missing field',
+    text: JSON.stringify({ ...profile, serviceCidr: undefined }),
+    says: /field "serviceCidr" must be an IPv4 range .* found nothing/,
+  },
+  {
+    name: "another profile's file",
+    text: JSON.stringify({ ...profile, name: 'other' }),
+    says: /field "name" must be "lesson", found "other"/,
+  },
   { name: 'addons that are no list', text: JSON.stringify({ ...profile, addons: 'dns' }), says: /field "addons" must be a list of texts/ },
   { name: 'a later schema', text: JSON.stringify({ ...profile, schema: 2 }), says: /field "schema" must be one of 1, found 2/ },
 ];
@@ -76,7 +92,20 @@ test('optional fields may be absent', () => {
   assert.deepEqual(parseProfile(JSON.stringify(least), 'x', 'lesson'), least);
 });
 
-for (const [name, good] of [['rockpool', true], ['ab', true], ['a', false], ['team-1', true], ['-a', false], ['a-', false], ['A', false], ['a/b', false], ['..', false], ['a'.repeat(40), true], ['a'.repeat(41), false], ['', false]] as const) {
+for (const [name, good] of [
+  ['rockpool', true],
+  ['ab', true],
+  ['a', false],
+  ['team-1', true],
+  ['-a', false],
+  ['a-', false],
+  ['A', false],
+  ['a/b', false],
+  ['..', false],
+  ['a'.repeat(40), true],
+  ['a'.repeat(41), false],
+  ['', false],
+] as const) {
   test(`profile name ${JSON.stringify(name)} is ${good ? 'good' : 'refused'}`, () => {
     if (good) checkProfileName(name);
     else assert.throws(() => checkProfileName(name), { code: 'PROFILE_NAME' });

@@ -71,7 +71,10 @@ export async function removeProfile(home: string, name: string): Promise<void> {
 export async function listProfileNames(home: string): Promise<string[]> {
   try {
     const entries = await readdir(profilesDir(home), { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name).toSorted();
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+      .toSorted();
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
@@ -81,13 +84,22 @@ export async function listProfileNames(home: string): Promise<string[]> {
 type Check = (value: unknown) => string | undefined;
 
 const string: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'must be a text');
-const port: Check = (value) => (Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536 ? undefined : 'must be a port number');
+const port: Check = (value) =>
+  Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536 ? undefined : 'must be a port number';
 const count: Check = (value) => (Number.isInteger(value) && (value as number) >= 0 ? undefined : 'must be a whole number');
 const positive: Check = (value) => (typeof value === 'number' && value > 0 ? undefined : 'must be a number above 0');
-const strings: Check = (value) => (Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of texts');
-const cidr: Check = (value) => (typeof value === 'string' && /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(value) ? undefined : 'must be an IPv4 range such as 10.96.0.0/12');
-const oneOf = (...values: unknown[]): Check => (value) => (values.includes(value) ? undefined : `must be one of ${values.join(', ')}`);
-const optional = (check: Check): Check => (value) => (value === undefined ? undefined : check(value));
+const strings: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'must be a list of texts';
+const cidr: Check = (value) =>
+  typeof value === 'string' && /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(value) ? undefined : 'must be an IPv4 range such as 10.96.0.0/12';
+const oneOf =
+  (...values: unknown[]): Check =>
+  (value) =>
+    values.includes(value) ? undefined : `must be one of ${values.join(', ')}`;
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined ? undefined : check(value);
 
 const FIELDS: Record<keyof Profile, Check> = {
   schema: oneOf(1),
@@ -118,12 +130,15 @@ export function parseProfile(text: string, path: string, name: string): Profile 
   } catch (error) {
     throw failure('PROFILE_CORRUPT', `${path} is not JSON`, { cause: error });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw failure('PROFILE_CORRUPT', `${path} does not hold an object`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw failure('PROFILE_CORRUPT', `${path} does not hold an object`);
   const fields = value as Record<string, unknown>;
   for (const [field, check] of Object.entries(FIELDS)) {
     const problem = check(fields[field]);
-    if (problem) throw failure('PROFILE_CORRUPT', `${path}: field "${field}" ${problem}, found ${JSON.stringify(fields[field]) ?? 'nothing'}`);
+    if (problem)
+      throw failure('PROFILE_CORRUPT', `${path}: field "${field}" ${problem}, found ${JSON.stringify(fields[field]) ?? 'nothing'}`);
   }
-  if (fields['name'] !== name) throw failure('PROFILE_CORRUPT', `${path}: field "name" must be "${name}", found ${JSON.stringify(fields['name'])}`);
+  if (fields['name'] !== name)
+    throw failure('PROFILE_CORRUPT', `${path}: field "name" must be "${name}", found ${JSON.stringify(fields['name'])}`);
   return value as Profile;
 }

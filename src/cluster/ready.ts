@@ -17,7 +17,12 @@ export async function untilReady(client: Client, { nodeName, ...options }: Ready
   const accounts = client.informer(SERVICE_ACCOUNTS, { namespace: 'default', fieldSelector: 'metadata.name=default' });
   try {
     await Promise.all([
-      waitFor(nodes, () => nodes.list().find(({ status }) => status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')), { ...options, what: `node ${nodeName} to be Ready` }),
+      waitFor(
+        nodes,
+        () =>
+          nodes.list().find(({ status }) => status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True')),
+        { ...options, what: `node ${nodeName} to be Ready` },
+      ),
       waitFor(accounts, () => accounts.list()[0], { ...options, what: 'the service account default/default' }),
     ]);
   } catch (error) {

@@ -19,15 +19,27 @@ export interface UrlOptions {
 }
 
 /** The URLs of a Service from this machine, one a NodePort. Throws SERVICE_NOT_FOUND, SERVICE_NO_PORT. */
-export async function serviceUrls(client: Client, { namespace, name }: { namespace: string; name: string }, options: UrlOptions): Promise<ServiceUrl[]> {
+export async function serviceUrls(
+  client: Client,
+  { namespace, name }: { namespace: string; name: string },
+  options: UrlOptions,
+): Promise<ServiceUrl[]> {
   const service = await getService(client, namespace, name);
   const urls = urlsOf(service, options);
-  if (urls.length === 0) throw failure('SERVICE_NO_PORT', `service ${namespace}/${name} is of type ${service.spec?.type ?? 'ClusterIP'} and has no port on the node`);
+  if (urls.length === 0)
+    throw failure(
+      'SERVICE_NO_PORT',
+      `service ${namespace}/${name} is of type ${service.spec?.type ?? 'ClusterIP'} and has no port on the node`,
+    );
   return urls;
 }
 
 /** All Services; those without a NodePort have no URL. */
-export async function listServices(client: Client, namespace: string | undefined, options: UrlOptions): Promise<{ namespace: string; name: string; ports: string[]; urls: string[] }[]> {
+export async function listServices(
+  client: Client,
+  namespace: string | undefined,
+  options: UrlOptions,
+): Promise<{ namespace: string; name: string; ports: string[]; urls: string[] }[]> {
   const { items } = await client.resource(SERVICES, namespace).list();
   return items.map((service) => ({
     namespace: service.metadata.namespace!,

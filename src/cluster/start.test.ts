@@ -7,7 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { systemRng } from '../lib/random.ts';
 import type { ClusterContext } from './context.ts';
 import { profilePaths } from './paths.ts';
-import { readProfile } from './profile.ts';
+import { listProfileNames } from './profile.ts';
 import { isReason } from './reasons.ts';
 import { startCluster } from './start.ts';
 import type { StartRequest } from './start.ts';
@@ -68,11 +68,20 @@ beforeEach(() => {
 });
 after(async () => {
   // A test that failed half-way must not leave a node behind.
-  for (const left of contexts) await deleteAll(left, { purge: false }).catch((error: unknown) => assert.ok(isReason(error, 'PROFILE_CORRUPT')));
+  for (const left of contexts)
+    await deleteAll(left, { purge: false }).catch((error: unknown) => assert.ok(isReason(error, 'PROFILE_CORRUPT')));
   await rm(root, { recursive: true });
 });
 
-const request = (change: Partial<StartRequest> = {}): StartRequest => ({ name: 'lesson', driver: 'sim', waitTimeoutMs: 10_000, keepContext: false, traceStartup: false, dryRun: false, ...change });
+const request = (change: Partial<StartRequest> = {}): StartRequest => ({
+  name: 'lesson',
+  driver: 'sim',
+  waitTimeoutMs: 10_000,
+  keepContext: false,
+  traceStartup: false,
+  dryRun: false,
+  ...change,
+});
 const kubeconfig = (): Promise<string> => readFile(join(context.userHome, '.kube', 'config'), 'utf8');
 
 test('start, status, stop, start again, delete: what is kept and what is gone', async () => {
@@ -90,7 +99,11 @@ test('start, status, stop, start again, delete: what is kept and what is gone', 
   const certificate = await readFile(join(profilePaths(context.home, 'lesson').pki, 'apiserver.crt'), 'utf8');
   const second = await startCluster(request({ driver: undefined }), context);
   assert.equal(second.server, first.server, 'the same port');
-  assert.equal(await readFile(join(profilePaths(context.home, 'lesson').pki, 'apiserver.crt'), 'utf8'), certificate, 'the same certificates');
+  assert.equal(
+    await readFile(join(profilePaths(context.home, 'lesson').pki, 'apiserver.crt'), 'utf8'),
+    certificate,
+    'the same certificates',
+  );
 
   assert.equal(await deleteCluster('lesson', context, { purge: false }), true);
   assert.equal(await deleteCluster('lesson', context, { purge: false }), false);
@@ -112,7 +125,10 @@ test('a first start that fails leaves nothing but its log', async () => {
   await assert.rejects(startCluster(request(), context), { code: 'NODE_START' });
   assert.deepEqual(await readdir(join(context.home, 'profiles')), []);
   assert.equal(await readFile(join(context.home, 'logs', 'lesson.log'), 'utf8'), 'as told\n');
-  assert.ok(told.some((line) => line.includes(join('logs', 'lesson.log'))), 'and says where it is');
+  assert.ok(
+    told.some((line) => line.includes(join('logs', 'lesson.log'))),
+    'and says where it is',
+  );
   await assert.rejects(kubeconfig(), { code: 'ENOENT' });
 });
 
@@ -121,7 +137,10 @@ test('a later start that fails leaves a stopped cluster that can be started', as
   await startCluster(request(), context);
   await stopCluster('lesson', context);
   await writeFile(join(data, 'unready'), '');
-  await assert.rejects(startCluster(request({ waitTimeoutMs: 1_500 }), context), { code: 'APISERVER_TIMEOUT', message: /node lesson to be Ready/ });
+  await assert.rejects(startCluster(request({ waitTimeoutMs: 1_500 }), context), {
+    code: 'APISERVER_TIMEOUT',
+    message: /node lesson to be Ready/,
+  });
   assert.equal((await clusterStatus('lesson', context)).host, 'Stopped');
   await rm(join(data, 'unready'));
   await startCluster(request(), context);
@@ -148,7 +167,7 @@ const refused: { name: string; change: Partial<StartRequest>; code: string }[] =
 for (const { name, change, code } of refused) {
   test(`refused before anything is made: ${name}`, async () => {
     await assert.rejects(startCluster(request(change), context), { code });
-    assert.equal(await readProfile(context.home, 'lesson'), undefined);
+    assert.deepEqual(await listProfileNames(context.home), []);
     await assert.rejects(kubeconfig(), { code: 'ENOENT' });
   });
 }
@@ -158,7 +177,7 @@ test('a broken kubeconfig stops a start before anything is made', async () => {
   await writeFile(join(context.userHome, '.kube', 'config'), 'clusters: [');
   await assert.rejects(startCluster(request(), context), { code: 'KUBECONFIG_BROKEN' });
   assert.equal(await kubeconfig(), 'clusters: [');
-  assert.equal(await readProfile(context.home, 'lesson'), undefined);
+  assert.deepEqual(await listProfileNames(context.home), []);
 });
 
 test('a dry run tells and does nothing', async () => {
@@ -180,9 +199,17 @@ test('addons of a stopped cluster take effect at its next start', async () => {
   await startCluster(request(), context);
   await stopCluster('lesson', context);
   const { addons } = profilePaths(context.home, 'lesson');
-  assert.deepEqual(await changeAddons('lesson', { names: ['extra'], enable: true, timeoutMs: 1000 }, context), ['The cluster is stopped; this takes effect when it starts.']);
+  assert.deepEqual(await changeAddons('lesson', { names: ['extra'], enable: true, timeoutMs: 1000 }, context), [
+    'The cluster is stopped; this takes effect when it starts.',
+  ]);
   await changeAddons('lesson', { names: ['dns'], enable: false, timeoutMs: 1000 }, context);
-  assert.deepEqual((await listAddons('lesson', context)).map(({ name, enabled }) => [name, enabled]), [['dns', false], ['extra', true]]);
+  assert.deepEqual(
+    (await listAddons('lesson', context)).map(({ name, enabled }) => [name, enabled]),
+    [
+      ['dns', false],
+      ['extra', true],
+    ],
+  );
   await startCluster(request(), context);
   assert.deepEqual(await readdir(addons), ['extra']);
   await deleteCluster('lesson', context, { purge: false });

@@ -11,7 +11,7 @@ import type { KubeconfigEntry } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { CLUSTER_DOMAIN, nodeConfig, serverUrl } from './node-config.ts';
 import { profilePaths } from './paths.ts';
-import type { Pki } from './pki/pki.ts';
+import type { Pki, ensurePki } from './pki/pki.ts';
 import { freePort } from './ports.ts';
 import type { Profile, StorageKind } from './profile.ts';
 import { checkProfileName, readProfile, removeProfile, writeProfile } from './profile.ts';
@@ -76,6 +76,7 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   const began = clock.monotonic();
   const timeline = new Timeline(clock);
   const existing = await readProfile(home, request.name);
+  if (!existing) undo.add(() => removeProfile(home, request.name));
   // Modules that are needed while the node boots are read while the engine is asked.
   const later = Promise.all([import('./kubeconfig.ts'), import('./pki/pki.ts'), import('./ready.ts'), import('./api.ts')]);
   later.catch((): void => {});
@@ -83,24 +84,24 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   // 1. A driver first: what else can be asked for depends on it.
   const { driver, reason } = await timeline.during('driver', chooseDriver(request.driver, existing, context));
   progress.step('driver', `Using the ${driver.name} driver (${reason})`);
-  if (driver.name === 'sim') progress.info('Pods are simulated: objects, events, addresses, logs and services are real, containers are modelled.');
+  if (driver.name === 'sim')
+    progress.info('Pods are simulated: objects, events, addresses, logs and services are real, containers are modelled.');
 
   // 2. Whatever could make the end impossible is found out before anything is made.
   const addons = await loadAddons(context.packageRoot);
   const asked = await profileFor(request, existing, { driver, addons, now: clock.now() });
-  const [kubeconfig, { ensurePki }, { untilReady }, { loadClient, withApi }] = await later;
+  const [kubeconfig, pkiModule, { untilReady }, { loadClient, withApi }] = await later;
   await kubeconfig.checkKubeconfig(request.name, context);
 
   // 3. The image, addresses: slow once, then a few questions to the engine.
   progress.step('image', driver.name === 'docker' ? 'Looking for the node image' : 'Preparing the node');
   const profile: Profile = await timeline.during('plan', driver.plan(asked, signal));
-  if (!existing) undo.add(() => removeProfile(home, profile.name));
   await writeProfile(home, profile);
 
   // 4. Certificates while the engine makes network, volume and container.
   progress.step('create', existing ? `Making ready node "${profile.name}"` : `Making node "${profile.name}"`);
   const [pki, undoPrepare] = await Promise.all([
-    timeline.during('certificates', ensureProfilePki(ensurePki, profile, context)),
+    timeline.during('certificates', ensureProfilePki(pkiModule.ensurePki, profile, context)),
     timeline.during('container', driver.prepare(profile, signal)),
   ]);
   undo.add(undoPrepare);
@@ -120,17 +121,32 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   if (!existing) undo.add(() => kubeconfig.removeFromKubeconfig(profile.name, context));
   const [file] = await Promise.all([
     timeline.during('kubeconfig', kubeconfig.mergeKubeconfig(kubeconfigEntry(profile, pki, request), context)),
-    timeline.during('ready', withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal }))).catch((error: unknown) => keepLog(error, { driver, profile, context })),
+    timeline
+      .during(
+        'ready',
+        withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs: remaining, signal })),
+      )
+      .catch((error: unknown) => keepLog(error, { driver, profile, context })),
   ]);
   const finished: Profile = { ...profile, state: 'created' };
   await writeProfile(home, finished);
   undo.clear();
   progress.step('done', `Kubernetes ${KUBERNETES_VERSION} is ready in ${((clock.monotonic() - began) / 1000).toFixed(1)} s`);
-  return { profile: finished, server: serverUrl(profile), kubeconfig: file, wasRunning: report === undefined, timeline, elapsedMs: clock.monotonic() - began };
+  return {
+    profile: finished,
+    server: serverUrl(profile),
+    kubeconfig: file,
+    wasRunning: report === undefined,
+    timeline,
+    elapsedMs: clock.monotonic() - began,
+  };
 }
 
 /** A failed start is taken back, the node's log with it; so that somebody can learn from it, it is kept first. */
-async function keepLog(error: unknown, { driver, profile, context }: { driver: Driver; profile: Profile; context: ClusterContext }): Promise<never> {
+async function keepLog(
+  error: unknown,
+  { driver, profile, context }: { driver: Driver; profile: Profile; context: ClusterContext },
+): Promise<never> {
   const isNodes = (['NODE_START', 'NODE_TIMEOUT', 'APISERVER_TIMEOUT'] as const).some((code) => isReason(error, code));
   if (context.signal.aborted || !isNodes) throw error;
   const lines: string[] = [];
@@ -146,7 +162,11 @@ async function keepLog(error: unknown, { driver, profile, context }: { driver: D
 }
 
 function kubeconfigEntry(profile: Profile, { files }: Pki, { keepContext }: StartRequest): KubeconfigEntry {
-  const [caCert, clientCert, clientKey] = ['ca.crt', 'components/admin.crt', 'components/admin.key'].map((name) => files.get(name)!) as [string, string, string];
+  const [caCert, clientCert, clientKey] = ['ca.crt', 'components/admin.crt', 'components/admin.key'].map((name) => files.get(name)!) as [
+    string,
+    string,
+    string,
+  ];
   return { name: profile.name, server: serverUrl(profile), caCert, clientCert, clientKey, keepContext };
 }
 
@@ -170,7 +190,8 @@ async function profileFor(request: StartRequest, existing: Profile | undefined, 
   requireAddons(addons, request.addons ?? []);
   const listenAddress = request.listenAddress ?? existing?.listenAddress ?? '127.0.0.1';
   const apiPort = await chooseApiPort(request.apiPort, existing, listenAddress);
-  const usual = existing?.addons.filter((name) => addons.has(name)) ?? [...addons.values()].filter((addon) => addon.default).map(({ name }) => name);
+  const usual =
+    existing?.addons.filter((name) => addons.has(name)) ?? [...addons.values()].filter((addon) => addon.default).map(({ name }) => name);
   if (existing && request.storage && request.storage !== existing.storage) {
     throw failure('PROFILE_CONFLICT', `profile "${existing.name}" keeps its state in ${existing.storage}, and that cannot change`);
   }
@@ -208,10 +229,18 @@ async function chooseApiPort(asked: number | undefined, existing: Profile | unde
   return freePort(address === '0.0.0.0' ? '127.0.0.1' : address);
 }
 
-function ensureProfilePki(ensurePki: typeof import('./pki/pki.ts').ensurePki, profile: Profile, { home, clock }: ClusterContext): Promise<Pki> {
-  const addresses = [profile.nodeIp, profile.listenAddress === '0.0.0.0' ? undefined : profile.listenAddress].filter((address) => address !== undefined);
-  const subjects = { nodeName: profile.name, nodeAddresses: addresses, extraNames: ['host.docker.internal'], serviceCidr: profile.serviceCidr, clusterDomain: CLUSTER_DOMAIN };
-  return ensurePki(profilePaths(home, profile.name).pki, subjects, clock);
+function ensureProfilePki(make: typeof ensurePki, profile: Profile, { home, clock }: ClusterContext): Promise<Pki> {
+  const addresses = [profile.nodeIp, profile.listenAddress === '0.0.0.0' ? undefined : profile.listenAddress].filter(
+    (address) => address !== undefined,
+  );
+  const subjects = {
+    nodeName: profile.name,
+    nodeAddresses: addresses,
+    extraNames: ['host.docker.internal'],
+    serviceCidr: profile.serviceCidr,
+    clusterDomain: CLUSTER_DOMAIN,
+  };
+  return make(profilePaths(home, profile.name).pki, subjects, clock);
 }
 
 /** What to take back, last first, when a start does not end well. Every step is tried; a failure in one is told as a warning. */

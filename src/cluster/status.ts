@@ -25,7 +25,13 @@ export async function clusterStatus(name: string, context: ClusterContext): Prom
   const driver = await openDriver(profile.driver, context);
   const server = serverUrl(profile);
   const [host, configured] = await Promise.all([driver.state(profile), isConfigured(name, server, context)]);
-  const base = { name, driver: profile.driver, host, kubeconfig: configured ? ('Configured' as const) : ('Misconfigured' as const), server };
+  const base = {
+    name,
+    driver: profile.driver,
+    host,
+    kubeconfig: configured ? ('Configured' as const) : ('Misconfigured' as const),
+    server,
+  };
   if (host !== 'Running') return { ...base, kubelet: 'Stopped', apiserver: 'Stopped' };
   const { withApi } = await import('./api.ts');
   const { NODES } = await import('../client/resources.ts');

@@ -21,7 +21,11 @@ export interface AddonChange {
 /** All addons, and which of them the profile has; without a profile, which a new one would have. */
 export async function listAddons(name: string, context: ClusterContext): Promise<AddonSummary[]> {
   const [addons, profile] = await Promise.all([loadAddons(context.packageRoot), readProfile(context.home, name)]);
-  return [...addons.values()].map((addon) => ({ name: addon.name, description: addon.description, enabled: profile ? profile.addons.includes(addon.name) : addon.default }));
+  return [...addons.values()].map((addon) => ({
+    name: addon.name,
+    description: addon.description,
+    enabled: profile ? profile.addons.includes(addon.name) : addon.default,
+  }));
 }
 
 /** Switches addons on or off; a running cluster is waited for, a stopped one follows at its next start. Resolves with what to do next. */
@@ -39,7 +43,9 @@ export async function changeAddons(name: string, { names, enable, timeoutMs }: A
     await driver.writeAddons(profile, addonFiles(addons, changed.addons));
     const options = { clock: context.clock, timeoutMs, signal: context.signal };
     await withApi(profile, context, async (client) => {
-      await Promise.all(names.map((addon) => (enable ? untilAddonReady(client, addons.get(addon)!, options) : untilAddonGone(client, addon, options))));
+      await Promise.all(
+        names.map((addon) => (enable ? untilAddonReady(client, addons.get(addon)!, options) : untilAddonGone(client, addon, options))),
+      );
     });
     return enable ? names.flatMap((addon) => addons.get(addon)!.notes) : [];
   });

@@ -23,6 +23,8 @@ export class Timeline {
   }
 
   lines(): string[] {
-    return this.entries.toSorted((a, b) => a.to - b.to).map(({ name, from, to }) => `${from.toFixed(0).padStart(7)} → ${to.toFixed(0).padStart(6)} ms  ${name}`);
+    return this.entries
+      .toSorted((a, b) => a.to - b.to)
+      .map(({ name, from, to }) => `${from.toFixed(0).padStart(7)} → ${to.toFixed(0).padStart(6)} ms  ${name}`);
   }
 }

@@ -12,6 +12,7 @@ import { systemRng } from '../lib/random.ts';
 import { ConfigError, readNodeConfig } from './config.ts';
 import { containerdSocket } from './containerd.ts';
 import { startNode } from './run.ts';
+import { SEPARATE, runSeparately } from './separate.ts';
 import { startupTrace } from './trace.ts';
 
 const STOP_DEADLINE_MS = 15_000;
@@ -39,7 +40,7 @@ async function runNode(configPath: string): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopping.abort(new Error(`received ${signal}`)), stopped.resolve()));
   process.on('unhandledRejection', (error) => log.error('an error that nobody handled', { error: errorMessage(error), stack: error instanceof Error ? error.stack : '' }));
 
-  const node = await startNode(config, { clock, rng: systemRng(), log, trace }, stopping.signal);
+  const node = await startNode(config, configPath, { clock, rng: systemRng(), log, trace }, stopping.signal);
   trace.mark('ready');
   if (config.traceStartup) writeFileSync(join(config.runDir, 'startup.json'), JSON.stringify(trace.phases, null, 2));
   report({ ready: true, phases: { ...trace.phases }, apiserverPort: node.apiserverPort });
@@ -58,11 +59,23 @@ async function importImages(configPath: string): Promise<void> {
   process.stdout.write(names.map((name) => `${name}\n`).join(''));
 }
 
-const [first, second] = process.argv.slice(2);
+async function runComponent(name: string, configPath: string): Promise<void> {
+  const known = SEPARATE.find((each) => each === name);
+  if (!known) throw new ConfigError(`component: must be one of ${SEPARATE.join(', ')}`);
+  const config = readNodeConfig(configPath);
+  const clock = systemClock();
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(new Error(`received ${signal}`)));
+  const log = createLogger({ level: config.logLevel ?? 'info' });
+  await runSeparately(known, config, { clock, rng: systemRng(), log, trace: startupTrace(() => clock.monotonic()) }, stopping.signal);
+}
+
+const [first, second, third] = process.argv.slice(2);
 const isImport = first === 'image' && second === 'import';
 try {
-  if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import -');
+  if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import - | node.mjs component NAME CONFIG');
   if (isImport) await importImages(process.env['ROCKPOOL_NODE_CONFIG'] ?? CONFIG_IN_NODE);
+  else if (first === 'component') await runComponent(second ?? '', third ?? '');
   else await runNode(first);
   process.exit(0);
 } catch (error) {

@@ -1,28 +1,29 @@
 /**
- * The node: everything that runs inside it, wired. The order of `startNode` is the order of need; what does not need each other starts
- * side by side. One process by default, each part with a client of its own identity over the loopback transport.
+ * The node: everything that runs inside it, wired. The order of `start` is the order of need; what does not need each other starts side by
+ * side. One process by default, each part with a client of its own identity over the loopback transport.
  */
-import { isIP } from 'node:net';
-import { join } from 'node:path';
 import type { UserInfo } from '../api/transport.ts';
-import { createApiServer } from '../apiserver/server.ts';
-import type { Client } from '../client/client.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../apiserver/server.ts';
 import { createClient } from '../client/new-client.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { NODES } from '../client/resources.ts';
 import { createControllers } from '../controllers/registry.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
 import type { Rng } from '../lib/random.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
+import type { Storage } from '../storage/storage.ts';
+import { addonManager } from './addons.ts';
+import { componentFactories } from './component-factories.ts';
+import { componentSwitch } from './components.ts';
 import { readPem } from './config.ts';
 import { IDENTITIES, nodeIdentity, serviceAccountIdentity } from './identities.ts';
-import type { ContainerRuntime } from '../kubelet/runtime/runtime.ts';
-import { nodePodCidr } from './runtime.ts';
+import { type BootedRuntime, bootRuntime, nodeKubelet } from './kubelet.ts';
+import { Parts } from './parts.ts';
+import { SEPARATE, separateProcess } from './separate.ts';
 import { openStore } from './store.ts';
 import type { StartupTrace } from './trace.ts';
 
@@ -35,26 +36,40 @@ export interface NodeTools {
 
 export interface RunningNode {
   apiserverPort: number;
-  /** Stops every part in the reverse order of its start; each gets its chance whatever the others do. */
   stop(): Promise<void>;
 }
 
-/** Starts the node. Rejects when a part cannot start; what had started is stopped by then. */
-export async function startNode(config: NodeConfig, tools: NodeTools, signal: AbortSignal): Promise<RunningNode> {
+/** A client of this identity and what else a component needs; every call makes a client of its own. */
+export type ContextFor = (user: UserInfo, component: string) => ComponentContext;
+
+interface Node {
+  config: NodeConfig;
+  configPath: string;
+  tools: NodeTools;
+  parts: Parts;
+  signal: AbortSignal;
+}
+
+const CONTROL_PLANE_LABELS = { 'node-role.kubernetes.io/control-plane': '' };
+
+/** Starts the node that the file at `configPath` describes. Rejects when a part cannot start; what had started is stopped by then. */
+export async function startNode(config: NodeConfig, configPath: string, tools: NodeTools, signal: AbortSignal): Promise<RunningNode> {
   const parts = new Parts(tools.log);
   try {
-    return await start(config, tools, parts, signal);
+    return await start({ config, configPath, tools, parts, signal });
   } catch (error) {
     await parts.stop();
     throw error;
   }
 }
 
-async function start(config: NodeConfig, tools: NodeTools, parts: Parts, signal: AbortSignal): Promise<RunningNode> {
+async function start(node: Node): Promise<RunningNode> {
+  const { config, tools, parts, signal } = node;
   const { clock, rng, log, trace } = tools;
-  // The runtime needs nothing of the API: it boots while the store and the API server do.
-  const runtimeBoot = bootRuntime(config, tools, parts, signal);
-  runtimeBoot.catch((error: unknown) => log.error('the container runtime did not start', { error: errorMessage(error) }));
+  // The runtime needs nothing of the API: it boots while the store and the API server do. In processes apart it is the kubelet's own.
+  const runtime = config.splitProcesses ? undefined : bootRuntime(config, tools, signal);
+  runtime?.catch((error: unknown) => log.error('the container runtime did not start', { error: errorMessage(error) }));
+
   const store = await trace.during('store', openStore(config, { clock, log, signal }));
   if (store.process) parts.started(store.process);
   parts.onStop('store', () => store.storage.close());
@@ -64,56 +79,66 @@ async function start(config: NodeConfig, tools: NodeTools, parts: Parts, signal:
   const { port } = await server.listen({ host: config.apiserver.bindAddress, port: config.apiserver.port });
   await trace.during('apiserver', server.start(signal));
 
-  const contextFor = (user: UserInfo, component: string): ComponentContext => {
+  const contextFor: ContextFor = (user, component) => {
     const client = parts.client(createClient({ transport: server.loopback(user), clock, log, rng }));
     return { client, clock, rng, log: log.with({ component }), events: createRecorder({ client, clock, log, component }) };
   };
+  await Promise.all([runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor), startAddons(node, contextFor)]);
+  return { apiserverPort: port, stop: () => parts.stop() };
+}
+
+/** Controllers, scheduler and kubelet in this process. */
+async function startAgents({ config, tools: { trace }, parts, signal }: Node, server: ApiServer, booting: Promise<BootedRuntime>, contextFor: ContextFor): Promise<void> {
   const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
     caCert: readPem(config.pki, 'caCert'),
     transportOf: (name) => server.loopback(serviceAccountIdentity('kube-system', name)),
   });
+  const kubelet = async (): Promise<void> => {
+    const booted = await booting;
+    for (const part of booted.parts) parts.started(part);
+    parts.onStop('runtime', () => booted.runtime.close());
+    await trace.during('kubelet', parts.start([nodeKubelet(config, contextFor(nodeIdentity(config.nodeName), 'kubelet'), booted.runtime)], signal));
+    await markControlPlane(config, contextFor);
+  };
   await Promise.all([
     trace.during('controllers', parts.start(controllers, signal)),
     trace.during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal)),
-    runtimeBoot.then(async (runtime) => {
-      const context = contextFor(nodeIdentity(config.nodeName), 'kubelet');
-      await trace.during('kubelet', parts.start([await nodeKubelet(config, context, runtime)], signal));
-      // NodeRestriction keeps kubelets from giving themselves a role; as with kubeadm an administrator does.
-      await contextFor(IDENTITIES.admin, 'node').client.resource(NODES).patch(config.nodeName, 'merge', { metadata: { labels: CONTROL_PLANE_LABELS } });
-    }),
+    kubelet(),
   ]);
-  return { apiserverPort: port, stop: () => parts.stop() };
 }
 
-async function bootRuntime(config: NodeConfig, tools: NodeTools, parts: Parts, signal: AbortSignal): Promise<ContainerRuntime> {
-  const { bootContainerd } = await import('./runtime.ts');
-  const { runtime, process } = await bootContainerd(config, tools, signal);
-  parts.started(process);
-  parts.onStop('runtime', () => runtime.close());
-  return runtime;
+/** The same as processes of their own, over https. */
+async function startApart({ config, configPath, tools, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+  await parts.start(
+    SEPARATE.map((name) => separateProcess(name, configPath, config, tools)),
+    signal,
+  );
+  await markControlPlane(config, contextFor);
 }
 
-async function nodeKubelet(config: NodeConfig, context: ComponentContext, runtime: ContainerRuntime): Promise<Component> {
-  const { createKubelet } = await import('../kubelet/kubelet.ts');
-  const { pki } = config;
-  const { advertiseAddress, bindAddress } = config.apiserver;
-  return createKubelet({
-    ...context,
-    runtime,
-    nodeName: config.nodeName,
-    nodeIp: advertiseAddress,
-    rootDir: join(config.dataDir, 'kubelet'),
-    dns: { ip: config.clusterDnsIp, domain: config.clusterDomain },
-    serving: { cert: readPem(pki, 'kubeletServerCert'), key: readPem(pki, 'kubeletServerKey'), clientCa: readPem(pki, 'caCert'), host: bindAddress, port: KUBELET_PORT },
-    labels: { 'rockpool.dev/runtime': config.runtime },
-    podCidr: nodePodCidr(config.podCidr),
+/** NodeRestriction keeps kubelets from giving themselves a role; as with kubeadm an administrator does. */
+async function markControlPlane({ nodeName }: NodeConfig, contextFor: ContextFor): Promise<void> {
+  await contextFor(IDENTITIES.admin, 'node').client.resource(NODES).patch(nodeName, 'merge', { metadata: { labels: CONTROL_PLANE_LABELS } });
+}
+
+/** Addons' manifests, and the parts of the node that are addons. */
+async function startAddons({ config, tools, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+  const { client, log } = contextFor(IDENTITIES.admin, 'addons');
+  const address = config.apiserver.advertiseAddress;
+  const components = componentSwitch({ factories: componentFactories(config, tools, contextFor), client, address, nodeName: config.nodeName, log });
+  parts.onStop('components', () => components.stop());
+  const manager = addonManager({
+    addonsDir: config.addonsDir,
+    client,
+    clock: tools.clock,
+    log,
+    variables: { CLUSTER_DNS_IP: config.clusterDnsIp, CLUSTER_DOMAIN: config.clusterDomain, NODE_IP: address, NODE_NAME: config.nodeName },
+    onComponents: (names) => components.set(names, signal),
   });
+  await tools.trace.during('addons', parts.start([manager], signal));
 }
 
-const KUBELET_PORT = 10_250;
-const CONTROL_PLANE_LABELS = { 'node-role.kubernetes.io/control-plane': '' };
-
-function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Parameters<typeof createApiServer>[0]['storage']): Parameters<typeof createApiServer>[0] {
+function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Storage): ApiServerOptions {
   const { pki } = config;
   return {
     storage,
@@ -134,58 +159,3 @@ function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, st
     },
   };
 }
-
-/** What has started, in order, so that it can be stopped in reverse. */
-class Parts {
-  readonly #log: Logger;
-  readonly #stops: { name: string; stop: () => Promise<void> }[] = [];
-  #stopping: Promise<void> | undefined;
-
-  constructor(log: Logger) {
-    this.#log = log;
-  }
-
-  started(part: Component): void {
-    this.onStop(part.name, () => part.stop());
-  }
-
-  onStop(name: string, stop: () => Promise<void>): void {
-    this.#stops.unshift({ name, stop });
-  }
-
-  client(client: Client): Client {
-    this.onStop('client', () => client.close());
-    return client;
-  }
-
-  async start(components: readonly Component[], signal: AbortSignal): Promise<void> {
-    await Promise.all(
-      components.map(async (component) => {
-        this.started(component);
-        try {
-          await component.start(signal);
-        } catch (error) {
-          throw new Error(`${component.name} did not start: ${errorMessage(error)}`, { cause: error });
-        }
-      }),
-    );
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stopAll();
-    return this.#stopping;
-  }
-
-  async #stopAll(): Promise<void> {
-    for (const { name, stop } of this.#stops) {
-      try {
-        await stop();
-      } catch (error) {
-        this.#log.error('a part did not stop as it should', { part: name, error: errorMessage(error) });
-      }
-    }
-  }
-}
-
-/** Whether the address is one of this machine's own loopback network. */
-export const isLoopback = (address: string): boolean => isIP(address) === 4 && address.startsWith('127.');

@@ -19,12 +19,18 @@ const frozen = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
   return value;
 };
-const named = (more: Record<string, unknown>, metadata = {}): KubeObject => ({ metadata: { name: 'x', namespace: 'n', ...metadata }, ...more }) as KubeObject;
+const named = (more: Record<string, unknown>, metadata = {}): KubeObject =>
+  ({ metadata: { name: 'x', namespace: 'n', ...metadata }, ...more }) as KubeObject;
 const entriesOf = (object: KubeObject): ManagedFieldsEntry[] => object.metadata.managedFields ?? [];
 const fieldsOf = (object: KubeObject, manager: string): unknown => entriesOf(object).find((entry) => entry.manager === manager)?.fieldsV1;
 
 const web = (replicas: number, image = 'nginx'): Record<string, unknown> => ({
-  spec: { replicas, selector: { matchLabels: { app: 'web' } }, strategy: {}, template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'nginx', image, resources: {} }] } } },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: 'web' } },
+    strategy: {},
+    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'nginx', image, resources: {} }] } },
+  },
 });
 
 describe('tracking updates', () => {
@@ -64,7 +70,13 @@ describe('tracking updates', () => {
   });
 
   test('a write that changes nothing leaves the entries alone', () => {
-    const next = track(created, named({ ...web(1), status: {} }, { uid: 'u', resourceVersion: '9', labels: { app: 'web' } }), 'other', '', LATER);
+    const next = track(
+      created,
+      named({ ...web(1), status: {} }, { uid: 'u', resourceVersion: '9', labels: { app: 'web' } }),
+      'other',
+      '',
+      LATER,
+    );
     assert.equal(next.metadata.managedFields, created.metadata.managedFields);
   });
 
@@ -83,9 +95,25 @@ describe('tracking updates', () => {
 
   test('items of a list are known by their keys', () => {
     const conditions = [{ type: 'Ready', status: 'True' }];
-    const live = named({ spec: {}, status: { phase: 'Pending' } }, { managedFields: [{ manager: 'm', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': { 'f:nodeName': {} } } }] });
-    const next = trackUpdate({ info: pods, live, updated: { ...live, status: { phase: 'Pending', conditions } }, manager: 'kubelet', subresource: 'status', now: NOW });
-    assert.deepEqual(fieldsOf(next, 'kubelet'), { 'f:status': { 'f:conditions': { '.': {}, 'k:{"type":"Ready"}': { '.': {}, 'f:status': {}, 'f:type': {} } } } });
+    const live = named(
+      { spec: {}, status: { phase: 'Pending' } },
+      {
+        managedFields: [
+          { manager: 'm', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:spec': { 'f:nodeName': {} } } },
+        ],
+      },
+    );
+    const next = trackUpdate({
+      info: pods,
+      live,
+      updated: { ...live, status: { phase: 'Pending', conditions } },
+      manager: 'kubelet',
+      subresource: 'status',
+      now: NOW,
+    });
+    assert.deepEqual(fieldsOf(next, 'kubelet'), {
+      'f:status': { 'f:conditions': { '.': {}, 'k:{"type":"Ready"}': { '.': {}, 'f:status': {}, 'f:type': {} } } },
+    });
   });
 
   for (const managedFields of [[], [{}]]) {
@@ -97,18 +125,37 @@ describe('tracking updates', () => {
   }
 
   test('too many writers are merged into one', () => {
-    let object = trackUpdate({ info: configMaps, live: undefined, updated: named({ data: { k0: '' } }), manager: 'm0', subresource: '', now: NOW });
+    let object = trackUpdate({
+      info: configMaps,
+      live: undefined,
+      updated: named({ data: { k0: '' } }),
+      manager: 'm0',
+      subresource: '',
+      now: NOW,
+    });
     for (let i = 1; i < 15; i++) {
       const updated = { ...object, data: { ...(object['data'] as object), [`k${i}`]: '' } };
       object = trackUpdate({ info: configMaps, live: object, updated, manager: `m${i}`, subresource: '', now: NOW + i * 1000 });
     }
     assert.equal(entriesOf(object).length, 10);
-    assert.deepEqual(Object.keys((fieldsOf(object, 'ancient-changes') as { 'f:data': object })['f:data']), ['.', 'f:k0', 'f:k1', 'f:k2', 'f:k3', 'f:k4', 'f:k5']);
+    assert.deepEqual(Object.keys((fieldsOf(object, 'ancient-changes') as { 'f:data': object })['f:data']), [
+      '.',
+      'f:k0',
+      'f:k1',
+      'f:k2',
+      'f:k3',
+      'f:k4',
+      'f:k5',
+    ]);
   });
 });
 
 describe('apply', () => {
-  const apply = (live: KubeObject | undefined, applied: KubeObject, options: { manager?: string; force?: boolean; info?: typeof deployments; now?: number } = {}): KubeObject => {
+  const apply = (
+    live: KubeObject | undefined,
+    applied: KubeObject,
+    options: { manager?: string; force?: boolean; info?: typeof deployments; now?: number } = {},
+  ): KubeObject => {
     const { manager = 'me', force = false, info = deployments, now = NOW } = options;
     return applyObject({ info, live: frozen(live), applied: frozen(applied), manager, force, subresource: '', now }).object;
   };
@@ -116,7 +163,16 @@ describe('apply', () => {
   test('creates, and owns what it states', () => {
     const object = apply(undefined, named({ data: { a: '1' } }, { labels: { app: 'web' } }), { info: configMaps });
     assert.deepEqual(object['data'], { a: '1' });
-    assert.deepEqual(entriesOf(object), [{ manager: 'me', operation: 'Apply', apiVersion: 'v1', time: '2026-01-01T00:00:00Z', fieldsType: 'FieldsV1', fieldsV1: { 'f:data': { 'f:a': {} }, 'f:metadata': { 'f:labels': { 'f:app': {} } } } }]);
+    assert.deepEqual(entriesOf(object), [
+      {
+        manager: 'me',
+        operation: 'Apply',
+        apiVersion: 'v1',
+        time: '2026-01-01T00:00:00Z',
+        fieldsType: 'FieldsV1',
+        fieldsV1: { 'f:data': { 'f:a': {} }, 'f:metadata': { 'f:labels': { 'f:app': {} } } },
+      },
+    ]);
   });
 
   test('removes what it stated before and does not now', () => {
@@ -136,24 +192,58 @@ describe('apply', () => {
   test('the same configuration again changes nothing', () => {
     const applied = named(web(1));
     const first = apply(undefined, applied);
-    const again = applyObject({ info: deployments, live: first, applied: cloneJson(applied), manager: 'me', force: false, subresource: '', now: LATER });
+    const again = applyObject({
+      info: deployments,
+      live: first,
+      applied: cloneJson(applied),
+      manager: 'me',
+      force: false,
+      subresource: '',
+      now: LATER,
+    });
     assert.deepEqual([again.changed, again.object], [false, first]);
   });
 
-  const live = trackUpdate({ info: deployments, live: undefined, updated: named(web(1)), manager: 'kubectl-client-side-apply', subresource: '', now: NOW });
+  const live = trackUpdate({
+    info: deployments,
+    live: undefined,
+    updated: named(web(1)),
+    manager: 'kubectl-client-side-apply',
+    subresource: '',
+    now: NOW,
+  });
 
   test('one conflict, in upstream’s words', () => {
-    assert.throws(() => apply(live, named({ spec: { replicas: 3 } })), (error) => {
-      assert.ok(error instanceof StatusError);
-      assert.equal(error.message, 'Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas');
-      assert.deepEqual([error.code, error.status.details?.causes], [409, [{ reason: 'FieldManagerConflict', message: 'conflict with "kubectl-client-side-apply" using apps/v1', field: '.spec.replicas' }]]);
-      return true;
-    });
+    assert.throws(
+      () => apply(live, named({ spec: { replicas: 3 } })),
+      (error) => {
+        assert.ok(error instanceof StatusError);
+        assert.equal(
+          error.message,
+          'Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.replicas',
+        );
+        assert.deepEqual(
+          [error.code, error.status.details?.causes],
+          [
+            409,
+            [
+              {
+                reason: 'FieldManagerConflict',
+                message: 'conflict with "kubectl-client-side-apply" using apps/v1',
+                field: '.spec.replicas',
+              },
+            ],
+          ],
+        );
+        return true;
+      },
+    );
   });
 
   test('several conflicts', () => {
     assert.throws(() => apply(live, named({ spec: web(3, 'httpd')['spec'] })), {
-      message: 'Apply failed with 2 conflicts: conflicts with "kubectl-client-side-apply" using apps/v1:\n- .spec.replicas\n- .spec.template.spec.containers[name="nginx"].image',
+      message:
+        'Apply failed with 2 conflicts: conflicts with "kubectl-client-side-apply" using apps/v1:\n- .spec.replicas\n- .spec.template.spec.containers[name="nginx"].image',
     });
   });
 
@@ -167,11 +257,25 @@ describe('apply', () => {
   test('agreeing is no conflict', () => assert.equal(entriesOf(apply(live, named({ spec: { replicas: 1 } }))).length, 2));
 
   test('an object without owners belongs to before-first-apply', () => {
-    assert.throws(() => apply(named(web(1)), named({ spec: { replicas: 3 } })), /conflict with "before-first-apply" using apps\/v1: \.spec\.replicas/);
+    assert.throws(
+      () => apply(named(web(1)), named({ spec: { replicas: 3 } })),
+      /conflict with "before-first-apply" using apps\/v1: \.spec\.replicas/,
+    );
   });
 
   test('a container that one applier drops goes whole, defaults and all', () => {
-    const two = { spec: { template: { spec: { containers: [{ name: 'a', image: '1' }, { name: 'b', image: '1' }] } } } };
+    const two = {
+      spec: {
+        template: {
+          spec: {
+            containers: [
+              { name: 'a', image: '1' },
+              { name: 'b', image: '1' },
+            ],
+          },
+        },
+      },
+    };
     const first = apply(undefined, named(two));
     const stored = cloneJson(first) as KubeObject & { spec: { template: { spec: { containers: Record<string, unknown>[] } } } };
     for (const container of stored.spec.template.spec.containers) container['imagePullPolicy'] = 'Always';
@@ -185,9 +289,22 @@ describe('apply', () => {
   });
 
   const refused: { name: string; applied: KubeObject; message: RegExp }[] = [
-    { name: 'two items with one key', applied: named({ spec: { template: { spec: { containers: [{ name: 'a' }, { name: 'a' }] } } } }), message: /failed to create typed patch object \(n\/x; apps\/v1, Kind=Deployment\): \.spec\.template\.spec\.containers: duplicate entries for key \[name="a"\]/ },
-    { name: 'an item without its key', applied: named({ spec: { template: { spec: { containers: [{ image: 'a' }] } } } }), message: /element 0: associative list with keys has an element that omits key field "name"/ },
-    { name: 'managedFields in the configuration', applied: named({}, { managedFields: [{ manager: 'x' }] }), message: /metadata\.managedFields must be nil/ },
+    {
+      name: 'two items with one key',
+      applied: named({ spec: { template: { spec: { containers: [{ name: 'a' }, { name: 'a' }] } } } }),
+      message:
+        /failed to create typed patch object \(n\/x; apps\/v1, Kind=Deployment\): \.spec\.template\.spec\.containers: duplicate entries for key \[name="a"\]/,
+    },
+    {
+      name: 'an item without its key',
+      applied: named({ spec: { template: { spec: { containers: [{ image: 'a' }] } } } }),
+      message: /element 0: associative list with keys has an element that omits key field "name"/,
+    },
+    {
+      name: 'managedFields in the configuration',
+      applied: named({}, { managedFields: [{ manager: 'x' }] }),
+      message: /metadata\.managedFields must be nil/,
+    },
   ];
   for (const { name, applied, message } of refused) test(`refuses ${name}`, () => assert.throws(() => apply(undefined, applied), message));
 
@@ -198,9 +315,16 @@ describe('apply', () => {
   ];
   for (const { name, live: before, applied, expected } of orders) {
     test(`order: ${name}`, () => {
-      const containers = (names: string[]): Record<string, unknown> => ({ spec: { template: { spec: { containers: names.map((each) => ({ name: each })) } } } });
-      const merged = apply(named(containers(before)), named(containers(applied)), { force: true }) as KubeObject & { spec: { template: { spec: { containers: { name: string }[] } } } };
-      assert.deepEqual(merged.spec.template.spec.containers.map((container) => container.name), expected);
+      const containers = (names: string[]): Record<string, unknown> => ({
+        spec: { template: { spec: { containers: names.map((each) => ({ name: each })) } } },
+      });
+      const merged = apply(named(containers(before)), named(containers(applied)), { force: true }) as KubeObject & {
+        spec: { template: { spec: { containers: { name: string }[] } } };
+      };
+      assert.deepEqual(
+        merged.spec.template.spec.containers.map((container) => container.name),
+        expected,
+      );
     });
   }
 });

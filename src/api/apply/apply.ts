@@ -48,7 +48,14 @@ export function applyObject(request: ApplyRequest): ApplyResult {
   const config = withoutIgnored(applied, ignored);
   const fields = ownable(typedFields(request, config), ignored);
   const known = knownManagers(request);
-  const self: Manager = { name: request.manager, operation: 'Apply', apiVersion: groupVersion(info), subresource: request.subresource, time: timestamp(request.now), fields };
+  const self: Manager = {
+    name: request.manager,
+    operation: 'Apply',
+    apiVersion: groupVersion(info),
+    subresource: request.subresource,
+    time: timestamp(request.now),
+    fields,
+  };
   const last = known.find((manager) => sameManager(manager, self));
   const others = known.filter((manager) => manager !== last);
 
@@ -58,7 +65,8 @@ export function applyObject(request: ApplyRequest): ApplyResult {
 
   const remaining = settle(request, others, next, ignored);
   const owners = isEmpty(fields) ? remaining : [...remaining, self];
-  if (live && last && sameSet(last.fields, fields) && last.apiVersion === self.apiVersion && deepEqual(live, next)) return { object: live, changed: false };
+  if (live && last && sameSet(last.fields, fields) && last.apiVersion === self.apiVersion && deepEqual(live, next))
+    return { object: live, changed: false };
   return { object: withManagers(next, owners), changed: true };
 }
 
@@ -80,7 +88,12 @@ function typedFields({ info, applied }: ApplyRequest, config: KubeObject): Field
   } catch (error) {
     if (!(error instanceof TypedError)) throw error;
     const { namespace = '', name = '' } = applied.metadata;
-    throw statusError('BadRequest', `failed to create typed patch object (${namespace}/${name}; ${groupVersion(info)}, Kind=${info.kind}): ${error.message}`, undefined, error);
+    throw statusError(
+      'BadRequest',
+      `failed to create typed patch object (${namespace}/${name}; ${groupVersion(info)}, Kind=${info.kind}): ${error.message}`,
+      undefined,
+      error,
+    );
   }
 }
 
@@ -90,7 +103,18 @@ function knownManagers({ info, live, subresource }: ApplyRequest): Manager[] {
   const known = managersOf(live.metadata.managedFields);
   if (known.length > 0) return known;
   const fields = ownable(compareObjects({}, live, info.schema).changed, ignoredFields(info, live, subresource));
-  return isEmpty(fields) ? [] : [{ name: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion: groupVersion(info), subresource: '', time: live.metadata.creationTimestamp, fields }];
+  return isEmpty(fields)
+    ? []
+    : [
+        {
+          name: BEFORE_FIRST_APPLY,
+          operation: 'Update',
+          apiVersion: groupVersion(info),
+          subresource: '',
+          time: live.metadata.creationTimestamp,
+          fields,
+        },
+      ];
 }
 
 function withoutIgnored(applied: KubeObject, ignored: readonly string[]): KubeObject {
@@ -107,14 +131,21 @@ interface Contest {
 
 function applyConflict(contests: readonly Contest[]): StatusError {
   const conflicts = contests.flatMap(({ manager, contested }) => pathsOf(contested).map((path) => ({ owner: ownerText(manager), path })));
-  const causes: StatusCause[] = conflicts.map(({ owner, path }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${owner}`, field: path }));
+  const causes: StatusCause[] = conflicts.map(({ owner, path }) => ({
+    reason: 'FieldManagerConflict',
+    message: `conflict with ${owner}`,
+    field: path,
+  }));
   return statusError('Conflict', conflictMessage(conflicts), { causes });
 }
 
 function conflictMessage(conflicts: readonly { owner: string; path: string }[]): string {
   if (conflicts.length === 1) return `Apply failed with 1 conflict: conflict with ${conflicts[0]!.owner}: ${conflicts[0]!.path}`;
   const owners = [...new Set(conflicts.map(({ owner }) => owner))].toSorted();
-  const lines = owners.flatMap((owner) => [`conflicts with ${owner}:`, ...conflicts.filter((conflict) => conflict.owner === owner).map(({ path }) => `- ${path}`)]);
+  const lines = owners.flatMap((owner) => [
+    `conflicts with ${owner}:`,
+    ...conflicts.filter((conflict) => conflict.owner === owner).map(({ path }) => `- ${path}`),
+  ]);
   return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
 }
 

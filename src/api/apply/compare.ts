@@ -50,7 +50,7 @@ function collect(changed: Record<string, FieldSet>, removed: Record<string, Fiel
 function compareNode(before: unknown, after: unknown, schema: Schema | undefined): NodeComparison {
   const sample = after === undefined || after === null ? before : after;
   const view = viewOf(sample, schema);
-  if (view === 'leaf' || isHollow(before) === isHollow(after) && isHollow(before)) return compareLeaf(before, after);
+  if (view === 'leaf' || (isHollow(before) === isHollow(after) && isHollow(before))) return compareLeaf(before, after);
   if (before !== undefined && before !== null && viewOf(before, schema) !== view) return compareLeaf(before, after);
   const inner =
     view === 'fields'
@@ -71,6 +71,8 @@ function compareLeaf(before: unknown, after: unknown): NodeComparison {
 }
 
 function compareItems(old: readonly unknown[], next: readonly unknown[], schema: Schema): Comparison {
+  // Most lists of most writes are as they were; finding out is far cheaper than naming each item.
+  if (deepEqual(old, next)) return SAME;
   const changed: Record<string, FieldSet> = {};
   const removed: Record<string, FieldSet> = {};
   const before = itemsByElement(old, schema);
@@ -82,7 +84,11 @@ function compareItems(old: readonly unknown[], next: readonly unknown[], schema:
 }
 
 /** Items that share a key cannot be told apart: they are compared as one. */
-function compareItem(before: readonly unknown[] | undefined, after: readonly unknown[] | undefined, schema: Schema | undefined): NodeComparison {
+function compareItem(
+  before: readonly unknown[] | undefined,
+  after: readonly unknown[] | undefined,
+  schema: Schema | undefined,
+): NodeComparison {
   const repeated = (before?.length ?? 0) > 1 || (after?.length ?? 0) > 1;
   return repeated ? compareLeaf(before, after) : compareNode(before?.[0], after?.[0], schema);
 }

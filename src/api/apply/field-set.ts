@@ -74,7 +74,13 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
 /** Whether both hold the same paths, in whatever order they were written. */
 export function sameSet(a: FieldSet, b: FieldSet): boolean {
   const elements = Object.keys(a);
-  return elements.length === Object.keys(b).length && elements.every((element) => Object.hasOwn(b, element) && isMember(a[element]!) === isMember(b[element]!) && sameSet(below(a[element]!), below(b[element]!)));
+  return (
+    elements.length === Object.keys(b).length &&
+    elements.every(
+      (element) =>
+        Object.hasOwn(b, element) && isMember(a[element]!) === isMember(b[element]!) && sameSet(below(a[element]!), below(b[element]!)),
+    )
+  );
 }
 
 /** Without what is below some top-level fields (`f:status`), the fields themselves included. */
@@ -83,13 +89,20 @@ export function without(set: FieldSet, elements: readonly string[]): FieldSet {
   return Object.fromEntries(Object.entries(set).filter(([element]) => !elements.includes(element)));
 }
 
-const ORDER = ['.', 'f', 'k', 'v', 'i'];
+const RANKS: Readonly<Record<string, number>> = { '.': 0, f: 1, k: 2, v: 3, i: 4 };
+
+function compareElements(a: string, b: string): number {
+  if (a[0] === b[0]) return a < b ? -1 : 1;
+  return RANKS[a[0]!]! - RANKS[b[0]!]!;
+}
 
 /** In the order in which upstream writes a set: fields, then keys, then values, each by its text. */
 export function sorted(set: FieldSet): FieldSet {
-  const elements = Object.keys(set).toSorted((a, b) => ORDER.indexOf(a[0]!) - ORDER.indexOf(b[0]!) || (a < b ? -1 : 1));
   const result: Mutable = {};
-  for (const element of elements) result[element] = sorted(set[element]!);
+  for (const element of Object.keys(set).sort(compareElements)) {
+    const node = set[element]!;
+    result[element] = isEmpty(node) ? EMPTY : sorted(node);
+  }
   return result;
 }
 

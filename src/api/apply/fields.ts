@@ -40,9 +40,13 @@ function setOf(value: unknown, schema: Schema | undefined, path: string): FieldS
 function itemsOf(list: readonly unknown[], schema: Schema, path: string): FieldSet {
   const set: Record<string, FieldSet> = {};
   for (const [index, item] of list.entries()) {
-    const missing = schema.listType === 'map' && schema.listMapKeys?.find((key) => isRecord(item) && item[key] === undefined && schema.items?.fields?.[key]?.default === undefined);
+    const missing =
+      schema.listType === 'map' &&
+      schema.listMapKeys?.find((key) => isRecord(item) && item[key] === undefined && schema.items?.fields?.[key]?.default === undefined);
     if (missing) {
-      throw new TypedError(`${path}: element ${index}: associative list with keys has an element that omits key field "${missing}" (and doesn't have default value)`);
+      throw new TypedError(
+        `${path}: element ${index}: associative list with keys has an element that omits key field "${missing}" (and doesn't have default value)`,
+      );
     }
     const element = itemElement(item, schema);
     if (Object.hasOwn(set, element)) throw new TypedError(`${path}: duplicate entries for key ${pathsOf({ [element]: EMPTY })[0]}`);

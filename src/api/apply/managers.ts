@@ -13,6 +13,8 @@ export interface Manager {
   readonly subresource: string;
   readonly time: string | undefined;
   readonly fields: FieldSet;
+  /** The entry that this was read from, to be written back as it is while its fields are. */
+  readonly entry?: ManagedFieldsEntry;
 }
 
 /** More Update owners than this in one version are too many to keep apart: the oldest are merged. */
@@ -20,7 +22,17 @@ const MAX_UPDATE_MANAGERS = 10;
 const ANCIENT = 'ancient-changes';
 
 /** Fields that nobody owns: identity, and what only the server writes. */
-const UNOWNED_META = ['f:name', 'f:namespace', 'f:creationTimestamp', 'f:selfLink', 'f:uid', 'f:clusterName', 'f:generation', 'f:managedFields', 'f:resourceVersion'];
+const UNOWNED_META = [
+  'f:name',
+  'f:namespace',
+  'f:creationTimestamp',
+  'f:selfLink',
+  'f:uid',
+  'f:clusterName',
+  'f:generation',
+  'f:managedFields',
+  'f:resourceVersion',
+];
 
 export function managersOf(entries: readonly ManagedFieldsEntry[] | undefined): Manager[] {
   return (entries ?? []).map((entry) => ({
@@ -30,6 +42,7 @@ export function managersOf(entries: readonly ManagedFieldsEntry[] | undefined): 
     subresource: entry.subresource ?? '',
     time: entry.time,
     fields: (entry.fieldsV1 as FieldSet | undefined) ?? EMPTY,
+    entry,
   }));
 }
 
@@ -40,7 +53,12 @@ export function isReset(entries: readonly ManagedFieldsEntry[] | undefined): boo
 }
 
 export function sameManager(a: Manager, b: Manager): boolean {
-  return a.name === b.name && a.operation === b.operation && a.subresource === b.subresource && (a.operation === 'Apply' || a.apiVersion === b.apiVersion);
+  return (
+    a.name === b.name &&
+    a.operation === b.operation &&
+    a.subresource === b.subresource &&
+    (a.operation === 'Apply' || a.apiVersion === b.apiVersion)
+  );
 }
 
 /** A set without the fields that nobody owns, and without those that this write could not have changed. */
@@ -74,13 +92,28 @@ export function timestamp(now: number): string {
 }
 
 function byAge(a: Manager, b: Manager): number {
-  return compare(a.operation, b.operation) || compare(a.time ?? '', b.time ?? '') || compare(a.name, b.name) || compare(a.apiVersion, b.apiVersion) || compare(a.subresource, b.subresource);
+  return (
+    compare(a.operation, b.operation) ||
+    compare(a.time ?? '', b.time ?? '') ||
+    compare(a.name, b.name) ||
+    compare(a.apiVersion, b.apiVersion) ||
+    compare(a.subresource, b.subresource)
+  );
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function toEntry(manager: Manager): ManagedFieldsEntry {
-  const entry: ManagedFieldsEntry = { manager: manager.name, operation: manager.operation, apiVersion: manager.apiVersion, time: manager.time, fieldsType: 'FieldsV1', fieldsV1: sorted(manager.fields) };
+  const { entry: read } = manager;
+  if (read && read.fieldsV1 === manager.fields && read.time === manager.time && read.manager === manager.name) return read;
+  const entry: ManagedFieldsEntry = {
+    manager: manager.name,
+    operation: manager.operation,
+    apiVersion: manager.apiVersion,
+    time: manager.time,
+    fieldsType: 'FieldsV1',
+    fieldsV1: sorted(manager.fields),
+  };
   if (manager.subresource) entry.subresource = manager.subresource;
   if (manager.time === undefined) delete entry.time;
   return entry;

@@ -43,9 +43,19 @@ export function trackUpdate(tracking: UpdateTracking): KubeObject {
 
 function withTaker(known: readonly Manager[], tracking: UpdateTracking, taken: Manager['fields'], lost: Manager['fields']): Manager[] {
   const { info, manager, subresource, now } = tracking;
-  const self: Manager = { name: manager, operation: 'Update', apiVersion: groupVersion(info), subresource, time: timestamp(now), fields: EMPTY };
+  const self: Manager = {
+    name: manager,
+    operation: 'Update',
+    apiVersion: groupVersion(info),
+    subresource,
+    time: timestamp(now),
+    fields: EMPTY,
+  };
   const previous = known.find((other) => sameManager(other, self));
-  const others = dropPaths(known.filter((other) => other !== previous), lost);
+  const others = dropPaths(
+    known.filter((other) => other !== previous),
+    lost,
+  );
   if (isEmpty(taken)) return previous ? [...others, ...dropPaths([previous], lost)] : others;
   const [kept] = previous ? dropPaths([previous], lost) : [];
   return [...others, { ...self, fields: union(kept?.fields ?? EMPTY, taken) }];
@@ -63,7 +73,8 @@ function knownManagers({ live, updated, subresource }: UpdateTracking): Manager[
 function keepEntries({ live, updated }: UpdateTracking, known: readonly Manager[]): KubeObject {
   const entries = live?.metadata.managedFields;
   if (updated.metadata.managedFields === entries) return updated;
-  if (updated.metadata.managedFields === undefined && entries !== undefined) return { ...updated, metadata: { ...updated.metadata, managedFields: entries } };
+  if (updated.metadata.managedFields === undefined && entries !== undefined)
+    return { ...updated, metadata: { ...updated.metadata, managedFields: entries } };
   return withManagers(updated, known);
 }
 
@@ -71,5 +82,7 @@ function keepEntries({ live, updated }: UpdateTracking, known: readonly Manager[
 export function ignoredFields(info: ResourceInfo, object: KubeObject, subresource: string): string[] {
   if (subresource === '') return info.subresources.some(({ name }) => name === 'status') ? ['f:status'] : [];
   if (subresource !== 'status') return [];
-  return Object.keys({ ...info.schema.fields, ...object }).filter((name) => name !== 'status' && name !== 'metadata').map((name) => `f:${name}`);
+  return Object.keys({ ...info.schema.fields, ...object })
+    .filter((name) => name !== 'status' && name !== 'metadata')
+    .map((name) => `f:${name}`);
 }

@@ -1,5 +1,10 @@
 /** Defaults of HorizontalPodAutoscalers. */
-import type { HorizontalPodAutoscaler, V2HorizontalPodAutoscaler, V2HPAScalingPolicy as HPAScalingPolicy, V2HPAScalingRules as HPAScalingRules } from '../types.gen.ts';
+import type {
+  HorizontalPodAutoscaler,
+  V2HorizontalPodAutoscaler,
+  V2HPAScalingPolicy as HPAScalingPolicy,
+  V2HPAScalingRules as HPAScalingRules,
+} from '../types.gen.ts';
 
 const UTILIZATION_PERCENT = 80;
 
@@ -11,7 +16,9 @@ export function defaultHorizontalPodAutoscaler({ spec }: V2HorizontalPodAutoscal
   if (!spec) return;
   spec.minReplicas ??= 1;
   if (!spec.metrics?.length) {
-    spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: UTILIZATION_PERCENT } } }];
+    spec.metrics = [
+      { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: UTILIZATION_PERCENT } } },
+    ];
   }
   const { behavior } = spec;
   if (!behavior) return;

@@ -1,5 +1,15 @@
 /** Defaults of what describes the cluster and who may do what in it. */
-import type { FlowSchema, LimitRange, LimitRangeItem, Namespace, Node, PriorityClass, PriorityLevelConfiguration, RoleBinding, Secret } from '../types.gen.ts';
+import type {
+  FlowSchema,
+  LimitRange,
+  LimitRangeItem,
+  Namespace,
+  Node,
+  PriorityClass,
+  PriorityLevelConfiguration,
+  RoleBinding,
+  Secret,
+} from '../types.gen.ts';
 
 type LimitItem = LimitRangeItem & { default?: Record<string, string> };
 

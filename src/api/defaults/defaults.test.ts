@@ -6,12 +6,22 @@ import type { ResourceInfo, Schema } from '../schema/schema.ts';
 import { applyDefaults } from './defaults.ts';
 import { pullPolicyOf } from './image.ts';
 
-const infoOf = (group: string, kind: string, version = 'v1', schema: Schema = { type: 'object' }): ResourceInfo => ({ group, version, kind, schema }) as ResourceInfo;
+const infoOf = (group: string, kind: string, version = 'v1', schema: Schema = { type: 'object' }): ResourceInfo =>
+  ({ group, version, kind, schema }) as ResourceInfo;
 
 const containerDefaults = { terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', resources: {} };
-const podSpecDefaults = { dnsPolicy: 'ClusterFirst', restartPolicy: 'Always', securityContext: {}, terminationGracePeriodSeconds: 30, schedulerName: 'default-scheduler' };
+const podSpecDefaults = {
+  dnsPolicy: 'ClusterFirst',
+  restartPolicy: 'Always',
+  securityContext: {},
+  terminationGracePeriodSeconds: 30,
+  schedulerName: 'default-scheduler',
+};
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'nginx' }] } };
-const templateDefaulted = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'c', image: 'nginx', imagePullPolicy: 'Always', ...containerDefaults }], ...podSpecDefaults } };
+const templateDefaulted = {
+  metadata: { labels: { app: 'web' } },
+  spec: { containers: [{ name: 'c', image: 'nginx', imagePullPolicy: 'Always', ...containerDefaults }], ...podSpecDefaults },
+};
 
 interface Case {
   name: string;
@@ -30,8 +40,21 @@ const cases: Case[] = [
     given: {
       spec: {
         serviceAccountName: 'bot',
-        containers: [{ name: 'a', image: 'nginx:1.27', ports: [{ containerPort: 80 }], livenessProbe: { httpGet: { port: 80 } }, resources: { limits: { cpu: '1' } } }],
-        volumes: [{ name: 'v', configMap: { name: 'c' } }, { name: 'e' }, { name: 'h', hostPath: { path: '/x' } }, { name: 'p', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }],
+        containers: [
+          {
+            name: 'a',
+            image: 'nginx:1.27',
+            ports: [{ containerPort: 80 }],
+            livenessProbe: { httpGet: { port: 80 } },
+            resources: { limits: { cpu: '1' } },
+          },
+        ],
+        volumes: [
+          { name: 'v', configMap: { name: 'c' } },
+          { name: 'e' },
+          { name: 'h', hostPath: { path: '/x' } },
+          { name: 'p', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } },
+        ],
       },
     },
     expected: {
@@ -47,7 +70,13 @@ const cases: Case[] = [
             imagePullPolicy: 'IfNotPresent',
             ...containerDefaults,
             ports: [{ containerPort: 80, protocol: 'TCP' }],
-            livenessProbe: { httpGet: { port: 80, path: '/', scheme: 'HTTP' }, timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failureThreshold: 3 },
+            livenessProbe: {
+              httpGet: { port: 80, path: '/', scheme: 'HTTP' },
+              timeoutSeconds: 1,
+              periodSeconds: 10,
+              successThreshold: 1,
+              failureThreshold: 3,
+            },
             resources: { limits: { cpu: '1' }, requests: { cpu: '1' } },
           },
         ],
@@ -60,32 +89,168 @@ const cases: Case[] = [
       },
     },
   },
-  { name: 'host ports on the host network', group: '', kind: 'Pod', given: { spec: { hostNetwork: true, containers: [{ name: 'a', image: 'x:1', ports: [{ containerPort: 80 }] }] } }, expected: { spec: { hostNetwork: true, ...podSpecDefaults, enableServiceLinks: true, containers: [{ name: 'a', image: 'x:1', imagePullPolicy: 'IfNotPresent', ...containerDefaults, ports: [{ containerPort: 80, hostPort: 80, protocol: 'TCP' }] }] } } },
+  {
+    name: 'host ports on the host network',
+    group: '',
+    kind: 'Pod',
+    given: { spec: { hostNetwork: true, containers: [{ name: 'a', image: 'x:1', ports: [{ containerPort: 80 }] }] } },
+    expected: {
+      spec: {
+        hostNetwork: true,
+        ...podSpecDefaults,
+        enableServiceLinks: true,
+        containers: [
+          {
+            name: 'a',
+            image: 'x:1',
+            imagePullPolicy: 'IfNotPresent',
+            ...containerDefaults,
+            ports: [{ containerPort: 80, hostPort: 80, protocol: 'TCP' }],
+          },
+        ],
+      },
+    },
+  },
   {
     name: 'a Deployment',
     group: 'apps',
     kind: 'Deployment',
     given: { spec: { template } },
-    expected: { spec: { template: templateDefaulted, replicas: 1, strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } }, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 } },
+    expected: {
+      spec: {
+        template: templateDefaulted,
+        replicas: 1,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '25%', maxSurge: '25%' } },
+        revisionHistoryLimit: 10,
+        progressDeadlineSeconds: 600,
+      },
+    },
   },
-  { name: 'a Deployment that recreates', group: 'apps', kind: 'Deployment', given: { spec: { replicas: 0, strategy: { type: 'Recreate' } } }, expected: { spec: { replicas: 0, strategy: { type: 'Recreate' }, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 } } },
+  {
+    name: 'a Deployment that recreates',
+    group: 'apps',
+    kind: 'Deployment',
+    given: { spec: { replicas: 0, strategy: { type: 'Recreate' } } },
+    expected: { spec: { replicas: 0, strategy: { type: 'Recreate' }, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 } },
+  },
   {
     name: 'a Job',
     group: 'batch',
     kind: 'Job',
     given: { spec: { template } },
-    expected: { metadata: { name: 'x', labels: { app: 'web' } }, spec: { template: templateDefaulted, completions: 1, parallelism: 1, backoffLimit: 6, completionMode: 'NonIndexed', suspend: false, podReplacementPolicy: 'TerminatingOrFailed' } },
+    expected: {
+      metadata: { name: 'x', labels: { app: 'web' } },
+      spec: {
+        template: templateDefaulted,
+        completions: 1,
+        parallelism: 1,
+        backoffLimit: 6,
+        completionMode: 'NonIndexed',
+        suspend: false,
+        podReplacementPolicy: 'TerminatingOrFailed',
+      },
+    },
   },
-  { name: 'a work queue Job', group: 'batch', kind: 'Job', given: { spec: { parallelism: 3 } }, expected: { spec: { parallelism: 3, backoffLimit: 6, completionMode: 'NonIndexed', suspend: false, podReplacementPolicy: 'TerminatingOrFailed' } } },
-  { name: 'a Service', group: '', kind: 'Service', given: { spec: { ports: [{ port: 80 }] } }, expected: { spec: { ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }], sessionAffinity: 'None', type: 'ClusterIP', internalTrafficPolicy: 'Cluster' } } },
-  { name: 'a NodePort Service', group: '', kind: 'Service', given: { spec: { type: 'NodePort', sessionAffinity: 'ClientIP' } }, expected: { spec: { type: 'NodePort', sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } }, externalTrafficPolicy: 'Cluster', internalTrafficPolicy: 'Cluster' } } },
-  { name: 'an ExternalName Service', group: '', kind: 'Service', given: { spec: { type: 'ExternalName', externalName: 'a.b' } }, expected: { spec: { type: 'ExternalName', externalName: 'a.b', sessionAffinity: 'None' } } },
-  { name: 'a Namespace', group: '', kind: 'Namespace', given: {}, expected: { metadata: { name: 'x', labels: { 'kubernetes.io/metadata.name': 'x' } }, status: { phase: 'Active' } } },
+  {
+    name: 'a work queue Job',
+    group: 'batch',
+    kind: 'Job',
+    given: { spec: { parallelism: 3 } },
+    expected: {
+      spec: { parallelism: 3, backoffLimit: 6, completionMode: 'NonIndexed', suspend: false, podReplacementPolicy: 'TerminatingOrFailed' },
+    },
+  },
+  {
+    name: 'a Service',
+    group: '',
+    kind: 'Service',
+    given: { spec: { ports: [{ port: 80 }] } },
+    expected: {
+      spec: {
+        ports: [{ port: 80, protocol: 'TCP', targetPort: 80 }],
+        sessionAffinity: 'None',
+        type: 'ClusterIP',
+        internalTrafficPolicy: 'Cluster',
+      },
+    },
+  },
+  {
+    name: 'a NodePort Service',
+    group: '',
+    kind: 'Service',
+    given: { spec: { type: 'NodePort', sessionAffinity: 'ClientIP' } },
+    expected: {
+      spec: {
+        type: 'NodePort',
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 10800 } },
+        externalTrafficPolicy: 'Cluster',
+        internalTrafficPolicy: 'Cluster',
+      },
+    },
+  },
+  {
+    name: 'an ExternalName Service',
+    group: '',
+    kind: 'Service',
+    given: { spec: { type: 'ExternalName', externalName: 'a.b' } },
+    expected: { spec: { type: 'ExternalName', externalName: 'a.b', sessionAffinity: 'None' } },
+  },
+  {
+    name: 'a Namespace',
+    group: '',
+    kind: 'Namespace',
+    given: {},
+    expected: { metadata: { name: 'x', labels: { 'kubernetes.io/metadata.name': 'x' } }, status: { phase: 'Active' } },
+  },
   { name: 'a Secret', group: '', kind: 'Secret', given: {}, expected: { type: 'Opaque' } },
-  { name: 'a RoleBinding', group: 'rbac.authorization.k8s.io', kind: 'RoleBinding', given: { roleRef: { kind: 'Role', name: 'r' }, subjects: [{ kind: 'User', name: 'u' }, { kind: 'ServiceAccount', name: 's' }] }, expected: { roleRef: { kind: 'Role', name: 'r', apiGroup: 'rbac.authorization.k8s.io' }, subjects: [{ kind: 'User', name: 'u', apiGroup: 'rbac.authorization.k8s.io' }, { kind: 'ServiceAccount', name: 's' }] } },
-  { name: 'a NetworkPolicy with egress', group: 'networking.k8s.io', kind: 'NetworkPolicy', given: { spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] } }, expected: { spec: { podSelector: {}, egress: [{ ports: [{ port: 53, protocol: 'TCP' }] }], policyTypes: ['Ingress', 'Egress'] } } },
-  { name: 'an autoscaler, v2', group: 'autoscaling', version: 'v2', kind: 'HorizontalPodAutoscaler', given: { spec: { maxReplicas: 3 } }, expected: { spec: { maxReplicas: 3, minReplicas: 1, metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }] } } },
-  { name: 'an autoscaler, v1', group: 'autoscaling', kind: 'HorizontalPodAutoscaler', given: { spec: { maxReplicas: 3 } }, expected: { spec: { maxReplicas: 3, minReplicas: 1 } } },
+  {
+    name: 'a RoleBinding',
+    group: 'rbac.authorization.k8s.io',
+    kind: 'RoleBinding',
+    given: {
+      roleRef: { kind: 'Role', name: 'r' },
+      subjects: [
+        { kind: 'User', name: 'u' },
+        { kind: 'ServiceAccount', name: 's' },
+      ],
+    },
+    expected: {
+      roleRef: { kind: 'Role', name: 'r', apiGroup: 'rbac.authorization.k8s.io' },
+      subjects: [
+        { kind: 'User', name: 'u', apiGroup: 'rbac.authorization.k8s.io' },
+        { kind: 'ServiceAccount', name: 's' },
+      ],
+    },
+  },
+  {
+    name: 'a NetworkPolicy with egress',
+    group: 'networking.k8s.io',
+    kind: 'NetworkPolicy',
+    given: { spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] } },
+    expected: { spec: { podSelector: {}, egress: [{ ports: [{ port: 53, protocol: 'TCP' }] }], policyTypes: ['Ingress', 'Egress'] } },
+  },
+  {
+    name: 'an autoscaler, v2',
+    group: 'autoscaling',
+    version: 'v2',
+    kind: 'HorizontalPodAutoscaler',
+    given: { spec: { maxReplicas: 3 } },
+    expected: {
+      spec: {
+        maxReplicas: 3,
+        minReplicas: 1,
+        metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
+      },
+    },
+  },
+  {
+    name: 'an autoscaler, v1',
+    group: 'autoscaling',
+    kind: 'HorizontalPodAutoscaler',
+    given: { spec: { maxReplicas: 3 } },
+    expected: { spec: { maxReplicas: 3, minReplicas: 1 } },
+  },
 ];
 
 describe('defaults', () => {
@@ -99,8 +264,18 @@ describe('defaults', () => {
   }
 
   test('constant defaults of the schema, parents before children', () => {
-    const leaf: Schema = { type: 'object', fields: { b: { schema: { type: 'integer' }, default: 2 }, hidden: { schema: { type: 'string' }, default: '' } } };
-    const schema: Schema = { type: 'object', fields: { list: { schema: { type: 'array', items: leaf } }, made: { schema: leaf, default: {} }, map: { schema: { type: 'map', items: leaf } } } };
+    const leaf: Schema = {
+      type: 'object',
+      fields: { b: { schema: { type: 'integer' }, default: 2 }, hidden: { schema: { type: 'string' }, default: '' } },
+    };
+    const schema: Schema = {
+      type: 'object',
+      fields: {
+        list: { schema: { type: 'array', items: leaf } },
+        made: { schema: leaf, default: {} },
+        map: { schema: { type: 'map', items: leaf } },
+      },
+    };
     const object = applyDefaults(infoOf('example.com', 'Thing', 'v1', schema), { metadata: {}, list: [{}, { b: 0 }], map: { k: {} } });
     assert.deepEqual(object, { metadata: {}, list: [{ b: 2 }, { b: 0 }], made: { b: 2 }, map: { k: { b: 2 } } });
   });

@@ -4,12 +4,29 @@ import type { ResourceInfo } from '../schema/schema.ts';
 import { defaultHorizontalPodAutoscaler, defaultHorizontalPodAutoscalerV1 } from './autoscaling.ts';
 import { applyConstantDefaults } from './constants.ts';
 import { defaultApiService, defaultCustomResourceDefinition, defaultPolicy, defaultPolicyBinding, defaultWebhooks } from './extension.ts';
-import { defaultFlowSchema, defaultLimitRange, defaultNamespace, defaultNode, defaultPriorityClass, defaultPriorityLevel, defaultRoleBinding, defaultSecret } from './cluster.ts';
+import {
+  defaultFlowSchema,
+  defaultLimitRange,
+  defaultNamespace,
+  defaultNode,
+  defaultPriorityClass,
+  defaultPriorityLevel,
+  defaultRoleBinding,
+  defaultSecret,
+} from './cluster.ts';
 import { defaultEndpoints, defaultEndpointSlice, defaultIngressClass, defaultNetworkPolicy, defaultService } from './network.ts';
 import { defaultPod, defaultPodTemplate } from './pod.ts';
 import { defaultResourceClaim, defaultResourceClaimTemplate } from './resource.ts';
 import { defaultCSIDriver, defaultPersistentVolume, defaultPersistentVolumeClaim, defaultStorageClass } from './storage.ts';
-import { defaultCronJob, defaultDaemonSet, defaultDeployment, defaultJob, defaultReplicaSet, defaultReplicationController, defaultStatefulSet } from './workloads.ts';
+import {
+  defaultCronJob,
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultJob,
+  defaultReplicaSet,
+  defaultReplicationController,
+  defaultStatefulSet,
+} from './workloads.ts';
 
 /**
  * Fills in the defaults of `object` in place and returns it: the constant ones of the schema, then the kind's own. The object must
@@ -18,7 +35,8 @@ import { defaultCronJob, defaultDaemonSet, defaultDeployment, defaultJob, defaul
 export function applyDefaults(info: ResourceInfo, object: KubeObject): KubeObject {
   applyConstantDefaults(object, info.schema);
   RULES[`${info.group}/${info.kind}`]?.(object as never);
-  if (info.kind === 'HorizontalPodAutoscaler') (info.version === 'v1' ? defaultHorizontalPodAutoscalerV1 : defaultHorizontalPodAutoscaler)(object as never);
+  if (info.kind === 'HorizontalPodAutoscaler')
+    (info.version === 'v1' ? defaultHorizontalPodAutoscalerV1 : defaultHorizontalPodAutoscaler)(object as never);
   return object;
 }
 

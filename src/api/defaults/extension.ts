@@ -1,5 +1,12 @@
 /** Defaults of what extends the API: webhooks, admission policies, CustomResourceDefinitions, APIServices. */
-import type { APIService, CustomResourceDefinition, MatchResources, MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../types.gen.ts';
+import type {
+  APIService,
+  CustomResourceDefinition,
+  MatchResources,
+  MutatingWebhookConfiguration,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from '../types.gen.ts';
 
 const HTTPS_PORT = 443;
 

@@ -37,10 +37,14 @@ function checkOperations(operations: unknown): JsonPatchOperation[] {
     throw statusError('BadRequest', 'error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch');
   }
   if (operations.length > MAX_OPERATIONS) {
-    throw statusError('RequestEntityTooLarge', `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`);
+    throw statusError(
+      'RequestEntityTooLarge',
+      `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`,
+    );
   }
   for (const operation of operations) {
-    if (!isRecord(operation)) throw statusError('BadRequest', 'error decoding patch: json: cannot unmarshal value into Go value of type jsonpatch.Operation');
+    if (!isRecord(operation))
+      throw statusError('BadRequest', 'error decoding patch: json: cannot unmarshal value into Go value of type jsonpatch.Operation');
   }
   return operations as JsonPatchOperation[];
 }
@@ -78,7 +82,8 @@ function add(document: unknown, path: string, value: unknown): unknown {
   const { parent, key } = locate(document, path, 'add');
   if (Array.isArray(parent)) {
     const index = key === '-' ? parent.length : indexOf(key, path);
-    if (index > parent.length) throw new PatchFailure(`error in add for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
+    if (index > parent.length)
+      throw new PatchFailure(`error in add for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
     parent.splice(index, 0, value);
   } else {
     setOwn(parent, key, value);
@@ -90,10 +95,12 @@ function remove(document: unknown, path: string): unknown {
   const { parent, key } = locate(document, path, 'remove');
   if (Array.isArray(parent)) {
     const index = indexOf(key, path);
-    if (index >= parent.length) throw new PatchFailure(`error in remove for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
+    if (index >= parent.length)
+      throw new PatchFailure(`error in remove for path: '${path}': Unable to access invalid index: ${key}: invalid index referenced`);
     parent.splice(index, 1);
   } else {
-    if (!Object.hasOwn(parent, key)) throw new PatchFailure(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`);
+    if (!Object.hasOwn(parent, key))
+      throw new PatchFailure(`error in remove for path: '${path}': Unable to remove nonexistent key: ${key}: missing value`);
     delete parent[key];
   }
   return document;

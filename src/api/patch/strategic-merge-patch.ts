@@ -68,13 +68,16 @@ function fieldOf(schema: Schema | undefined, key: string): Partial<Field> {
 /** What a patch adds where there was nothing: nulls and directives have nothing to act on and must not be stored. */
 function withoutDirectives(value: unknown): unknown {
   if (Array.isArray(value)) {
-    const kept = value.filter((item) => !(isRecord(item) && (item[DIRECTIVE] === 'delete' || (item[DIRECTIVE] === 'replace' && Object.keys(item).length === 1))));
+    const kept = value.filter(
+      (item) => !(isRecord(item) && (item[DIRECTIVE] === 'delete' || (item[DIRECTIVE] === 'replace' && Object.keys(item).length === 1))),
+    );
     return kept.map(withoutDirectives);
   }
   if (!isRecord(value)) return value;
   const result: JsonRecord = {};
   for (const [key, member] of Object.entries(value)) {
-    if (member === null || key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(DELETE_PRIMITIVES) || key.startsWith(SET_ORDER)) continue;
+    if (member === null || key === DIRECTIVE || key === RETAIN_KEYS || key.startsWith(DELETE_PRIMITIVES) || key.startsWith(SET_ORDER))
+      continue;
     setOwn(result, key, withoutDirectives(member));
   }
   return result;
@@ -136,7 +139,9 @@ function checkOrder(changes: readonly unknown[], order: readonly unknown[], merg
     if (isRecord(change) && change[DIRECTIVE] !== undefined) continue;
     const at = order.findIndex((element, index) => index >= from && sameElement(element, change, mergeKey));
     if (at < 0) {
-      throw malformed(`The order in patch list:\n${JSON.stringify(changes)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n (${name})`);
+      throw malformed(
+        `The order in patch list:\n${JSON.stringify(changes)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n (${name})`,
+      );
     }
     from = at + 1;
   }
@@ -192,13 +197,18 @@ function requireKey(change: JsonRecord, mergeKey: string): string {
  * The patch's elements in the patch's order, the server's other elements in the server's, woven by the server's order where it
  * knows both; an element that it does not know goes first. `kubectl patch` with a new container puts it in front for this reason.
  */
-function inOrder(merged: readonly unknown[], order: readonly unknown[], server: readonly unknown[], mergeKey: string | undefined): unknown[] {
+function inOrder(
+  merged: readonly unknown[],
+  order: readonly unknown[],
+  server: readonly unknown[],
+  mergeKey: string | undefined,
+): unknown[] {
   const place = (list: readonly unknown[], item: unknown): number => list.findIndex((element) => sameElement(element, item, mergeKey));
   const ranked = merged.map((item) => ({ item, wanted: place(order, item), known: place(server, item) }));
   const fromPatch = ranked.filter(({ wanted }) => wanted >= 0).toSorted((a, b) => a.wanted - b.wanted);
   const serverOnly = ranked.filter(({ wanted }) => wanted < 0).toSorted((a, b) => a.known - b.known);
   const woven: unknown[] = [];
-  for (let left = 0, right = 0; left < serverOnly.length || right < fromPatch.length; ) {
+  for (let left = 0, right = 0; left < serverOnly.length || right < fromPatch.length;) {
     const theirs = serverOnly[left];
     const ours = fromPatch[right];
     const serverFirst = !ours || (theirs !== undefined && theirs.known >= 0 && ours.known >= 0 && theirs.known < ours.known);

@@ -87,6 +87,8 @@ function createCustomResourceDefinition(definition: CustomResourceDefinition): v
 /** A version once used for storage stays on record until a migration takes it off through the status. */
 function keepStoredVersions(definition: CustomResourceDefinition, old: CustomResourceDefinition): void {
   const before = old.status?.storedVersions ?? [];
-  const added = (definition.spec?.versions ?? []).filter((version) => version.storage && !before.includes(version.name)).map((version) => version.name);
+  const added = (definition.spec?.versions ?? [])
+    .filter((version) => version.storage && !before.includes(version.name))
+    .map((version) => version.name);
   if (added.length > 0) definition.status = { ...old.status, storedVersions: [...before, ...added] };
 }

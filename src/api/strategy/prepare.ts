@@ -4,7 +4,7 @@
  */
 import type { Rng } from '../../lib/random.ts';
 import type { KubeObject } from '../meta.ts';
-import { semanticEqual } from '../patch/json.ts';
+import { cloneJson, semanticEqual } from '../patch/json.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
 import { CREATE_RULES, UPDATE_RULES } from './kinds.ts';
 import { zeroOf } from './zero.ts';
@@ -69,16 +69,36 @@ const KEEPS_STATUS = new Set(['Node']);
 
 function resetStatus(info: ResourceInfo, object: KubeObject): void {
   const field = info.schema.fields?.['status'];
-  if (field?.keepZero) object['status'] = zeroOf(field.schema);
+  if (field?.keepZero) object['status'] = cloneJson(zeroOf(field.schema));
   else delete object['status'];
 }
 
 /** Built-in kinds whose strategy upstream counts generations; every custom resource does. */
 const COUNTED = new Set([
-  'Pod', 'PodTemplate', 'ReplicationController', 'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob',
-  'Ingress', 'IngressClass', 'NetworkPolicy', 'EndpointSlice', 'PodDisruptionBudget', 'PriorityClass', 'FlowSchema',
-  'PriorityLevelConfiguration', 'CustomResourceDefinition', 'ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration',
-  'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding', 'MutatingAdmissionPolicy', 'MutatingAdmissionPolicyBinding',
+  'Pod',
+  'PodTemplate',
+  'ReplicationController',
+  'Deployment',
+  'ReplicaSet',
+  'StatefulSet',
+  'DaemonSet',
+  'Job',
+  'CronJob',
+  'Ingress',
+  'IngressClass',
+  'NetworkPolicy',
+  'EndpointSlice',
+  'PodDisruptionBudget',
+  'PriorityClass',
+  'FlowSchema',
+  'PriorityLevelConfiguration',
+  'CustomResourceDefinition',
+  'ValidatingWebhookConfiguration',
+  'MutatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'MutatingAdmissionPolicy',
+  'MutatingAdmissionPolicyBinding',
   'ResourceSlice',
 ]);
 
@@ -111,7 +131,8 @@ function keepSystemMetadata({ metadata }: KubeObject, old: KubeObject): KubeObje
     kept.deletionTimestamp = old.metadata.deletionTimestamp;
     kept.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
   }
-  for (const key of ['uid', 'creationTimestamp', 'generation', 'deletionGracePeriodSeconds'] as const) if (kept[key] === undefined) delete kept[key];
+  for (const key of ['uid', 'creationTimestamp', 'generation', 'deletionGracePeriodSeconds'] as const)
+    if (kept[key] === undefined) delete kept[key];
   return kept;
 }
 

@@ -14,7 +14,9 @@ export function qosClassOf(pod: Pod): QosClass {
   const { spec } = pod;
   const podLevel = spec?.resources;
   const stated: (ResourceRequirements | undefined)[] =
-    podLevel && (hasCompute(podLevel.requests) || hasCompute(podLevel.limits)) ? [podLevel] : [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map((container) => container.resources);
+    podLevel && (hasCompute(podLevel.requests) || hasCompute(podLevel.limits))
+      ? [podLevel]
+      : [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].map((container) => container.resources);
   if (!stated.some((resources) => hasCompute(resources?.requests) || hasCompute(resources?.limits))) return 'BestEffort';
   return stated.every(isGuaranteed) ? 'Guaranteed' : 'Burstable';
 }

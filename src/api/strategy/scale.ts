@@ -26,7 +26,11 @@ export function scaleOf(info: ResourceInfo, object: KubeObject): Scale {
 }
 
 /** The workload with the replicas that `scale` asks for (none given means zero), as a new object that shares the rest. */
-export function applyScale(_info: ResourceInfo, object: KubeObject, scale: { spec?: { replicas?: number }; metadata?: ObjectMeta }): KubeObject {
+export function applyScale(
+  _info: ResourceInfo,
+  object: KubeObject,
+  scale: { spec?: { replicas?: number }; metadata?: ObjectMeta },
+): KubeObject {
   const metadata = { ...object.metadata };
   if (scale.metadata?.resourceVersion) metadata.resourceVersion = scale.metadata.resourceVersion;
   return { ...object, metadata, spec: { ...(object['spec'] as object | undefined), replicas: scale.spec?.replicas ?? 0 } };

@@ -11,20 +11,30 @@ import { applyScale, scaleOf } from './scale.ts';
 import { zeroOf } from './zero.ts';
 
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
-const create = (info: ResourceInfo, object: Record<string, unknown>): KubeObject => prepareForCreate(info, { metadata: { name: 'x' }, ...object }, NOW, seededRng(1));
+const create = (info: ResourceInfo, object: Record<string, unknown>): KubeObject =>
+  prepareForCreate(info, { metadata: { name: 'x' }, ...object }, NOW, seededRng(1));
 const deployments = findResource('apps', 'v1', 'deployments')!;
 const pods = findResource('', 'v1', 'pods')!;
 
 describe('create', () => {
   test('system metadata is the server’s', () => {
-    const { metadata } = prepareForCreate(deployments, { metadata: { name: 'x', uid: 'mine', generation: 9, deletionTimestamp: '2020-01-01T00:00:00Z' } }, NOW, seededRng(1));
+    const { metadata } = prepareForCreate(
+      deployments,
+      { metadata: { name: 'x', uid: 'mine', generation: 9, deletionTimestamp: '2020-01-01T00:00:00Z' } },
+      NOW,
+      seededRng(1),
+    );
     assert.match(metadata.uid!, /^[0-9a-f-]{36}$/);
     assert.deepEqual({ ...metadata, uid: '' }, { name: 'x', uid: '', generation: 1, creationTimestamp: '2026-01-02T03:04:05Z' });
   });
 
   test('a status sent along is dropped', () => assert.deepEqual(create(deployments, { status: { replicas: 5 } })['status'], {}));
 
-  test('a pod begins Pending with its class', () => assert.deepEqual(create(pods, { spec: { containers: [{ name: 'a' }] }, status: { phase: 'Running' } })['status'], { phase: 'Pending', qosClass: 'BestEffort' }));
+  test('a pod begins Pending with its class', () =>
+    assert.deepEqual(create(pods, { spec: { containers: [{ name: 'a' }] }, status: { phase: 'Running' } })['status'], {
+      phase: 'Pending',
+      qosClass: 'BestEffort',
+    }));
 
   test('a gated pod says why it waits', () => {
     const { conditions } = create(pods, { spec: { schedulingGates: [{ name: 'g' }] } })['status'] as { conditions: { reason: string }[] };
@@ -36,20 +46,37 @@ describe('create', () => {
     assert.deepEqual([made['spec'], made['status']], [{ finalizers: ['kubernetes'] }, { phase: 'Active' }]);
   });
 
-  test('a node keeps the status that it registers with', () => assert.deepEqual(create(findResource('', 'v1', 'nodes')!, { status: { capacity: { cpu: '2' } } })['status'], { capacity: { cpu: '2' } }));
+  test('a node keeps the status that it registers with', () =>
+    assert.deepEqual(create(findResource('', 'v1', 'nodes')!, { status: { capacity: { cpu: '2' } } })['status'], {
+      capacity: { cpu: '2' },
+    }));
 
   test('a Job selects its own pods', () => {
     const job = create(findResource('batch', 'v1', 'jobs')!, { spec: { template: { metadata: { labels: { a: 'b' } } } } });
     const { uid } = job.metadata;
     assert.deepEqual(job['spec'], {
       selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': uid } },
-      template: { metadata: { labels: { a: 'b', 'controller-uid': uid, 'batch.kubernetes.io/controller-uid': uid, 'job-name': 'x', 'batch.kubernetes.io/job-name': 'x' } } },
+      template: {
+        metadata: {
+          labels: {
+            a: 'b',
+            'controller-uid': uid,
+            'batch.kubernetes.io/controller-uid': uid,
+            'job-name': 'x',
+            'batch.kubernetes.io/job-name': 'x',
+          },
+        },
+      },
     });
   });
 });
 
 describe('update', () => {
-  const old: KubeObject = { metadata: { name: 'x', uid: 'u', creationTimestamp: 't', generation: 3, resourceVersion: '7' }, spec: { replicas: 1 }, status: { replicas: 1 } };
+  const old: KubeObject = {
+    metadata: { name: 'x', uid: 'u', creationTimestamp: 't', generation: 3, resourceVersion: '7' },
+    spec: { replicas: 1 },
+    status: { replicas: 1 },
+  };
   const cases: { name: string; change: Partial<KubeObject>; generation: number }[] = [
     { name: 'a change of the spec counts', change: { spec: { replicas: 2 } }, generation: 4 },
     { name: 'an empty list is no change', change: { spec: { replicas: 1, list: [] } }, generation: 3 },
@@ -67,8 +94,16 @@ describe('update', () => {
   }
 
   test('the status subresource writes nothing but the status', () => {
-    const next = prepareStatusUpdate(deployments, { metadata: { name: 'x', labels: { no: 'no' }, annotations: { yes: 'yes' } }, spec: { replicas: 5 }, status: { replicas: 2 } }, old);
-    assert.deepEqual(next, { metadata: { name: 'x', uid: 'u', creationTimestamp: 't', generation: 3, annotations: { yes: 'yes' } }, spec: { replicas: 1 }, status: { replicas: 2 } });
+    const next = prepareStatusUpdate(
+      deployments,
+      { metadata: { name: 'x', labels: { no: 'no' }, annotations: { yes: 'yes' } }, spec: { replicas: 5 }, status: { replicas: 2 } },
+      old,
+    );
+    assert.deepEqual(next, {
+      metadata: { name: 'x', uid: 'u', creationTimestamp: 't', generation: 3, annotations: { yes: 'yes' } },
+      spec: { replicas: 1 },
+      status: { replicas: 2 },
+    });
   });
 
   test('an object being deleted stays so', () => {
@@ -78,10 +113,20 @@ describe('update', () => {
 });
 
 describe('scale', () => {
-  const object: KubeObject = { metadata: { name: 'x', namespace: 'n', resourceVersion: '5' }, spec: { replicas: 2, selector: { matchLabels: { app: 'web' } } }, status: { replicas: 1 } };
+  const object: KubeObject = {
+    metadata: { name: 'x', namespace: 'n', resourceVersion: '5' },
+    spec: { replicas: 2, selector: { matchLabels: { app: 'web' } } },
+    status: { replicas: 1 },
+  };
 
   test('is read', () => {
-    assert.deepEqual(scaleOf(deployments, object), { kind: 'Scale', apiVersion: 'autoscaling/v1', metadata: { name: 'x', namespace: 'n', resourceVersion: '5' }, spec: { replicas: 2 }, status: { replicas: 1, selector: 'app=web' } });
+    assert.deepEqual(scaleOf(deployments, object), {
+      kind: 'Scale',
+      apiVersion: 'autoscaling/v1',
+      metadata: { name: 'x', namespace: 'n', resourceVersion: '5' },
+      spec: { replicas: 2 },
+      status: { replicas: 1, selector: 'app=web' },
+    });
   });
 
   test('is written', () => {
@@ -100,16 +145,22 @@ describe('deletion grace', () => {
     { name: 'none when not scheduled', object: { metadata: {}, spec: { terminationGracePeriodSeconds: 30 } }, expected: 0 },
     { name: 'none when finished', object: { ...running, status: { phase: 'Succeeded' } }, expected: 0 },
   ];
-  for (const { name, object, requested, expected } of cases) test(name, () => assert.equal(deletionGrace(pods, object, requested), expected));
+  for (const { name, object, requested, expected } of cases)
+    test(name, () => assert.equal(deletionGrace(pods, object, requested), expected));
   test('only pods have any', () => assert.equal(deletionGrace(deployments, running, 30), 0));
 });
 
 describe('quality of service', () => {
-  const pod = (...resources: unknown[]): never => ({ metadata: {}, spec: { containers: resources.map((each) => ({ resources: each })) } }) as never;
+  const pod = (...resources: unknown[]): never =>
+    ({ metadata: {}, spec: { containers: resources.map((each) => ({ resources: each })) } }) as never;
   const cases: { name: string; resources: unknown[]; expected: string }[] = [
     { name: 'nothing said', resources: [{}, undefined], expected: 'BestEffort' },
     { name: 'limits alone', resources: [{ limits: { cpu: '1', memory: '1Gi' } }], expected: 'Guaranteed' },
-    { name: 'equal in other words', resources: [{ limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m', memory: '1024Mi' } }], expected: 'Guaranteed' },
+    {
+      name: 'equal in other words',
+      resources: [{ limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m', memory: '1024Mi' } }],
+      expected: 'Guaranteed',
+    },
     { name: 'one container without', resources: [{ limits: { cpu: '1', memory: '1Gi' } }, {}], expected: 'Burstable' },
     { name: 'requests alone', resources: [{ requests: { cpu: '1' } }], expected: 'Burstable' },
   ];
@@ -117,6 +168,14 @@ describe('quality of service', () => {
 });
 
 test('the zero value of a struct', () => {
-  const schema: Schema = { type: 'object', fields: { n: { schema: { type: 'integer' }, keepZero: true }, o: { schema: { type: 'object', fields: {} }, keepZero: true }, l: { schema: { type: 'array' }, keepZero: true }, s: { schema: { type: 'string' } } } };
+  const schema: Schema = {
+    type: 'object',
+    fields: {
+      n: { schema: { type: 'integer' }, keepZero: true },
+      o: { schema: { type: 'object', fields: {} }, keepZero: true },
+      l: { schema: { type: 'array' }, keepZero: true },
+      s: { schema: { type: 'string' } },
+    },
+  };
   assert.deepEqual(zeroOf(schema), { n: 0, o: {}, l: null });
 });

@@ -1,10 +1,25 @@
 /** HorizontalPodAutoscalers and Scale. */
-import type { HorizontalPodAutoscaler, V2HorizontalPodAutoscaler, V2MetricSpec, V2MetricStatus, V2MetricTarget, V2MetricValueStatus } from '../types.gen.ts';
+import type {
+  HorizontalPodAutoscaler,
+  V2HorizontalPodAutoscaler,
+  V2MetricSpec,
+  V2MetricStatus,
+  V2MetricTarget,
+  V2MetricValueStatus,
+} from '../types.gen.ts';
 import type { Scale } from '../strategy/scale.ts';
 import { AGE, ageOf, column, NAME, UNKNOWN, UNSET } from './columns.ts';
 import type { Printer } from './columns.ts';
 
-const COLUMNS = [NAME, column('Reference'), column('Targets'), column('MinPods'), column('MaxPods'), column('Replicas', 'integer'), AGE] as const;
+const COLUMNS = [
+  NAME,
+  column('Reference'),
+  column('Targets'),
+  column('MinPods'),
+  column('MaxPods'),
+  column('Replicas', 'integer'),
+  AGE,
+] as const;
 const METRICS_SHOWN = 2;
 
 export const horizontalPodAutoscalers: Printer<V2HorizontalPodAutoscaler> = {
@@ -12,7 +27,15 @@ export const horizontalPodAutoscalers: Printer<V2HorizontalPodAutoscaler> = {
   cells: (object, now) => {
     const { metadata, spec, status } = object;
     const reference = `${spec?.scaleTargetRef.kind}/${spec?.scaleTargetRef.name}`;
-    return [metadata.name!, reference, targets(spec?.metrics ?? [], status?.currentMetrics ?? []), String(spec?.minReplicas ?? UNSET), String(spec?.maxReplicas ?? 0), status?.currentReplicas ?? 0, ageOf(object, now)];
+    return [
+      metadata.name!,
+      reference,
+      targets(spec?.metrics ?? [], status?.currentMetrics ?? []),
+      String(spec?.minReplicas ?? UNSET),
+      String(spec?.maxReplicas ?? 0),
+      status?.currentReplicas ?? 0,
+      ageOf(object, now),
+    ];
   },
 };
 
@@ -23,7 +46,15 @@ export const horizontalPodAutoscalersV1: Printer<HorizontalPodAutoscaler> = {
     const wanted = spec?.targetCPUUtilizationPercentage;
     const current = status?.currentCPUUtilizationPercentage;
     const target = wanted === undefined ? '<none>' : `cpu: ${current === undefined ? UNKNOWN : `${current}%`}/${wanted}%`;
-    return [metadata.name!, `${spec?.scaleTargetRef.kind}/${spec?.scaleTargetRef.name}`, target, String(spec?.minReplicas ?? UNSET), String(spec?.maxReplicas ?? 0), status?.currentReplicas ?? 0, ageOf(object, now)];
+    return [
+      metadata.name!,
+      `${spec?.scaleTargetRef.kind}/${spec?.scaleTargetRef.name}`,
+      target,
+      String(spec?.minReplicas ?? UNSET),
+      String(spec?.maxReplicas ?? 0),
+      status?.currentReplicas ?? 0,
+      ageOf(object, now),
+    ];
   },
 };
 

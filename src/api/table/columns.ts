@@ -30,7 +30,13 @@ export interface RowCondition {
   message?: string;
 }
 
-export const NAME: TableColumn = { name: 'Name', type: 'string', format: 'name', description: 'The name of the object, unique in its namespace for its kind.', priority: 0 };
+export const NAME: TableColumn = {
+  name: 'Name',
+  type: 'string',
+  format: 'name',
+  description: 'The name of the object, unique in its namespace for its kind.',
+  priority: 0,
+};
 export const AGE: TableColumn = column('Age', 'string', 'The time since the object was created.');
 
 /** A column that is always shown. */
@@ -74,7 +80,11 @@ export function selectorText(selector: LabelSelector | undefined): string {
 
 /** A plain map of labels: `a=b,c=d`. */
 export function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
-  return joined(Object.entries(labels ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${value}`));
+  return joined(
+    Object.entries(labels ?? {})
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, value]) => `${key}=${value}`),
+  );
 }
 
 /** Names and images of a template's containers. */

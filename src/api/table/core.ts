@@ -1,17 +1,49 @@
 /** What a cluster is made of: nodes, namespaces, events, configuration. */
-import type { ComponentStatus, ConfigMap, Event, EventsV1Event, Lease, Namespace, Node, PriorityClass, ResourceQuota, RuntimeClass, Secret, ServiceAccount } from '../types.gen.ts';
+import type {
+  ComponentStatus,
+  ConfigMap,
+  Event,
+  EventsV1Event,
+  Lease,
+  Namespace,
+  Node,
+  PriorityClass,
+  ResourceQuota,
+  RuntimeClass,
+  Secret,
+  ServiceAccount,
+} from '../types.gen.ts';
 import { AGE, ageOf, column, NAME, NONE, UNKNOWN, wide } from './columns.ts';
 import type { Printer } from './columns.ts';
 import { since } from './duration.ts';
 
 export const nodes: Printer<Node> = {
-  columns: [NAME, column('Status'), column('Roles'), AGE, column('Version'), wide('Internal-IP'), wide('External-IP'), wide('OS-Image'), wide('Kernel-Version'), wide('Container-Runtime')],
+  columns: [
+    NAME,
+    column('Status'),
+    column('Roles'),
+    AGE,
+    column('Version'),
+    wide('Internal-IP'),
+    wide('External-IP'),
+    wide('OS-Image'),
+    wide('Kernel-Version'),
+    wide('Container-Runtime'),
+  ],
   cells: (object, now) => {
     const info = object.status?.nodeInfo;
     const address = (wanted: string): string => object.status?.addresses?.find(({ type }) => type === wanted)?.address ?? NONE;
     return [
-      object.metadata.name!, nodeStatus(object), nodeRoles(object), ageOf(object, now), info?.kubeletVersion ?? '',
-      address('InternalIP'), address('ExternalIP'), info?.osImage || UNKNOWN, info?.kernelVersion || UNKNOWN, info?.containerRuntimeVersion || UNKNOWN,
+      object.metadata.name!,
+      nodeStatus(object),
+      nodeRoles(object),
+      ageOf(object, now),
+      info?.kubeletVersion ?? '',
+      address('InternalIP'),
+      address('ExternalIP'),
+      info?.osImage || UNKNOWN,
+      info?.kernelVersion || UNKNOWN,
+      info?.containerRuntimeVersion || UNKNOWN,
     ];
   },
 };
@@ -26,14 +58,24 @@ const ROLE_PREFIX = 'node-role.kubernetes.io/';
 
 function nodeRoles({ metadata }: Node): string {
   const labels = Object.entries(metadata.labels ?? {});
-  const roles = labels.flatMap(([key, value]) => (key.startsWith(ROLE_PREFIX) ? [key.slice(ROLE_PREFIX.length)] : key === 'kubernetes.io/role' ? [value] : []));
+  const roles = labels.flatMap(([key, value]) =>
+    key.startsWith(ROLE_PREFIX) ? [key.slice(ROLE_PREFIX.length)] : key === 'kubernetes.io/role' ? [value] : [],
+  );
   return [...new Set(roles.filter(Boolean))].toSorted().join(',') || NONE;
 }
 
 /** Core and events.k8s.io events are one thing under two sets of names. */
 export const events: Printer<Event & Partial<EventsV1Event>> = {
   columns: [
-    column('Last Seen'), column('Type'), column('Reason'), column('Object'), wide('Subobject'), wide('Source'), column('Message'), wide('First Seen'), wide('Count', 'integer'),
+    column('Last Seen'),
+    column('Type'),
+    column('Reason'),
+    column('Object'),
+    wide('Subobject'),
+    wide('Source'),
+    column('Message'),
+    wide('First Seen'),
+    wide('Count', 'integer'),
     { ...NAME, priority: 1 },
   ],
   cells: (event, now) => {
@@ -44,7 +86,18 @@ export const events: Printer<Event & Partial<EventsV1Event>> = {
     const count = series?.count ?? (event.count || event.deprecatedCount || 1);
     const kind = about?.kind?.toLowerCase() ?? '';
     const message = (event.message ?? event.note ?? '').trim();
-    return [since(last, now), type ?? '', reason ?? '', about?.name ? `${kind}/${about.name}` : kind, about?.fieldPath ?? '', eventSource(event), message, since(first, now), count, metadata.name!];
+    return [
+      since(last, now),
+      type ?? '',
+      reason ?? '',
+      about?.name ? `${kind}/${about.name}` : kind,
+      about?.fieldPath ?? '',
+      eventSource(event),
+      message,
+      since(first, now),
+      count,
+      metadata.name!,
+    ];
   },
 };
 
@@ -62,7 +115,11 @@ export const namespaces: Printer<Namespace> = {
 
 export const configMaps: Printer<ConfigMap> = {
   columns: [NAME, column('Data', 'integer'), AGE],
-  cells: (object, now) => [object.metadata.name!, Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length, ageOf(object, now)],
+  cells: (object, now) => [
+    object.metadata.name!,
+    Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length,
+    ageOf(object, now),
+  ],
 };
 
 export const secrets: Printer<Secret> = {
@@ -79,7 +136,12 @@ export const componentStatuses: Printer<ComponentStatus> = {
   columns: [NAME, column('Status'), column('Message'), column('Error')],
   cells: ({ metadata, conditions }) => {
     const healthy = conditions?.find(({ type }) => type === 'Healthy');
-    return [metadata.name!, healthy ? (healthy.status === 'True' ? 'Healthy' : 'Unhealthy') : 'Unknown', healthy?.message ?? '', healthy?.error ?? ''];
+    return [
+      metadata.name!,
+      healthy ? (healthy.status === 'True' ? 'Healthy' : 'Unhealthy') : 'Unknown',
+      healthy?.message ?? '',
+      healthy?.error ?? '',
+    ];
   },
 };
 
@@ -87,9 +149,15 @@ export const resourceQuotas: Printer<ResourceQuota> = {
   columns: [NAME, column('Request'), column('Limit'), AGE],
   cells: (object, now) => {
     const { hard = {}, used = {} } = object.status ?? {};
-    const lines = Object.keys(hard).toSorted().map((name) => ({ name, text: `${name}: ${used[name] ?? '0'}/${hard[name]}` }));
+    const lines = Object.keys(hard)
+      .toSorted()
+      .map((name) => ({ name, text: `${name}: ${used[name] ?? '0'}/${hard[name]}` }));
     const isLimit = (name: string): boolean => name.startsWith('limits.');
-    const text = (limits: boolean): string => lines.filter(({ name }) => isLimit(name) === limits).map((line) => line.text).join(', ');
+    const text = (limits: boolean): string =>
+      lines
+        .filter(({ name }) => isLimit(name) === limits)
+        .map((line) => line.text)
+        .join(', ');
     return [object.metadata.name!, text(false), text(true), ageOf(object, now)];
   },
 };
@@ -101,7 +169,13 @@ export const leases: Printer<Lease> = {
 
 export const priorityClasses: Printer<PriorityClass> = {
   columns: [NAME, column('Value', 'integer'), column('Global-Default', 'boolean'), AGE, column('PreemptionPolicy')],
-  cells: (object, now) => [object.metadata.name!, object.value ?? 0, object.globalDefault ?? false, ageOf(object, now), object.preemptionPolicy ?? ''],
+  cells: (object, now) => [
+    object.metadata.name!,
+    object.value ?? 0,
+    object.globalDefault ?? false,
+    ageOf(object, now),
+    object.preemptionPolicy ?? '',
+  ],
 };
 
 export const runtimeClasses: Printer<RuntimeClass> = {

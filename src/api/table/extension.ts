@@ -1,5 +1,10 @@
 /** What extends the API. */
-import type { APIService, MutatingWebhookConfiguration, ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding } from '../types.gen.ts';
+import type {
+  APIService,
+  MutatingWebhookConfiguration,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+} from '../types.gen.ts';
 import { AGE, ageOf, column, NAME, UNSET } from './columns.ts';
 import type { Printer } from './columns.ts';
 
@@ -10,12 +15,25 @@ export const webhookConfigurations: Printer<MutatingWebhookConfiguration> = {
 
 export const validatingPolicies: Printer<ValidatingAdmissionPolicy> = {
   columns: [NAME, column('Validations', 'integer'), column('ParamKind'), AGE],
-  cells: (object, now) => [object.metadata.name!, object.spec?.validations?.length ?? 0, paramKind(object.spec?.paramKind), ageOf(object, now)],
+  cells: (object, now) => [
+    object.metadata.name!,
+    object.spec?.validations?.length ?? 0,
+    paramKind(object.spec?.paramKind),
+    ageOf(object, now),
+  ],
 };
 
-export const mutatingPolicies: Printer<{ metadata: ValidatingAdmissionPolicy['metadata']; spec?: { mutations?: unknown[]; paramKind?: { apiVersion?: string; kind?: string } } }> = {
+export const mutatingPolicies: Printer<{
+  metadata: ValidatingAdmissionPolicy['metadata'];
+  spec?: { mutations?: unknown[]; paramKind?: { apiVersion?: string; kind?: string } };
+}> = {
   columns: [NAME, column('Mutations', 'integer'), column('ParamKind'), AGE],
-  cells: (object, now) => [object.metadata.name!, object.spec?.mutations?.length ?? 0, paramKind(object.spec?.paramKind), ageOf(object, now)],
+  cells: (object, now) => [
+    object.metadata.name!,
+    object.spec?.mutations?.length ?? 0,
+    paramKind(object.spec?.paramKind),
+    ageOf(object, now),
+  ],
 };
 
 export const policyBindings: Printer<ValidatingAdmissionPolicyBinding> = {

@@ -10,7 +10,9 @@ export const services: Printer<Service> = {
   columns: [NAME, column('Type'), column('Cluster-IP'), column('External-IP'), column('Port(s)'), AGE, wide('Selector')],
   cells: (object, now) => {
     const { metadata, spec } = object;
-    const ports = (spec?.ports ?? []).map(({ port, nodePort, protocol }) => (nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`));
+    const ports = (spec?.ports ?? []).map(({ port, nodePort, protocol }) =>
+      nodePort ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`,
+    );
     const clusterIP = spec?.clusterIPs?.[0] || spec?.clusterIP || NONE;
     return [metadata.name!, spec?.type ?? '', clusterIP, externalIP(object), joined(ports), ageOf(object, now), labelsText(spec?.selector)];
   },
@@ -28,7 +30,9 @@ export const endpoints: Printer<Endpoints> = {
   columns: [NAME, column('Endpoints'), AGE],
   cells: (object, now) => {
     const all = (object.subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
-      ports.length === 0 ? addresses.map(({ ip }) => ip) : ports.flatMap(({ port }) => addresses.map(({ ip }) => (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`))),
+      ports.length === 0
+        ? addresses.map(({ ip }) => ip)
+        : ports.flatMap(({ port }) => addresses.map(({ ip }) => (isIPv6(ip) ? `[${ip}]:${port}` : `${ip}:${port}`))),
     );
     return [object.metadata.name!, firstOf(all, SHOWN, NONE), ageOf(object, now)];
   },
@@ -49,7 +53,14 @@ export const ingresses: Printer<Ingress> = {
     const { metadata, spec, status } = object;
     const hosts = (spec?.rules ?? []).map(({ host }) => host ?? '').filter(Boolean);
     const addresses = [...new Set((status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip || hostname || ''))].filter(Boolean);
-    return [metadata.name!, spec?.ingressClassName ?? NONE, firstOf(hosts, SHOWN, '*'), addresses.join(','), spec?.tls?.length ? '80, 443' : '80', ageOf(object, now)];
+    return [
+      metadata.name!,
+      spec?.ingressClassName ?? NONE,
+      firstOf(hosts, SHOWN, '*'),
+      addresses.join(','),
+      spec?.tls?.length ? '80, 443' : '80',
+      ageOf(object, now),
+    ];
   },
 };
 

@@ -5,7 +5,17 @@ import type { Printer, RowCondition } from './columns.ts';
 import { since } from './duration.ts';
 
 export const pods: Printer<Pod> = {
-  columns: [NAME, column('Ready'), column('Status'), column('Restarts'), AGE, wide('IP'), wide('Node'), wide('Nominated Node'), wide('Readiness Gates')],
+  columns: [
+    NAME,
+    column('Ready'),
+    column('Status'),
+    column('Restarts'),
+    AGE,
+    wide('IP'),
+    wide('Node'),
+    wide('Nominated Node'),
+    wide('Readiness Gates'),
+  ],
   cells(pod, now) {
     const { ready, total, reason, restarts, lastRestart } = summarize(pod);
     return [
@@ -54,7 +64,9 @@ class Restarts {
 }
 
 function summarize(pod: Pod): Summary {
-  const sidecars = new Set((pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always').map(({ name }) => name));
+  const sidecars = new Set(
+    (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always').map(({ name }) => name),
+  );
   const init = initSummary(pod, sidecars);
   const initialized = init.reason === undefined || conditionIs(pod, 'Initialized');
   const main = initialized ? mainSummary(pod, init.sidecarRestarts) : undefined;

@@ -1,5 +1,12 @@
 /** Who may do what, and how much of it. */
-import type { CertificateSigningRequest, ClusterRoleBinding, FlowSchema, PodDisruptionBudget, PriorityLevelConfiguration, RoleBinding } from '../types.gen.ts';
+import type {
+  CertificateSigningRequest,
+  ClusterRoleBinding,
+  FlowSchema,
+  PodDisruptionBudget,
+  PriorityLevelConfiguration,
+  RoleBinding,
+} from '../types.gen.ts';
 import { AGE, ageOf, column, NAME, NONE, wide } from './columns.ts';
 import type { Printer } from './columns.ts';
 import { humanDuration } from './duration.ts';
@@ -8,8 +15,18 @@ export const roleBindings: Printer<RoleBinding | ClusterRoleBinding> = {
   columns: [NAME, column('Role'), AGE, wide('Users'), wide('Groups'), wide('ServiceAccounts')],
   cells: (object, now) => {
     const of = (kind: string): string =>
-      (object.subjects ?? []).filter((subject) => subject.kind === kind).map(({ name, namespace }) => (kind === 'ServiceAccount' && namespace ? `${namespace}/${name}` : name)).join(', ');
-    return [object.metadata.name!, `${object.roleRef.kind}/${object.roleRef.name}`, ageOf(object, now), of('User'), of('Group'), of('ServiceAccount')];
+      (object.subjects ?? [])
+        .filter((subject) => subject.kind === kind)
+        .map(({ name, namespace }) => (kind === 'ServiceAccount' && namespace ? `${namespace}/${name}` : name))
+        .join(', ');
+    return [
+      object.metadata.name!,
+      `${object.roleRef.kind}/${object.roleRef.name}`,
+      ageOf(object, now),
+      of('User'),
+      of('Group'),
+      of('ServiceAccount'),
+    ];
   },
 };
 
@@ -17,7 +34,13 @@ export const podDisruptionBudgets: Printer<PodDisruptionBudget> = {
   columns: [NAME, column('Min Available'), column('Max Unavailable'), column('Allowed Disruptions', 'integer'), AGE],
   cells: (object, now) => {
     const { metadata, spec, status } = object;
-    return [metadata.name!, String(spec?.minAvailable ?? 'N/A'), String(spec?.maxUnavailable ?? 'N/A'), status?.disruptionsAllowed ?? 0, ageOf(object, now)];
+    return [
+      metadata.name!,
+      String(spec?.minAvailable ?? 'N/A'),
+      String(spec?.maxUnavailable ?? 'N/A'),
+      status?.disruptionsAllowed ?? 0,
+      ageOf(object, now),
+    ];
   },
 };
 
@@ -37,21 +60,51 @@ function csrCondition({ status }: CertificateSigningRequest): string {
 }
 
 export const flowSchemas: Printer<FlowSchema> = {
-  columns: [NAME, column('PriorityLevel'), column('MatchingPrecedence', 'integer'), column('DistinguisherMethod'), AGE, column('MissingPL')],
+  columns: [
+    NAME,
+    column('PriorityLevel'),
+    column('MatchingPrecedence', 'integer'),
+    column('DistinguisherMethod'),
+    AGE,
+    column('MissingPL'),
+  ],
   cells: (object, now) => {
     const { metadata, spec, status } = object;
     const dangling = status?.conditions?.find(({ type }) => type === 'Dangling')?.status ?? '?';
-    return [metadata.name!, spec?.priorityLevelConfiguration.name ?? '', spec?.matchingPrecedence ?? 0, spec?.distinguisherMethod?.type ?? NONE, ageOf(object, now), dangling];
+    return [
+      metadata.name!,
+      spec?.priorityLevelConfiguration.name ?? '',
+      spec?.matchingPrecedence ?? 0,
+      spec?.distinguisherMethod?.type ?? NONE,
+      ageOf(object, now),
+      dangling,
+    ];
   },
 };
 
 export const priorityLevels: Printer<PriorityLevelConfiguration> = {
-  columns: [NAME, column('Type'), column('NominalConcurrencyShares'), column('Queues'), column('HandSize'), column('QueueLengthLimit'), AGE],
+  columns: [
+    NAME,
+    column('Type'),
+    column('NominalConcurrencyShares'),
+    column('Queues'),
+    column('HandSize'),
+    column('QueueLengthLimit'),
+    AGE,
+  ],
   cells: (object, now) => {
     const { metadata, spec } = object;
     const queuing = spec?.limited?.limitResponse?.queuing;
     const shares = spec?.limited?.nominalConcurrencyShares ?? spec?.exempt?.nominalConcurrencyShares;
     const cell = (value: number | undefined): string => (value === undefined ? NONE : String(value));
-    return [metadata.name!, spec?.type ?? '', cell(shares), cell(queuing?.queues), cell(queuing?.handSize), cell(queuing?.queueLengthLimit), ageOf(object, now)];
+    return [
+      metadata.name!,
+      spec?.type ?? '',
+      cell(shares),
+      cell(queuing?.queues),
+      cell(queuing?.handSize),
+      cell(queuing?.queueLengthLimit),
+      ageOf(object, now),
+    ];
   },
 };

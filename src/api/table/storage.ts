@@ -1,40 +1,92 @@
 /** Volumes and what provides them. */
-import type { CSIDriver, CSINode, CSIStorageCapacity, PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment, VolumeAttributesClass } from '../types.gen.ts';
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  VolumeAttachment,
+  VolumeAttributesClass,
+} from '../types.gen.ts';
 import { AGE, ageOf, column, NAME, NONE, UNSET, wide } from './columns.ts';
 import type { Printer } from './columns.ts';
 
-const ACCESS: Readonly<Record<string, string>> = { ReadWriteOnce: 'RWO', ReadOnlyMany: 'ROX', ReadWriteMany: 'RWX', ReadWriteOncePod: 'RWOP' };
+const ACCESS: Readonly<Record<string, string>> = {
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+};
 
 /** Each mode once, in the order of `ACCESS`. */
 function accessModes(modes: readonly string[] | undefined): string {
-  return Object.keys(ACCESS).filter((mode) => modes?.includes(mode)).map((mode) => ACCESS[mode]).join(',');
+  return Object.keys(ACCESS)
+    .filter((mode) => modes?.includes(mode))
+    .map((mode) => ACCESS[mode])
+    .join(',');
 }
 
 const BETA_CLASS = 'volume.beta.kubernetes.io/storage-class';
 
 export const persistentVolumes: Printer<PersistentVolume> = {
   columns: [
-    NAME, column('Capacity'), column('Access Modes'), column('Reclaim Policy'), column('Status'), column('Claim'), column('StorageClass'), column('VolumeAttributesClass'), column('Reason'), AGE,
+    NAME,
+    column('Capacity'),
+    column('Access Modes'),
+    column('Reclaim Policy'),
+    column('Status'),
+    column('Claim'),
+    column('StorageClass'),
+    column('VolumeAttributesClass'),
+    column('Reason'),
+    AGE,
     wide('VolumeMode'),
   ],
   cells: (object, now) => {
     const { metadata, spec, status } = object;
     const claim = spec?.claimRef ? `${spec.claimRef.namespace}/${spec.claimRef.name}` : '';
     return [
-      metadata.name!, spec?.capacity?.['storage'] ?? '', accessModes(spec?.accessModes), spec?.persistentVolumeReclaimPolicy ?? '', metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''), claim,
-      metadata.annotations?.[BETA_CLASS] ?? spec?.storageClassName ?? '', spec?.volumeAttributesClassName || UNSET, status?.reason ?? '', ageOf(object, now), spec?.volumeMode ?? UNSET,
+      metadata.name!,
+      spec?.capacity?.['storage'] ?? '',
+      accessModes(spec?.accessModes),
+      spec?.persistentVolumeReclaimPolicy ?? '',
+      metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
+      claim,
+      metadata.annotations?.[BETA_CLASS] ?? spec?.storageClassName ?? '',
+      spec?.volumeAttributesClassName || UNSET,
+      status?.reason ?? '',
+      ageOf(object, now),
+      spec?.volumeMode ?? UNSET,
     ];
   },
 };
 
 export const persistentVolumeClaims: Printer<PersistentVolumeClaim> = {
-  columns: [NAME, column('Status'), column('Volume'), column('Capacity'), column('Access Modes'), column('StorageClass'), column('VolumeAttributesClass'), AGE, wide('VolumeMode')],
+  columns: [
+    NAME,
+    column('Status'),
+    column('Volume'),
+    column('Capacity'),
+    column('Access Modes'),
+    column('StorageClass'),
+    column('VolumeAttributesClass'),
+    AGE,
+    wide('VolumeMode'),
+  ],
   cells: (object, now) => {
     const { metadata, spec, status } = object;
     const bound = Boolean(spec?.volumeName);
     return [
-      metadata.name!, metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''), spec?.volumeName ?? '', bound ? (status?.capacity?.['storage'] ?? '') : '', bound ? accessModes(status?.accessModes) : '',
-      metadata.annotations?.[BETA_CLASS] ?? spec?.storageClassName ?? '', spec?.volumeAttributesClassName || UNSET, ageOf(object, now), spec?.volumeMode ?? UNSET,
+      metadata.name!,
+      metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? ''),
+      spec?.volumeName ?? '',
+      bound ? (status?.capacity?.['storage'] ?? '') : '',
+      bound ? accessModes(status?.accessModes) : '',
+      metadata.annotations?.[BETA_CLASS] ?? spec?.storageClassName ?? '',
+      spec?.volumeAttributesClassName || UNSET,
+      ageOf(object, now),
+      spec?.volumeMode ?? UNSET,
     ];
   },
 };
@@ -46,7 +98,14 @@ export const storageClasses: Printer<StorageClass> = {
   cells: (object, now) => {
     const { metadata, provisioner, reclaimPolicy, volumeBindingMode, allowVolumeExpansion } = object;
     const isDefault = DEFAULT_CLASS.some((key) => metadata.annotations?.[key] === 'true');
-    return [isDefault ? `${metadata.name} (default)` : metadata.name!, provisioner, reclaimPolicy ?? 'Delete', volumeBindingMode ?? 'Immediate', allowVolumeExpansion ?? false, ageOf(object, now)];
+    return [
+      isDefault ? `${metadata.name} (default)` : metadata.name!,
+      provisioner,
+      reclaimPolicy ?? 'Delete',
+      volumeBindingMode ?? 'Immediate',
+      allowVolumeExpansion ?? false,
+      ageOf(object, now),
+    ];
   },
 };
 
@@ -57,18 +116,39 @@ export const volumeAttributesClasses: Printer<VolumeAttributesClass> = {
 
 export const volumeAttachments: Printer<VolumeAttachment> = {
   columns: [NAME, column('Attacher'), column('PV'), column('Node'), column('Attached', 'boolean'), AGE],
-  cells: (object, now) => [object.metadata.name!, object.spec.attacher, object.spec.source.persistentVolumeName ?? '', object.spec.nodeName, object.status?.attached ?? false, ageOf(object, now)],
+  cells: (object, now) => [
+    object.metadata.name!,
+    object.spec.attacher,
+    object.spec.source.persistentVolumeName ?? '',
+    object.spec.nodeName,
+    object.status?.attached ?? false,
+    ageOf(object, now),
+  ],
 };
 
 export const csiDrivers: Printer<CSIDriver> = {
   columns: [
-    NAME, column('AttachRequired', 'boolean'), column('PodInfoOnMount', 'boolean'), column('StorageCapacity', 'boolean'), column('TokenRequests'), column('RequiresRepublish', 'boolean'), column('Modes'), AGE,
+    NAME,
+    column('AttachRequired', 'boolean'),
+    column('PodInfoOnMount', 'boolean'),
+    column('StorageCapacity', 'boolean'),
+    column('TokenRequests'),
+    column('RequiresRepublish', 'boolean'),
+    column('Modes'),
+    AGE,
   ],
   cells: (object, now) => {
     const { metadata, spec } = object;
     const tokens = (spec.tokenRequests ?? []).map(({ audience }) => audience).join(',') || UNSET;
     return [
-      metadata.name!, spec.attachRequired ?? true, spec.podInfoOnMount ?? false, spec.storageCapacity ?? false, tokens, spec.requiresRepublish ?? false, spec.volumeLifecycleModes?.join(',') || NONE, ageOf(object, now),
+      metadata.name!,
+      spec.attachRequired ?? true,
+      spec.podInfoOnMount ?? false,
+      spec.storageCapacity ?? false,
+      tokens,
+      spec.requiresRepublish ?? false,
+      spec.volumeLifecycleModes?.join(',') || NONE,
+      ageOf(object, now),
     ];
   },
 };

@@ -7,14 +7,44 @@ import type { ResourceInfo } from '../schema/schema.ts';
 import { horizontalPodAutoscalers, horizontalPodAutoscalersV1, scales } from './autoscaling.ts';
 import { AGE, ageOf, column, NAME } from './columns.ts';
 import type { Cell, Printer, RowCondition, TableColumn } from './columns.ts';
-import { componentStatuses, configMaps, events, leases, namespaces, nodes, priorityClasses, resourceQuotas, runtimeClasses, secrets, serviceAccounts } from './core.ts';
+import {
+  componentStatuses,
+  configMaps,
+  events,
+  leases,
+  namespaces,
+  nodes,
+  priorityClasses,
+  resourceQuotas,
+  runtimeClasses,
+  secrets,
+  serviceAccounts,
+} from './core.ts';
 import { apiServices, mutatingPolicies, policyBindings, validatingPolicies, webhookConfigurations } from './extension.ts';
 import { endpoints, endpointSlices, ingressClasses, ingresses, ipAddresses, networkPolicies, serviceCIDRs, services } from './network.ts';
 import { podTemplates, pods } from './pods.ts';
 import { certificateSigningRequests, flowSchemas, podDisruptionBudgets, priorityLevels, roleBindings } from './policy.ts';
 import { namesAndAges, resourceClaims, resourceSlices } from './resource.ts';
-import { csiDrivers, csiNodes, csiStorageCapacities, persistentVolumeClaims, persistentVolumes, storageClasses, volumeAttachments, volumeAttributesClasses } from './storage.ts';
-import { controllerRevisions, cronJobs, daemonSets, deployments, jobs, replicaSets, replicationControllers, statefulSets } from './workloads.ts';
+import {
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+  volumeAttachments,
+  volumeAttributesClasses,
+} from './storage.ts';
+import {
+  controllerRevisions,
+  cronJobs,
+  daemonSets,
+  deployments,
+  jobs,
+  replicaSets,
+  replicationControllers,
+  statefulSets,
+} from './workloads.ts';
 
 export type { TableColumn } from './columns.ts';
 
@@ -55,11 +85,16 @@ export function rowFor(info: ResourceInfo, object: KubeObject, now: number): Tab
 }
 
 /** A metav1.Table of the objects. */
-export function tableFor(info: ResourceInfo, objects: readonly KubeObject[], { now, metadata = {}, includeObject = 'Metadata' }: TableOptions): Table {
+export function tableFor(
+  info: ResourceInfo,
+  objects: readonly KubeObject[],
+  { now, metadata = {}, includeObject = 'Metadata' }: TableOptions,
+): Table {
   const rows = objects.map((object) => {
     const row = rowFor(info, object, now);
     if (includeObject === 'Object') row.object = object;
-    else if (includeObject === 'Metadata') row.object = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+    else if (includeObject === 'Metadata')
+      row.object = { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
     return row;
   });
   return { kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata, columnDefinitions: columnsFor(info), rows };
@@ -67,7 +102,10 @@ export function tableFor(info: ResourceInfo, objects: readonly KubeObject[], { n
 
 function printerOf(info: ResourceInfo): Printer {
   if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never> as Printer;
-  return (PRINTERS[`${info.group}/${info.kind}`] as Printer | undefined) ?? (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE);
+  return (
+    (PRINTERS[`${info.group}/${info.kind}`] as Printer | undefined) ??
+    (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE)
+  );
 }
 
 /** What upstream shows for built-in kinds without a printer. */

@@ -16,17 +16,29 @@ export function checkJob(problems: Problems, { spec, metadata }: Job): void {
   else checkSelector(problems, 'spec.selector', spec.selector);
   checkJobSpec(problems, 'spec', spec);
   const labels = spec.template?.metadata?.labels;
-  if (spec.selector && !labelSelectorOf(spec.selector).matchesLabels(labels ?? {})) problems.invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
+  if (spec.selector && !labelSelectorOf(spec.selector).matchesLabels(labels ?? {}))
+    problems.invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`');
   if (spec.manualSelector || !metadata.uid) return;
   const owner = { matchLabels: { 'batch.kubernetes.io/controller-uid': metadata.uid } };
   const legacy = { matchLabels: { 'controller-uid': metadata.uid } };
-  if (!semanticEqual(spec.selector, owner) && !semanticEqual(spec.selector, legacy)) problems.invalid('spec.selector', spec.selector, '`selector` not auto-generated');
+  if (!semanticEqual(spec.selector, owner) && !semanticEqual(spec.selector, legacy))
+    problems.invalid('spec.selector', spec.selector, '`selector` not auto-generated');
 }
 
 function checkJobSpec(problems: Problems, path: string, spec: JobSpec): void {
-  for (const field of ['parallelism', 'completions', 'activeDeadlineSeconds', 'backoffLimit', 'backoffLimitPerIndex', 'ttlSecondsAfterFinished'] as const) problems.nonNegative(`${path}.${field}`, spec[field]);
-  if (spec.completionMode && spec.completionMode !== 'Indexed' && spec.completionMode !== 'NonIndexed') problems.unsupported(`${path}.completionMode`, spec.completionMode, ['Indexed', 'NonIndexed']);
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined) problems.required(`${path}.completions`, 'when completion mode is Indexed');
+  for (const field of [
+    'parallelism',
+    'completions',
+    'activeDeadlineSeconds',
+    'backoffLimit',
+    'backoffLimitPerIndex',
+    'ttlSecondsAfterFinished',
+  ] as const)
+    problems.nonNegative(`${path}.${field}`, spec[field]);
+  if (spec.completionMode && spec.completionMode !== 'Indexed' && spec.completionMode !== 'NonIndexed')
+    problems.unsupported(`${path}.completionMode`, spec.completionMode, ['Indexed', 'NonIndexed']);
+  if (spec.completionMode === 'Indexed' && spec.completions === undefined)
+    problems.required(`${path}.completions`, 'when completion mode is Indexed');
   if (!spec.template) return problems.required(`${path}.template`);
   checkTemplate(problems, `${path}.template`, spec.template);
   const policy = spec.template.spec?.restartPolicy;
@@ -34,7 +46,8 @@ function checkJobSpec(problems: Problems, path: string, spec: JobSpec): void {
 }
 
 export function checkJobUpdate(problems: Problems, { spec }: Job, old: Job): void {
-  if (spec?.completionMode !== 'Indexed') problems.immutable('spec.completions', spec?.completions === old.spec?.completions, spec?.completions);
+  if (spec?.completionMode !== 'Indexed')
+    problems.immutable('spec.completions', spec?.completions === old.spec?.completions, spec?.completions);
   problems.immutable('spec.selector', semanticEqual(spec?.selector, old.spec?.selector), spec?.selector);
   problems.immutable('spec.completionMode', spec?.completionMode === old.spec?.completionMode, spec?.completionMode);
   // A suspended Job that never started may still be placed elsewhere.
@@ -43,7 +56,8 @@ export function checkJobUpdate(problems: Problems, { spec }: Job, old: Job): voi
 }
 
 export function checkCronJob(problems: Problems, { spec, metadata }: CronJob): void {
-  if ((metadata.name?.length ?? 0) > CRON_NAME_MAX) problems.invalid('metadata.name', metadata.name, `must be no more than ${CRON_NAME_MAX} characters`);
+  if ((metadata.name?.length ?? 0) > CRON_NAME_MAX)
+    problems.invalid('metadata.name', metadata.name, `must be no more than ${CRON_NAME_MAX} characters`);
   if (!spec) return problems.required('spec');
   if (!spec.schedule) problems.required('spec.schedule');
   else checkSchedule(problems, spec.schedule, spec.timeZone);
@@ -60,12 +74,23 @@ function checkSchedule(problems: Problems, schedule: string, timeZone: string | 
   const problem = scheduleProblem(schedule);
   if (problem) problems.invalid('spec.schedule', schedule, problem);
   if (!schedule.includes('TZ')) return;
-  problems.invalid('spec.schedule', schedule, timeZone === undefined ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead' : 'cannot use both timeZone field and TZ or CRON_TZ in schedule');
+  problems.invalid(
+    'spec.schedule',
+    schedule,
+    timeZone === undefined
+      ? 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead'
+      : 'cannot use both timeZone field and TZ or CRON_TZ in schedule',
+  );
 }
 
 function checkTimeZone(problems: Problems, timeZone: string): void {
   if (timeZone === '') return problems.invalid('spec.timeZone', timeZone, 'timeZone must be nil or non-empty string');
-  if (timeZone.toLowerCase() === 'local') return problems.invalid('spec.timeZone', timeZone, 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones');
+  if (timeZone.toLowerCase() === 'local')
+    return problems.invalid(
+      'spec.timeZone',
+      timeZone,
+      'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones',
+    );
   try {
     Intl.DateTimeFormat('en', { timeZone });
   } catch (error) {

@@ -1,5 +1,16 @@
 /** Containers of pods: names, ports, environment, mounts, probes. Paths and messages are those of pkg/apis/core/validation. */
-import type { Container, ContainerPort, EnvVar, EnvVarSource, ExecAction, HTTPGetAction, LifecycleHandler, PodSpec, Probe, VolumeMount } from '../types.gen.ts';
+import type {
+  Container,
+  ContainerPort,
+  EnvVar,
+  EnvVarSource,
+  ExecAction,
+  HTTPGetAction,
+  LifecycleHandler,
+  PodSpec,
+  Probe,
+  VolumeMount,
+} from '../types.gen.ts';
 import { configKeyProblems, dns1123LabelProblems, envNameProblems, portNameProblems, portNumberProblems } from './names.ts';
 import type { Problems } from './problems.ts';
 import { checkResources } from './resources.ts';
@@ -16,13 +27,20 @@ export function checkContainers(problems: Problems, path: string, spec: PodSpec)
   const all = [
     ...(spec.initContainers ?? []).map((container, index) => ({ container, at: `${path}.initContainers[${index}]`, init: true })),
     ...(spec.containers ?? []).map((container, index) => ({ container, at: `${path}.containers[${index}]`, init: false })),
-    ...(spec.ephemeralContainers ?? []).map((container, index) => ({ container: container as Container, at: `${path}.ephemeralContainers[${index}]`, init: false })),
+    ...(spec.ephemeralContainers ?? []).map((container, index) => ({
+      container: container as Container,
+      at: `${path}.ephemeralContainers[${index}]`,
+      init: false,
+    })),
   ];
   if (!spec.containers?.length) problems.required(`${path}.containers`);
   for (const { container, at, init } of all) {
     checkName(problems, `${at}.name`, container.name, names);
     checkContainer(problems, at, container, volumes);
-    checkPorts(problems, `${at}.ports`, container.ports ?? [], { hostNetwork: spec.hostNetwork === true, hostPorts: init && container.restartPolicy !== 'Always' ? new Set() : hostPorts });
+    checkPorts(problems, `${at}.ports`, container.ports ?? [], {
+      hostNetwork: spec.hostNetwork === true,
+      hostPorts: init && container.restartPolicy !== 'Always' ? new Set() : hostPorts,
+    });
     if (init && container.restartPolicy !== 'Always') forbidForInit(problems, at, container);
     else checkContainerProbes(problems, at, container);
   }
@@ -65,16 +83,22 @@ function checkContainerProbes(problems: Problems, path: string, { livenessProbe,
   if (livenessProbe) checkProbe(problems, `${path}.livenessProbe`, livenessProbe);
   if (readinessProbe) checkProbe(problems, `${path}.readinessProbe`, readinessProbe);
   if (startupProbe) checkProbe(problems, `${path}.startupProbe`, startupProbe);
-  for (const [name, probe] of [['livenessProbe', livenessProbe], ['startupProbe', startupProbe]] as const) {
-    if (probe?.successThreshold !== undefined && probe.successThreshold !== 1) problems.invalid(`${path}.${name}.successThreshold`, probe.successThreshold, 'must be 1');
+  for (const [name, probe] of [
+    ['livenessProbe', livenessProbe],
+    ['startupProbe', startupProbe],
+  ] as const) {
+    if (probe?.successThreshold !== undefined && probe.successThreshold !== 1)
+      problems.invalid(`${path}.${name}.successThreshold`, probe.successThreshold, 'must be 1');
   }
   const grace = readinessProbe?.terminationGracePeriodSeconds;
-  if (grace !== undefined) problems.invalid(`${path}.readinessProbe.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes');
+  if (grace !== undefined)
+    problems.invalid(`${path}.readinessProbe.terminationGracePeriodSeconds`, grace, 'must not be set for readinessProbes');
 }
 
 function checkProbe(problems: Problems, path: string, probe: Probe): void {
   checkHandler(problems, path, probe);
-  for (const field of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const) problems.nonNegative(`${path}.${field}`, probe[field]);
+  for (const field of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold'] as const)
+    problems.nonNegative(`${path}.${field}`, probe[field]);
   const grace = probe.terminationGracePeriodSeconds;
   if (grace !== undefined && grace <= 0) problems.invalid(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than 0');
 }
@@ -114,7 +138,12 @@ export function checkPort(problems: Problems, path: string, port: number | strin
   problems.invalidEach(path, port, typeof port === 'number' ? portNumberProblems(port) : portNameProblems(port));
 }
 
-function checkPorts(problems: Problems, path: string, ports: readonly ContainerPort[], { hostNetwork, hostPorts }: { hostNetwork: boolean; hostPorts: Set<string> }): void {
+function checkPorts(
+  problems: Problems,
+  path: string,
+  ports: readonly ContainerPort[],
+  { hostNetwork, hostPorts }: { hostNetwork: boolean; hostPorts: Set<string> },
+): void {
   const names = new Set<string>();
   for (const [index, port] of ports.entries()) {
     const at = `${path}[${index}]`;
@@ -129,7 +158,8 @@ function checkPorts(problems: Problems, path: string, ports: readonly ContainerP
     problems.oneOf(`${at}.protocol`, port.protocol, PROTOCOLS);
     if (!port.hostPort) continue;
     problems.invalidEach(`${at}.hostPort`, port.hostPort, portNumberProblems(port.hostPort));
-    if (hostNetwork && port.hostPort !== port.containerPort) problems.invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true');
+    if (hostNetwork && port.hostPort !== port.containerPort)
+      problems.invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true');
     const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
     if (hostPorts.has(key)) problems.duplicate(`${at}.hostPort`, key);
     hostPorts.add(key);
@@ -146,7 +176,14 @@ const ENV_SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretK
 
 function checkEnvSource(problems: Problems, path: string, source: EnvVarSource, value: string | undefined): void {
   const given = ENV_SOURCES.filter((kind) => source[kind]);
-  if (given.length === 0) problems.invalid(path, '', `must specify one of: ${ENV_SOURCES.slice(0, -1).map((kind) => `\`${kind}\``).join(', ')} or \`fileKeyRef\``);
+  if (given.length === 0)
+    problems.invalid(
+      path,
+      '',
+      `must specify one of: ${ENV_SOURCES.slice(0, -1)
+        .map((kind) => `\`${kind}\``)
+        .join(', ')} or \`fileKeyRef\``,
+    );
   else if (value) problems.invalid(path, '', 'may not be specified when `value` is not empty');
   if (given.length > 1) problems.invalid(path, '', 'may not have more than one field specified at a time');
   if (source.fieldRef) checkFieldPath(problems, `${path}.fieldRef`, source.fieldRef.fieldPath);
@@ -160,7 +197,17 @@ function checkEnvSource(problems: Problems, path: string, source: EnvVarSource, 
   }
 }
 
-const FIELD_PATHS = ['metadata.name', 'metadata.namespace', 'metadata.uid', 'spec.nodeName', 'spec.serviceAccountName', 'status.hostIP', 'status.hostIPs', 'status.podIP', 'status.podIPs'];
+const FIELD_PATHS = [
+  'metadata.name',
+  'metadata.namespace',
+  'metadata.uid',
+  'spec.nodeName',
+  'spec.serviceAccountName',
+  'status.hostIP',
+  'status.hostIPs',
+  'status.podIP',
+  'status.podIPs',
+];
 
 function checkFieldPath(problems: Problems, path: string, fieldPath: string | undefined): void {
   if (!fieldPath) return problems.required(`${path}.fieldPath`);
@@ -189,7 +236,8 @@ function checkMounts(problems: Problems, path: string, mounts: readonly VolumeMo
     else if (places.has(mount.mountPath)) problems.invalid(`${at}.mountPath`, mount.mountPath, 'must be unique');
     places.add(mount.mountPath);
     for (const field of ['subPath', 'subPathExpr'] as const) if (mount[field]) checkLocalPath(problems, `${at}.${field}`, mount[field]);
-    if (mount.subPath && mount.subPathExpr) problems.invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive');
+    if (mount.subPath && mount.subPathExpr)
+      problems.invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive');
   }
 }
 

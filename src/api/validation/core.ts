@@ -13,8 +13,10 @@ export function checkNode(problems: Problems, { spec }: Node): void {
 
 export function checkNodeUpdate(problems: Problems, { spec }: Node, old: Node): void {
   const assigned = old.spec?.podCIDRs ?? [];
-  if (assigned.length > 0 && !semanticEqual(spec?.podCIDRs, assigned)) problems.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid');
-  if (old.spec?.providerID && spec?.providerID !== old.spec.providerID) problems.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid');
+  if (assigned.length > 0 && !semanticEqual(spec?.podCIDRs, assigned))
+    problems.forbidden('spec.podCIDRs', 'node updates may not change podCIDR except from "" to valid');
+  if (old.spec?.providerID && spec?.providerID !== old.spec.providerID)
+    problems.forbidden('spec.providerID', 'node updates may not change providerID except from "" to valid');
 }
 
 export function checkResourceQuota(problems: Problems, { spec }: ResourceQuota): void {
@@ -47,17 +49,22 @@ export function checkLimitRange(problems: Problems, { spec }: LimitRange): void 
 function checkOrder(problems: Problems, path: string, [lowName, low]: [string, Amounts], [highName, high]: [string, Amounts]): void {
   for (const [resource, amount] of Object.entries(low ?? {})) {
     const bound = high?.[resource];
-    if (bound !== undefined && compareQuantities(amount, bound) > 0) problems.invalid(`${path}[${resource}]`, amount, `${lowName} value ${amount} is greater than ${highName} value ${bound}`);
+    if (bound !== undefined && compareQuantities(amount, bound) > 0)
+      problems.invalid(`${path}[${resource}]`, amount, `${lowName} value ${amount} is greater than ${highName} value ${bound}`);
   }
 }
 
 const USER_PRIORITY_MAX = 1_000_000_000;
-const SYSTEM_CLASSES: Readonly<Record<string, number>> = { 'system-cluster-critical': 2_000_000_000, 'system-node-critical': 2_000_001_000 };
+const SYSTEM_CLASSES: Readonly<Record<string, number>> = {
+  'system-cluster-critical': 2_000_000_000,
+  'system-node-critical': 2_000_001_000,
+};
 
 export function checkPriorityClass(problems: Problems, { metadata, value = 0, preemptionPolicy }: PriorityClass): void {
   if (metadata.name?.startsWith('system-')) {
     if (SYSTEM_CLASSES[metadata.name] !== value) {
-      problems.forbidden('metadata.name', "priority class names with 'system-' prefix are reserved for system use only. error: " + `${metadata.name} is not a known system priority class`);
+      const why = `${metadata.name} is not a known system priority class`;
+      problems.forbidden('metadata.name', `priority class names with 'system-' prefix are reserved for system use only. error: ${why}`);
     }
   } else if (value > USER_PRIORITY_MAX) {
     problems.forbidden('value', `maximum allowed value of a user defined priority is ${USER_PRIORITY_MAX}`);

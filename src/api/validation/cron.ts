@@ -10,12 +10,21 @@ interface Bounds {
   names?: readonly string[];
 }
 
-const FIELDS: readonly Bounds[] = [{ min: 0, max: 59 }, { min: 0, max: 23 }, { min: 1, max: 31 }, { min: 1, max: 12, names: MONTHS }, { min: 0, max: 6, names: DAYS }];
+const FIELDS: readonly Bounds[] = [
+  { min: 0, max: 59 },
+  { min: 0, max: 23 },
+  { min: 1, max: 31 },
+  { min: 1, max: 12, names: MONTHS },
+  { min: 0, max: 6, names: DAYS },
+];
 
 /** What is wrong with a schedule; undefined when nothing is. */
 export function scheduleProblem(schedule: string): string | undefined {
   const text = schedule.replace(/^(?:CRON_)?TZ=\S+\s+/, '').trim();
-  if (text.startsWith('@every ')) return /^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text.slice(7)) ? undefined : `failed to parse duration ${text}: time: invalid duration "${text.slice(7)}"`;
+  if (text.startsWith('@every '))
+    return /^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/.test(text.slice(7))
+      ? undefined
+      : `failed to parse duration ${text}: time: invalid duration "${text.slice(7)}"`;
   if (text.startsWith('@')) return DESCRIPTORS.has(text) ? undefined : `unrecognized descriptor: ${text}`;
   const fields = text.split(/\s+/).filter(Boolean);
   if (fields.length !== FIELDS.length) return `expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`;

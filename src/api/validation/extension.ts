@@ -29,10 +29,16 @@ function checkNames(problems: Problems, { names }: CustomResourceDefinitionSpec)
     }
     const wrong = dns1035LabelProblems(value.toLowerCase());
     const isKind = field === 'kind' || field === 'listKind';
-    problems.invalidEach(`spec.names.${field}`, value, wrong.length === 0 || !isKind ? wrong : [`may have mixed case, but should otherwise match: ${wrong.join(',')}`]);
+    problems.invalidEach(
+      `spec.names.${field}`,
+      value,
+      wrong.length === 0 || !isKind ? wrong : [`may have mixed case, but should otherwise match: ${wrong.join(',')}`],
+    );
   }
-  for (const [index, name] of (names?.shortNames ?? []).entries()) problems.invalidEach(`spec.names.shortNames[${index}]`, name, dns1035LabelProblems(name));
-  if (names?.kind && names.kind === names.listKind) problems.invalid('spec.names.listKind', names.listKind, 'kind and listKind may not be the same');
+  for (const [index, name] of (names?.shortNames ?? []).entries())
+    problems.invalidEach(`spec.names.shortNames[${index}]`, name, dns1035LabelProblems(name));
+  if (names?.kind && names.kind === names.listKind)
+    problems.invalid('spec.names.listKind', names.listKind, 'kind and listKind may not be the same');
 }
 
 function checkVersions(problems: Problems, { versions }: CustomResourceDefinitionSpec): void {
@@ -46,7 +52,8 @@ function checkVersions(problems: Problems, { versions }: CustomResourceDefinitio
     if (seen.has(version.name)) problems.invalid('spec.versions', versions, 'must contain unique version names');
     seen.add(version.name);
     if (!version.schema?.openAPIV3Schema) problems.required(`${path}.schema.openAPIV3Schema`, 'schemas are required');
-    else if (version.schema.openAPIV3Schema.type !== 'object') problems.invalid(`${path}.schema.openAPIV3Schema.type`, version.schema.openAPIV3Schema.type ?? '', 'must be object at the root');
+    else if (version.schema.openAPIV3Schema.type !== 'object')
+      problems.invalid(`${path}.schema.openAPIV3Schema.type`, version.schema.openAPIV3Schema.type ?? '', 'must be object at the root');
   }
   if (stored !== 1) problems.invalid('spec.versions', versions ?? null, 'must have exactly one version marked as storage version');
 }
@@ -60,6 +67,8 @@ export function checkDefinitionUpdate(problems: Problems, { spec, status }: Cust
     problems.immutable('spec.names.kind', spec?.names?.kind === old.spec?.names?.kind, spec?.names?.kind);
   }
   for (const [index, version] of (status?.storedVersions ?? []).entries()) {
-    if (!spec?.versions?.some(({ name }) => name === version)) problems.invalid(`status.storedVersions[${index}]`, version, 'missing from spec.versions; ' + `${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`);
+    if (spec?.versions?.some(({ name }) => name === version)) continue;
+    const why = `${version} was previously a storage version, and must remain in spec.versions until a storage migration ensures no data remains persisted in ${version} and removes ${version} from status.storedVersions`;
+    problems.invalid(`status.storedVersions[${index}]`, version, `missing from spec.versions; ${why}`);
   }
 }

@@ -9,8 +9,23 @@ import { checkHorizontalPodAutoscaler, checkPodDisruptionBudget } from './policy
 import type { Problems } from './problems.ts';
 import { checkBinding, checkBindingUpdate, checkClusterRole, checkRole } from './rbac.ts';
 import { checkService, checkServiceUpdate } from './service.ts';
-import { checkClaimUpdate, checkPersistentVolume, checkPersistentVolumeClaim, checkStorageClass, checkStorageClassUpdate, checkVolumeUpdate } from './storage.ts';
-import { checkDaemonSet, checkDeployment, checkReplicaSet, checkReplicationController, checkSelectorUpdate, checkStatefulSet, checkStatefulSetUpdate } from './workloads.ts';
+import {
+  checkClaimUpdate,
+  checkPersistentVolume,
+  checkPersistentVolumeClaim,
+  checkStorageClass,
+  checkStorageClassUpdate,
+  checkVolumeUpdate,
+} from './storage.ts';
+import {
+  checkDaemonSet,
+  checkDeployment,
+  checkReplicaSet,
+  checkReplicationController,
+  checkSelectorUpdate,
+  checkStatefulSet,
+  checkStatefulSetUpdate,
+} from './workloads.ts';
 import type { PodTemplate } from '../types.gen.ts';
 
 /** What holds for every object of the kind, new or changed. */

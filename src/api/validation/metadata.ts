@@ -3,7 +3,16 @@ import type { KubeObject } from '../meta.ts';
 import { semanticEqual } from '../patch/json.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
 import type { ObjectMeta, OwnerReference } from '../types.gen.ts';
-import { dns1035LabelProblems, dns1123LabelProblems, dns1123SubdomainProblems, ipProblems, labelKeyProblems, labelValueProblems, pathSegmentProblems, qualifiedNameProblems } from './names.ts';
+import {
+  dns1035LabelProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  ipProblems,
+  labelKeyProblems,
+  labelValueProblems,
+  pathSegmentProblems,
+  qualifiedNameProblems,
+} from './names.ts';
 import type { Problems } from './problems.ts';
 
 const ANNOTATIONS_MAX_BYTES = 256 * 1024;
@@ -30,12 +39,16 @@ const KEPT = ['name', 'namespace', 'uid', 'creationTimestamp', 'deletionTimestam
 export function checkMetadataUpdate(problems: Problems, info: ResourceInfo, object: KubeObject, old: KubeObject): void {
   const { metadata } = object;
   for (const field of KEPT) problems.immutable(`metadata.${field}`, semanticEqual(metadata[field], old.metadata[field]), metadata[field]);
-  if ((metadata.generation ?? 0) < (old.metadata.generation ?? 0)) problems.invalid('metadata.generation', metadata.generation ?? 0, 'must not be decremented');
+  if ((metadata.generation ?? 0) < (old.metadata.generation ?? 0))
+    problems.invalid('metadata.generation', metadata.generation ?? 0, 'must not be decremented');
   if (old.metadata.deletionTimestamp) {
     const added = (metadata.finalizers ?? []).filter((finalizer) => !old.metadata.finalizers?.includes(finalizer)).toSorted();
     if (added.length > 0) {
       const list = `[]string{${added.map((each) => JSON.stringify(each)).join(', ')}}`;
-      problems.forbidden('metadata.finalizers', `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`);
+      problems.forbidden(
+        'metadata.finalizers',
+        `no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
+      );
     }
   }
   checkNamespace(problems, info, metadata);
@@ -78,10 +91,16 @@ function checkOwners(problems: Problems, owners: readonly OwnerReference[]): voi
   for (const owner of owners) {
     if (!owner.apiVersion) problems.invalid(`${path}.apiVersion`, '', 'version must not be empty');
     for (const field of ['kind', 'name', 'uid'] as const) if (!owner[field]) problems.invalid(`${path}.${field}`, '', 'must not be empty');
-    if (owner.apiVersion === 'v1' && owner.kind === 'Event') problems.invalid(path, owner, '/v1, Kind=Event is disallowed from being an owner');
+    if (owner.apiVersion === 'v1' && owner.kind === 'Event')
+      problems.invalid(path, owner, '/v1, Kind=Event is disallowed from being an owner');
     if (!owner.controller) continue;
     const name = `${owner.kind}/${owner.name}`;
-    if (controller) problems.invalid(path, owners, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`);
+    if (controller)
+      problems.invalid(
+        path,
+        owners,
+        `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`,
+      );
     controller = name;
   }
 }
@@ -103,7 +122,10 @@ function checkFinalizers(problems: Problems, finalizers: readonly string[]): voi
 type NameRule = (name: string) => string[];
 
 function nameRuleOf(info: ResourceInfo): NameRule {
-  return NAME_RULES[`${info.group}/${info.kind}`] ?? (info.group === 'rbac.authorization.k8s.io' ? pathSegmentProblems : dns1123SubdomainProblems);
+  return (
+    NAME_RULES[`${info.group}/${info.kind}`] ??
+    (info.group === 'rbac.authorization.k8s.io' ? pathSegmentProblems : dns1123SubdomainProblems)
+  );
 }
 
 const anyName: NameRule = () => [];

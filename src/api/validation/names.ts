@@ -107,7 +107,9 @@ export function configKeyProblems(text: string): string[] {
   const problems: string[] = [];
   if (sizeOf(text) > SUBDOMAIN_MAX) problems.push(tooLong(SUBDOMAIN_MAX));
   if (!/^[-._a-zA-Z0-9]+$/.test(text)) {
-    problems.push("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
+    problems.push(
+      "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+    );
   }
   if (text === '.') problems.push("must not be '.'");
   else if (text === '..') problems.push("must not be '..'");
@@ -119,7 +121,7 @@ export function configKeyProblems(text: string): string[] {
 export function portNameProblems(text: string): string[] {
   const problems: string[] = [];
   if (text.length > 15) problems.push(tooLong(15));
-  if (!/^[-a-z0-9]+$/.test(text)) problems.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+  if (!/^[-a-z0-9]+$/.test(text)) problems.push('must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)');
   if (!/[a-z]/.test(text)) problems.push('must contain at least one letter (a-z)');
   if (text.includes('--')) problems.push('must not contain consecutive hyphens');
   if (text.startsWith('-') || text.endsWith('-')) problems.push('must not begin or end with a hyphen');
@@ -133,7 +135,9 @@ export function portNumberProblems(port: number): string[] {
 /** Names of environment variables since 1.30: any printable ASCII but `=`. */
 export function envNameProblems(text: string): string[] {
   if (text === '') return ['environment variable name must be non-empty'];
-  return /^[ -<>-~]+$/.test(text) ? [] : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
+  return /^[ -<>-~]+$/.test(text)
+    ? []
+    : ["a valid environment variable name must consist only of printable ASCII characters other than '='"];
 }
 
 const IPV4 = /^(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;

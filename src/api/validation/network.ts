@@ -1,17 +1,39 @@
 /** Ingresses, network policies, endpoints. */
 import { semanticEqual } from '../patch/json.ts';
-import type { EndpointAddress, Endpoints, EndpointSlice, Ingress, IngressBackend, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../types.gen.ts';
+import type {
+  EndpointAddress,
+  Endpoints,
+  EndpointSlice,
+  Ingress,
+  IngressBackend,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from '../types.gen.ts';
 import { checkPort } from './container.ts';
-import { cidrProblems, dns1035LabelProblems, dns1123LabelProblems, dns1123SubdomainProblems, ipProblems, isIPv4, isIPv6, portNameProblems, portNumberProblems, wildcardProblems } from './names.ts';
+import {
+  cidrProblems,
+  dns1035LabelProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  ipProblems,
+  isIPv4,
+  isIPv6,
+  portNameProblems,
+  portNumberProblems,
+  wildcardProblems,
+} from './names.ts';
 import type { Problems } from './problems.ts';
 import { checkSelector } from './scheduling.ts';
 
 const PATH_TYPES = ['Exact', 'ImplementationSpecific', 'Prefix'];
 
 export function checkIngress(problems: Problems, { spec }: Ingress): void {
-  if (!spec?.rules?.length && !spec?.defaultBackend) problems.invalid('spec', spec ?? {}, 'either `defaultBackend` or `rules` must be specified');
+  if (!spec?.rules?.length && !spec?.defaultBackend)
+    problems.invalid('spec', spec ?? {}, 'either `defaultBackend` or `rules` must be specified');
   if (spec?.defaultBackend) checkBackend(problems, 'spec.defaultBackend', spec.defaultBackend);
-  if (spec?.ingressClassName !== undefined) problems.invalidEach('spec.ingressClassName', spec.ingressClassName, dns1123SubdomainProblems(spec.ingressClassName));
+  if (spec?.ingressClassName !== undefined)
+    problems.invalidEach('spec.ingressClassName', spec.ingressClassName, dns1123SubdomainProblems(spec.ingressClassName));
   for (const [index, { host, http }] of (spec?.rules ?? []).entries()) {
     const path = `spec.rules[${index}]`;
     if (host) checkHost(problems, `${path}.host`, host);
@@ -26,7 +48,12 @@ export function checkIngress(problems: Problems, { spec }: Ingress): void {
     }
   }
   for (const [index, { hosts }] of (spec?.tls ?? []).entries()) {
-    for (const [position, host] of (hosts ?? []).entries()) problems.invalidEach(`spec.tls[${index}].hosts[${position}]`, host, host.includes('*') ? wildcardProblems(host) : dns1123SubdomainProblems(host));
+    for (const [position, host] of (hosts ?? []).entries())
+      problems.invalidEach(
+        `spec.tls[${index}].hosts[${position}]`,
+        host,
+        host.includes('*') ? wildcardProblems(host) : dns1123SubdomainProblems(host),
+      );
   }
 }
 
@@ -102,7 +129,8 @@ function checkPeers(problems: Problems, path: string, peers: readonly NetworkPol
     if (!ipBlock) continue;
     if (!ipBlock.cidr) problems.required(`${at}.ipBlock.cidr`);
     else problems.invalidEach(`${at}.ipBlock.cidr`, ipBlock.cidr, cidrProblems(ipBlock.cidr));
-    for (const [position, cidr] of (ipBlock.except ?? []).entries()) problems.invalidEach(`${at}.ipBlock.except[${position}]`, cidr, cidrProblems(cidr));
+    for (const [position, cidr] of (ipBlock.except ?? []).entries())
+      problems.invalidEach(`${at}.ipBlock.except[${position}]`, cidr, cidrProblems(cidr));
   }
 }
 
@@ -111,7 +139,8 @@ export function checkEndpoints(problems: Problems, { subsets }: Endpoints): void
     const path = `subsets[${index}]`;
     if (addresses.length + notReadyAddresses.length === 0) problems.required(path, 'must specify `addresses` or `notReadyAddresses`');
     for (const [position, address] of addresses.entries()) checkAddress(problems, `${path}.addresses[${position}]`, address);
-    for (const [position, address] of notReadyAddresses.entries()) checkAddress(problems, `${path}.notReadyAddresses[${position}]`, address);
+    for (const [position, address] of notReadyAddresses.entries())
+      checkAddress(problems, `${path}.notReadyAddresses[${position}]`, address);
     for (const [position, { name, port, protocol }] of ports.entries()) {
       const at = `${path}.ports[${position}]`;
       if (name) problems.invalidEach(`${at}.name`, name, dns1123LabelProblems(name));
@@ -133,8 +162,10 @@ function checkAddress(problems: Problems, path: string, { ip, hostname }: Endpoi
 function checkNonSpecial(problems: Problems, path: string, ip: string): void {
   if (ip === '0.0.0.0' || ip === '::') problems.invalid(path, ip, 'may not be unspecified (0.0.0.0 or ::)');
   if (ip.startsWith('127.') || ip === '::1') problems.invalid(path, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)');
-  if (ip.startsWith('169.254.') || /^fe[89ab]/i.test(ip)) problems.invalid(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)');
-  if (ip.startsWith('224.0.0.') || /^ff02:/i.test(ip)) problems.invalid(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)');
+  if (ip.startsWith('169.254.') || /^fe[89ab]/i.test(ip))
+    problems.invalid(path, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)');
+  if (ip.startsWith('224.0.0.') || /^ff02:/i.test(ip))
+    problems.invalid(path, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)');
 }
 
 const ENDPOINTS_MAX = 1000;
@@ -142,12 +173,14 @@ const ADDRESSES_MAX = 100;
 
 export function checkEndpointSlice(problems: Problems, { addressType, endpoints, ports }: EndpointSlice): void {
   problems.oneOf('addressType', addressType, ['FQDN', 'IPv4', 'IPv6']);
-  if ((endpoints?.length ?? 0) > ENDPOINTS_MAX) problems.tooMany('endpoints', endpoints.length, ENDPOINTS_MAX);
+  const count = endpoints?.length ?? 0;
+  if (count > ENDPOINTS_MAX) problems.tooMany('endpoints', count, ENDPOINTS_MAX);
   for (const [index, { addresses = [], hostname }] of (endpoints ?? []).entries()) {
     const path = `endpoints[${index}]`;
     if (addresses.length === 0) problems.required(`${path}.addresses`, 'must contain at least 1 address');
     if (addresses.length > ADDRESSES_MAX) problems.tooMany(`${path}.addresses`, addresses.length, ADDRESSES_MAX);
-    for (const [position, address] of addresses.entries()) checkTypedAddress(problems, `${path}.addresses[${position}]`, address, addressType);
+    for (const [position, address] of addresses.entries())
+      checkTypedAddress(problems, `${path}.addresses[${position}]`, address, addressType);
     if (hostname !== undefined) problems.invalidEach(`${path}.hostname`, hostname, dns1123LabelProblems(hostname));
   }
   const names = new Set<string>();
@@ -156,7 +189,8 @@ export function checkEndpointSlice(problems: Problems, { addressType, endpoints,
     if (names.has(name)) problems.duplicate(`ports[${index}].name`, name);
     names.add(name);
     problems.oneOf(`ports[${index}].protocol`, protocol, ['SCTP', 'TCP', 'UDP']);
-    if (port !== undefined && (port < 0 || port > 65_535)) problems.invalid(`ports[${index}].port`, port, 'must be between 1 and 65535, inclusive');
+    if (port !== undefined && (port < 0 || port > 65_535))
+      problems.invalid(`ports[${index}].port`, port, 'must be between 1 and 65535, inclusive');
   }
 }
 

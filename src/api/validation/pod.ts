@@ -16,13 +16,15 @@ const MAX_INT32 = 2 ** 31 - 1;
 export function checkPod(problems: Problems, { spec, metadata }: Pod): void {
   checkPodSpec(problems, 'spec', spec ?? { containers: [] });
   // Ephemeral containers come through their own subresource, into a pod that already has a uid and a place.
-  if (spec?.ephemeralContainers?.length && metadata.generation === 1 && !spec.nodeName) problems.forbidden('spec.ephemeralContainers', 'cannot be set on create');
+  if (spec?.ephemeralContainers?.length && metadata.generation === 1 && !spec.nodeName)
+    problems.forbidden('spec.ephemeralContainers', 'cannot be set on create');
 }
 
 export function checkTemplate(problems: Problems, path: string, template: PodTemplateSpec | undefined): void {
   checkTemplateMetadata(problems, path, template?.metadata);
   checkPodSpec(problems, `${path}.spec`, template?.spec ?? { containers: [] });
-  if (template?.spec?.ephemeralContainers?.length) problems.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template');
+  if (template?.spec?.ephemeralContainers?.length)
+    problems.forbidden(`${path}.spec.ephemeralContainers`, 'ephemeral containers not allowed in pod template');
 }
 
 function checkPodSpec(problems: Problems, path: string, spec: PodSpec): void {
@@ -30,20 +32,25 @@ function checkPodSpec(problems: Problems, path: string, spec: PodSpec): void {
   checkContainers(problems, path, spec);
   problems.oneOf(`${path}.restartPolicy`, spec.restartPolicy, RESTART_POLICIES);
   problems.oneOf(`${path}.dnsPolicy`, spec.dnsPolicy, DNS_POLICIES);
-  if (spec.dnsPolicy === 'None' && !spec.dnsConfig) problems.required(`${path}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None');
-  else if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length) problems.required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None');
+  if (spec.dnsPolicy === 'None' && !spec.dnsConfig)
+    problems.required(`${path}.dnsConfig`, 'must provide `dnsConfig` when `dnsPolicy` is None');
+  else if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length)
+    problems.required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None');
   checkScheduling(problems, path, spec);
   checkPodNames(problems, path, spec);
   problems.nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds);
   const deadline = spec.activeDeadlineSeconds;
-  if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32)) problems.invalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_INT32}, inclusive`);
+  if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32))
+    problems.invalid(`${path}.activeDeadlineSeconds`, deadline, `must be between 1 and ${MAX_INT32}, inclusive`);
   if (spec.resources) checkResources(problems, `${path}.resources`, spec.resources);
-  if (spec.schedulingGates?.length && spec.nodeName) problems.forbidden(`${path}.nodeName`, 'cannot be set until all schedulingGates have been cleared');
+  if (spec.schedulingGates?.length && spec.nodeName)
+    problems.forbidden(`${path}.nodeName`, 'cannot be set until all schedulingGates have been cleared');
 }
 
 function checkPodNames(problems: Problems, path: string, spec: PodSpec): void {
   const { serviceAccountName, nodeName, hostname, subdomain, priorityClassName } = spec;
-  if (serviceAccountName) problems.invalidEach(`${path}.serviceAccountName`, serviceAccountName, dns1123SubdomainProblems(serviceAccountName));
+  if (serviceAccountName)
+    problems.invalidEach(`${path}.serviceAccountName`, serviceAccountName, dns1123SubdomainProblems(serviceAccountName));
   if (nodeName) problems.invalidEach(`${path}.nodeName`, nodeName, dns1123SubdomainProblems(nodeName));
   if (hostname) problems.invalidEach(`${path}.hostname`, hostname, dns1123LabelProblems(hostname));
   if (subdomain) problems.invalidEach(`${path}.subdomain`, subdomain, dns1123LabelProblems(subdomain));
@@ -59,7 +66,8 @@ export function checkPodUpdate(problems: Problems, pod: Pod, old: Pod): void {
   const before = old.spec ?? { containers: [] };
   if (spec === before) return;
   for (const field of ['containers', 'initContainers'] as const) {
-    if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0)) return problems.forbidden(`spec.${field}`, 'pod updates may not add or remove containers');
+    if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0))
+      return problems.forbidden(`spec.${field}`, 'pod updates may not add or remove containers');
   }
   checkDeadlineUpdate(problems, spec.activeDeadlineSeconds, before.activeDeadlineSeconds);
   checkTolerationUpdate(problems, spec.tolerations ?? [], before.tolerations ?? []);
@@ -69,8 +77,12 @@ export function checkPodUpdate(problems: Problems, pod: Pod, old: Pod): void {
 
 /** `spec` with all that may change set back to what it was. */
 function withMutableOf(spec: PodSpec, before: PodSpec): PodSpec {
-  const images = <T extends { image?: string }>(now: T[] | undefined, then: T[] | undefined): T[] | undefined => now?.map((container, index) => ({ ...container, image: then?.[index]?.image }));
-  const grace = (before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1 ? before.terminationGracePeriodSeconds : spec.terminationGracePeriodSeconds;
+  const images = <T extends { image?: string }>(now: T[] | undefined, then: T[] | undefined): T[] | undefined =>
+    now?.map((container, index) => ({ ...container, image: then?.[index]?.image }));
+  const grace =
+    (before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1
+      ? before.terminationGracePeriodSeconds
+      : spec.terminationGracePeriodSeconds;
   const gated = (before.schedulingGates?.length ?? 0) > 0;
   return {
     ...spec,
@@ -100,6 +112,7 @@ function checkTolerationUpdate(problems: Problems, now: readonly Toleration[], b
 function checkGateUpdate(problems: Problems, spec: PodSpec, before: PodSpec): void {
   const known = new Set((before.schedulingGates ?? []).map(({ name }) => name));
   for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
-    if (!known.has(name)) problems.forbidden(`spec.schedulingGates[${index}]`, "only deletion is allowed, but found new scheduling gate '" + name + "'");
+    if (!known.has(name))
+      problems.forbidden(`spec.schedulingGates[${index}]`, "only deletion is allowed, but found new scheduling gate '" + name + "'");
   }
 }

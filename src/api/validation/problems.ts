@@ -31,7 +31,12 @@ export class Problems {
   }
 
   unsupported(field: string, value: unknown, supported: readonly string[]): void {
-    this.#add(field, 'FieldValueNotSupported', `Unsupported value: ${printed(value)}`, `supported values: ${supported.map((each) => JSON.stringify(each)).join(', ')}`);
+    this.#add(
+      field,
+      'FieldValueNotSupported',
+      `Unsupported value: ${printed(value)}`,
+      `supported values: ${supported.map((each) => JSON.stringify(each)).join(', ')}`,
+    );
   }
 
   tooLong(field: string, maxBytes: number): void {

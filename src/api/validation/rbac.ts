@@ -14,8 +14,10 @@ export function checkRole(problems: Problems, { rules }: Role): void {
 export function checkClusterRole(problems: Problems, { rules, aggregationRule }: ClusterRole): void {
   for (const [index, rule] of (rules ?? []).entries()) checkRule(problems, `rules[${index}]`, rule, false);
   if (!aggregationRule) return;
-  if (!aggregationRule.clusterRoleSelectors?.length) problems.required('aggregationRule.clusterRoleSelectors', 'at least one clusterRoleSelector required if aggregationRule is non-nil');
-  for (const [index, selector] of (aggregationRule.clusterRoleSelectors ?? []).entries()) checkSelector(problems, `aggregationRule.clusterRoleSelectors[${index}]`, selector);
+  if (!aggregationRule.clusterRoleSelectors?.length)
+    problems.required('aggregationRule.clusterRoleSelectors', 'at least one clusterRoleSelector required if aggregationRule is non-nil');
+  for (const [index, selector] of (aggregationRule.clusterRoleSelectors ?? []).entries())
+    checkSelector(problems, `aggregationRule.clusterRoleSelectors[${index}]`, selector);
 }
 
 function checkRule(problems: Problems, path: string, rule: PolicyRule, namespaced: boolean): void {
@@ -23,7 +25,8 @@ function checkRule(problems: Problems, path: string, rule: PolicyRule, namespace
   if (!verbs?.length) problems.required(`${path}.verbs`, 'verbs must contain at least one value');
   if (nonResourceURLs?.length) {
     if (namespaced) problems.invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'namespaced rules cannot apply to non-resource URLs');
-    if (apiGroups?.length || resources?.length || resourceNames?.length) problems.invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs');
+    if (apiGroups?.length || resources?.length || resourceNames?.length)
+      problems.invalid(`${path}.nonResourceURLs`, nonResourceURLs, 'rules cannot apply to both regular resources and non-resource URLs');
     return;
   }
   if (!apiGroups?.length) problems.required(`${path}.apiGroups`, 'resource rules must supply at least one api group');

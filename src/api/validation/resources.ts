@@ -34,9 +34,11 @@ function mayOvercommit(name: string): boolean {
 function checkContainerResource(problems: Problems, path: string, name: string, quantity: string): void {
   const at = `${path}[${name}]`;
   problems.invalidEach(at, name, qualifiedNameProblems(name));
-  if (!name.includes('/') && !CONTAINER_RESOURCES.has(name) && !name.startsWith('hugepages-')) problems.invalid(at, name, 'must be a standard resource for containers');
+  if (!name.includes('/') && !CONTAINER_RESOURCES.has(name) && !name.startsWith('hugepages-'))
+    problems.invalid(at, name, 'must be a standard resource for containers');
   checkQuantity(problems, at, quantity);
-  if (name.includes('/') && compareQuantities(quantity, `${Math.trunc(Number.parseFloat(quantity))}`) !== 0 && /[.m]/.test(quantity)) problems.invalid(at, quantity, 'must be an integer');
+  if (name.includes('/') && compareQuantities(quantity, `${Math.trunc(Number.parseFloat(quantity))}`) !== 0 && /[.m]/.test(quantity))
+    problems.invalid(at, quantity, 'must be an integer');
 }
 
 /** An amount that is not negative. */

@@ -1,6 +1,15 @@
 /** Where a pod may run: tolerations, affinity, spreading. */
 import { checkLabels } from './metadata.ts';
-import type { Affinity, LabelSelector, NodeSelectorTerm, PodAffinityTerm, PodSpec, Taint, Toleration, TopologySpreadConstraint } from '../types.gen.ts';
+import type {
+  Affinity,
+  LabelSelector,
+  NodeSelectorTerm,
+  PodAffinityTerm,
+  PodSpec,
+  Taint,
+  Toleration,
+  TopologySpreadConstraint,
+} from '../types.gen.ts';
 import { labelKeyProblems, labelValueProblems } from './names.ts';
 import type { Problems } from './problems.ts';
 
@@ -10,7 +19,8 @@ const NODE_OPERATORS = ['DoesNotExist', 'Exists', 'Gt', 'In', 'Lt', 'NotIn'];
 
 export function checkScheduling(problems: Problems, path: string, spec: PodSpec): void {
   checkLabels(problems, `${path}.nodeSelector`, spec.nodeSelector);
-  for (const [index, toleration] of (spec.tolerations ?? []).entries()) checkToleration(problems, `${path}.tolerations[${index}]`, toleration);
+  for (const [index, toleration] of (spec.tolerations ?? []).entries())
+    checkToleration(problems, `${path}.tolerations[${index}]`, toleration);
   if (spec.affinity) checkAffinity(problems, `${path}.affinity`, spec.affinity);
   checkSpreading(problems, `${path}.topologySpreadConstraints`, spec.topologySpreadConstraints ?? []);
 }
@@ -18,8 +28,14 @@ export function checkScheduling(problems: Problems, path: string, spec: PodSpec)
 function checkToleration(problems: Problems, path: string, toleration: Toleration): void {
   const { key, operator, value, effect, tolerationSeconds } = toleration;
   if (key) problems.invalidEach(`${path}.key`, key, labelKeyProblems(key));
-  else if (operator !== 'Exists') problems.invalid(`${path}.operator`, operator ?? '', 'operator must be Exists when `key` is empty, which means "match all values and all keys"');
-  if (tolerationSeconds !== undefined && effect !== 'NoExecute') problems.invalid(`${path}.effect`, effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set");
+  else if (operator !== 'Exists')
+    problems.invalid(
+      `${path}.operator`,
+      operator ?? '',
+      'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+    );
+  if (tolerationSeconds !== undefined && effect !== 'NoExecute')
+    problems.invalid(`${path}.effect`, effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set");
   if (operator && !TOLERATION_OPERATORS.includes(operator)) problems.unsupported(`${path}.operator`, operator, ['Equal', 'Exists']);
   if (operator === 'Exists' && value) problems.invalid(`${path}.operator`, toleration, "value must be empty when `operator` is 'Exists'");
   if ((!operator || operator === 'Equal') && value) problems.invalidEach(`${path}.operator`, value, labelValueProblems(value));
@@ -51,9 +67,13 @@ function checkAffinity(problems: Problems, path: string, { nodeAffinity, podAffi
     checkWeight(problems, at, weight);
     checkNodeTerm(problems, `${at}.preference`, preference);
   }
-  for (const [name, affinity] of [['podAffinity', podAffinity], ['podAntiAffinity', podAntiAffinity]] as const) {
+  for (const [name, affinity] of [
+    ['podAffinity', podAffinity],
+    ['podAntiAffinity', podAntiAffinity],
+  ] as const) {
     const requiredAt = `${path}.${name}.requiredDuringSchedulingIgnoredDuringExecution`;
-    for (const [index, term] of (affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries()) checkPodTerm(problems, `${requiredAt}[${index}]`, term);
+    for (const [index, term] of (affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries())
+      checkPodTerm(problems, `${requiredAt}[${index}]`, term);
     for (const [index, { weight, podAffinityTerm }] of (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
       const at = `${path}.${name}.preferredDuringSchedulingIgnoredDuringExecution[${index}]`;
       checkWeight(problems, at, weight);
@@ -69,9 +89,12 @@ function checkWeight(problems: Problems, path: string, weight: number): void {
 function checkNodeTerm(problems: Problems, path: string, { matchExpressions, matchFields }: NodeSelectorTerm): void {
   for (const [index, { key, operator, values = [] }] of (matchExpressions ?? []).entries()) {
     const at = `${path}.matchExpressions[${index}]`;
-    if ((operator === 'In' || operator === 'NotIn') && values.length === 0) problems.required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
-    if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0) problems.forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
-    if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1) problems.required(`${at}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'");
+    if ((operator === 'In' || operator === 'NotIn') && values.length === 0)
+      problems.required(`${at}.values`, "must be specified when `operator` is 'In' or 'NotIn'");
+    if ((operator === 'Exists' || operator === 'DoesNotExist') && values.length > 0)
+      problems.forbidden(`${at}.values`, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+    if ((operator === 'Gt' || operator === 'Lt') && values.length !== 1)
+      problems.required(`${at}.values`, "must be specified single value when `operator` is 'Lt' or 'Gt'");
     if (!NODE_OPERATORS.includes(operator)) problems.invalid(`${at}.operator`, operator, 'not a valid selector operator');
     problems.invalidEach(`${at}.key`, key, labelKeyProblems(key));
   }
@@ -93,7 +116,8 @@ function checkSpreading(problems: Problems, path: string, constraints: readonly 
     const at = `${path}[${index}]`;
     if (maxSkew <= 0) problems.invalid(`${at}.maxSkew`, maxSkew, 'must be greater than zero');
     if (!topologyKey) problems.required(`${at}.topologyKey`, 'can not be empty');
-    if (!['DoNotSchedule', 'ScheduleAnyway'].includes(whenUnsatisfiable)) problems.unsupported(`${at}.whenUnsatisfiable`, whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']);
+    if (!['DoNotSchedule', 'ScheduleAnyway'].includes(whenUnsatisfiable))
+      problems.unsupported(`${at}.whenUnsatisfiable`, whenUnsatisfiable, ['DoNotSchedule', 'ScheduleAnyway']);
     if (minDomains !== undefined && minDomains <= 0) problems.invalid(`${at}.minDomains`, minDomains, 'must be greater than zero');
     const pair = `{${topologyKey}, ${whenUnsatisfiable}}`;
     if (seen.has(pair)) problems.duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, pair);

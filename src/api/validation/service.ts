@@ -30,7 +30,8 @@ export function checkServiceUpdate(problems: Problems, { spec }: Service, old: S
   if (stays && before[0] && now[0] !== before[0]) problems.invalid('spec.clusterIPs[0]', now, 'may not change once set');
   const familyBefore = old.spec?.ipFamilies?.[0];
   const familyNow = spec?.ipFamilies?.[0];
-  if (stays && familyBefore && familyNow && familyNow !== familyBefore) problems.invalid('spec.ipFamilies[0]', spec?.ipFamilies, 'may not change once set');
+  if (stays && familyBefore && familyNow && familyNow !== familyBefore)
+    problems.invalid('spec.ipFamilies[0]', spec?.ipFamilies, 'may not change once set');
 }
 
 function checkExternalName(problems: Problems, spec: ServiceSpec): void {
@@ -59,7 +60,12 @@ function checkPorts(problems: Problems, spec: ServiceSpec): void {
   }
 }
 
-function checkServicePort(problems: Problems, path: string, { name, port, protocol, targetPort }: ServicePort, { names, needsName }: { names: Set<string>; needsName: boolean }): void {
+function checkServicePort(
+  problems: Problems,
+  path: string,
+  { name, port, protocol, targetPort }: ServicePort,
+  { names, needsName }: { names: Set<string>; needsName: boolean },
+): void {
   if (name) {
     problems.invalidEach(`${path}.name`, name, dns1123LabelProblems(name));
     if (names.has(name)) problems.duplicate(`${path}.name`, name);
@@ -75,10 +81,16 @@ function checkServicePort(problems: Problems, path: string, { name, port, protoc
 function checkAffinity(problems: Problems, { sessionAffinity, sessionAffinityConfig }: ServiceSpec): void {
   problems.oneOf('spec.sessionAffinity', sessionAffinity, ['ClientIP', 'None']);
   const seconds = sessionAffinityConfig?.clientIP?.timeoutSeconds;
-  if (sessionAffinity === 'None' && sessionAffinityConfig) problems.forbidden('spec.sessionAffinityConfig', 'must not be set when session affinity is None');
+  if (sessionAffinity === 'None' && sessionAffinityConfig)
+    problems.forbidden('spec.sessionAffinityConfig', 'must not be set when session affinity is None');
   if (sessionAffinity !== 'ClientIP') return;
   if (seconds === undefined) problems.required('spec.sessionAffinityConfig.clientIP.timeoutSeconds');
-  else if (seconds <= 0 || seconds > AFFINITY_TIMEOUT_MAX) problems.invalid('spec.sessionAffinityConfig.clientIP.timeoutSeconds', seconds, `must be greater than 0 and less than ${AFFINITY_TIMEOUT_MAX}`);
+  else if (seconds <= 0 || seconds > AFFINITY_TIMEOUT_MAX)
+    problems.invalid(
+      'spec.sessionAffinityConfig.clientIP.timeoutSeconds',
+      seconds,
+      `must be greater than 0 and less than ${AFFINITY_TIMEOUT_MAX}`,
+    );
 }
 
 function checkAddresses(problems: Problems, spec: ServiceSpec, headless: boolean): void {
@@ -88,17 +100,22 @@ function checkAddresses(problems: Problems, spec: ServiceSpec, headless: boolean
   for (const [index, ip] of (spec.clusterIPs ?? []).entries()) {
     if (ip !== 'None' && spec.type !== 'ExternalName') problems.invalidEach(`spec.clusterIPs[${index}]`, ip, ipProblems(ip));
   }
-  if (spec.clusterIPs?.length && spec.clusterIP && spec.clusterIPs[0] !== spec.clusterIP) problems.invalid('spec.clusterIPs', spec.clusterIPs, 'first value must match `clusterIP`');
+  if (spec.clusterIPs?.length && spec.clusterIP && spec.clusterIPs[0] !== spec.clusterIP)
+    problems.invalid('spec.clusterIPs', spec.clusterIPs, 'first value must match `clusterIP`');
   for (const [index, ip] of (spec.externalIPs ?? []).entries()) {
     const wrong = ipProblems(ip);
     problems.invalidEach(`spec.externalIPs[${index}]`, ip, wrong);
-    if (wrong.length === 0 && (ip.startsWith('127.') || ip === '::1')) problems.invalid(`spec.externalIPs[${index}]`, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)');
+    if (wrong.length === 0 && (ip.startsWith('127.') || ip === '::1'))
+      problems.invalid(`spec.externalIPs[${index}]`, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)');
   }
 }
 
 function checkTrafficPolicies(problems: Problems, spec: ServiceSpec): void {
-  const external = spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
-  if (!external && spec.externalTrafficPolicy) problems.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services');
+  const external =
+    spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
+  if (!external && spec.externalTrafficPolicy)
+    problems.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services');
   if (external) problems.oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, ['Cluster', 'Local']);
-  if (spec.internalTrafficPolicy !== undefined) problems.oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local']);
+  if (spec.internalTrafficPolicy !== undefined)
+    problems.oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local']);
 }

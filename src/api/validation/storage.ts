@@ -1,7 +1,13 @@
 /** Persistent volumes, claims, classes. */
 import { compareQuantities } from '../codec/quantity.ts';
 import { semanticEqual } from '../patch/json.ts';
-import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec, StorageClass } from '../types.gen.ts';
+import type {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeSpec,
+  StorageClass,
+} from '../types.gen.ts';
 import { checkNoBackSteps } from './container.ts';
 import { dns1123SubdomainProblems } from './names.ts';
 import type { Problems } from './problems.ts';
@@ -16,14 +22,16 @@ export function checkPersistentVolumeClaim(problems: Problems, { spec }: Persist
   const size = spec.resources?.requests?.['storage'];
   if (size === undefined) problems.required('spec.resources[storage]');
   else if (compareQuantities(size, '0') <= 0) problems.invalid('spec.resources[storage]', size, 'must be greater than zero');
-  if (spec.storageClassName) problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
+  if (spec.storageClassName)
+    problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
   if (spec.volumeMode !== undefined) problems.oneOf('spec.volumeMode', spec.volumeMode, ['Block', 'Filesystem']);
 }
 
 function checkAccessModes(problems: Problems, modes: readonly string[]): void {
   if (modes.length === 0) problems.required('spec.accessModes', 'at least 1 access mode is required');
   for (const mode of modes) if (!ACCESS_MODES.includes(mode)) problems.unsupported('spec.accessModes', mode, ACCESS_MODES);
-  if (modes.includes('ReadWriteOncePod') && modes.length > 1) problems.forbidden('spec.accessModes', 'may not use ReadWriteOncePod with other access modes');
+  if (modes.includes('ReadWriteOncePod') && modes.length > 1)
+    problems.forbidden('spec.accessModes', 'may not use ReadWriteOncePod with other access modes');
 }
 
 /** A claim may be bound, grow once bound, and nothing else. */
@@ -37,16 +45,32 @@ export function checkClaimUpdate(problems: Problems, { spec }: PersistentVolumeC
     resources: bound ? { ...value?.resources, requests: undefined } : value?.resources,
     storageClassName: before?.storageClassName === undefined ? undefined : value?.storageClassName,
   });
-  if (!semanticEqual(settled(spec), settled(before))) problems.forbidden('spec', 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims');
+  if (!semanticEqual(settled(spec), settled(before)))
+    problems.forbidden('spec', 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims');
   const now = spec?.resources?.requests?.['storage'];
   const then = before?.resources?.requests?.['storage'];
   const capacity = old.status?.capacity?.['storage'];
-  if (now !== undefined && then !== undefined && compareQuantities(now, then) < 0 && (capacity === undefined || compareQuantities(now, capacity) <= 0)) {
+  if (
+    now !== undefined &&
+    then !== undefined &&
+    compareQuantities(now, then) < 0 &&
+    (capacity === undefined || compareQuantities(now, capacity) <= 0)
+  ) {
     problems.forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity');
   }
 }
 
-const PV_FIELDS = new Set(['accessModes', 'capacity', 'claimRef', 'mountOptions', 'nodeAffinity', 'persistentVolumeReclaimPolicy', 'storageClassName', 'volumeAttributesClassName', 'volumeMode']);
+const PV_FIELDS = new Set([
+  'accessModes',
+  'capacity',
+  'claimRef',
+  'mountOptions',
+  'nodeAffinity',
+  'persistentVolumeReclaimPolicy',
+  'storageClassName',
+  'volumeAttributesClassName',
+  'volumeMode',
+]);
 
 export function checkPersistentVolume(problems: Problems, { spec }: PersistentVolume): void {
   if (!spec) return problems.required('spec');
@@ -55,12 +79,14 @@ export function checkPersistentVolume(problems: Problems, { spec }: PersistentVo
   const capacity = spec.capacity ?? {};
   if (Object.keys(capacity).length === 0) problems.required('spec.capacity');
   if (capacity['storage'] === undefined || Object.keys(capacity).length > 1) problems.unsupported('spec.capacity', capacity, ['storage']);
-  for (const [name, quantity] of Object.entries(capacity)) if (compareQuantities(quantity, '0') <= 0) problems.invalid(`spec.capacity[${name}]`, quantity, 'must be greater than zero');
+  for (const [name, quantity] of Object.entries(capacity))
+    if (compareQuantities(quantity, '0') <= 0) problems.invalid(`spec.capacity[${name}]`, quantity, 'must be greater than zero');
   if (spec.persistentVolumeReclaimPolicy && !['Delete', 'Recycle', 'Retain'].includes(spec.persistentVolumeReclaimPolicy)) {
     problems.unsupported('spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
   }
   checkVolumeSource(problems, spec);
-  if (spec.storageClassName) problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
+  if (spec.storageClassName)
+    problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
 }
 
 function checkVolumeSource(problems: Problems, spec: PersistentVolumeSpec): void {
@@ -70,11 +96,13 @@ function checkVolumeSource(problems: Problems, spec: PersistentVolumeSpec): void
   if (!spec.hostPath) return;
   if (!spec.hostPath.path) problems.required('spec.hostPath.path');
   else checkNoBackSteps(problems, 'spec.hostPath.path', spec.hostPath.path);
-  if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') problems.forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'");
+  if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle')
+    problems.forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'");
 }
 
 export function checkVolumeUpdate(problems: Problems, { spec }: PersistentVolume, old: PersistentVolume): void {
-  if (!semanticEqual(sourceOf(spec), sourceOf(old.spec))) problems.forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation');
+  if (!semanticEqual(sourceOf(spec), sourceOf(old.spec)))
+    problems.forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation');
   problems.immutable('spec.volumeMode', spec?.volumeMode === old.spec?.volumeMode, spec?.volumeMode);
 }
 
@@ -84,7 +112,8 @@ function sourceOf(spec: PersistentVolumeSpec | undefined): Record<string, unknow
 
 export function checkStorageClass(problems: Problems, { provisioner, reclaimPolicy, volumeBindingMode }: StorageClass): void {
   if (!provisioner) problems.required('provisioner');
-  if (reclaimPolicy !== undefined && !['Delete', 'Retain'].includes(reclaimPolicy)) problems.unsupported('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']);
+  if (reclaimPolicy !== undefined && !['Delete', 'Retain'].includes(reclaimPolicy))
+    problems.unsupported('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']);
   problems.oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']);
 }
 

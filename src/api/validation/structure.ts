@@ -16,7 +16,12 @@ export function checkStructure(problems: Problems, object: JsonRecord, schema: S
 const SERVER_FIELDS = new Set(['metadata', 'status', 'apiVersion', 'kind']);
 
 /** Fields that Go marks as always written, though upstream accepts the empty string. */
-const MAY_BE_EMPTY = new Set(['io.k8s.api.core.v1.HTTPHeader.value', 'io.k8s.api.core.v1.Sysctl.value', 'io.k8s.api.core.v1.GRPCAction.service', 'io.k8s.api.rbac.v1.RoleRef.apiGroup']);
+const MAY_BE_EMPTY = new Set([
+  'io.k8s.api.core.v1.HTTPHeader.value',
+  'io.k8s.api.core.v1.Sysctl.value',
+  'io.k8s.api.core.v1.GRPCAction.service',
+  'io.k8s.api.rbac.v1.RoleRef.apiGroup',
+]);
 
 interface Member {
   name: string;

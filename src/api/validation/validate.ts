@@ -35,10 +35,10 @@ export function validateStatusUpdate(info: ResourceInfo, object: KubeObject, old
   return problems.found;
 }
 
-/** A field that a kind's own rule has named needs no second finding. */
+/** A field that a kind's own rule has named, or the list that it is an item of, needs no second finding. */
 function withStructure(problems: Problems, info: ResourceInfo, object: KubeObject): FieldError[] {
   const structure = new Problems();
   checkStructure(structure, object, info.schema);
   const named = new Set(problems.found.map(({ field }) => field));
-  return [...problems.found, ...structure.found.filter(({ field }) => !named.has(field))];
+  return [...problems.found, ...structure.found.filter(({ field }) => !named.has(field) && !named.has(field.replace(/\[\d+\]$/, '')))];
 }

@@ -40,7 +40,8 @@ const SOURCE_RULES: Readonly<Record<string, (problems: Problems, path: string, v
   hostPath: (problems, path, { hostPath }) => {
     if (!hostPath!.path) problems.required(`${path}.path`);
     else checkNoBackSteps(problems, `${path}.path`, hostPath!.path);
-    if (hostPath!.type !== undefined && !HOST_PATH_TYPES.includes(hostPath!.type)) problems.unsupported(`${path}.type`, hostPath!.type, HOST_PATH_TYPES);
+    if (hostPath!.type !== undefined && !HOST_PATH_TYPES.includes(hostPath!.type))
+      problems.unsupported(`${path}.type`, hostPath!.type, HOST_PATH_TYPES);
   },
   configMap: (problems, path, { configMap }) => {
     if (!configMap!.name) problems.required(`${path}.name`);
@@ -65,7 +66,11 @@ const SOURCE_RULES: Readonly<Record<string, (problems: Problems, path: string, v
   },
 };
 
-function checkFiles(problems: Problems, path: string, { items, defaultMode }: { items?: KeyToPath[]; defaultMode?: number | undefined }): void {
+function checkFiles(
+  problems: Problems,
+  path: string,
+  { items, defaultMode }: { items?: KeyToPath[]; defaultMode?: number | undefined },
+): void {
   checkMode(problems, `${path}.defaultMode`, defaultMode);
   for (const [index, item] of (items ?? []).entries()) {
     const at = `${path}.items[${index}]`;
@@ -77,7 +82,8 @@ function checkFiles(problems: Problems, path: string, { items, defaultMode }: { 
 }
 
 function checkMode(problems: Problems, path: string, mode: number | undefined): void {
-  if (mode !== undefined && (mode < 0 || mode > MODE_MAX)) problems.invalid(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive');
+  if (mode !== undefined && (mode < 0 || mode > MODE_MAX))
+    problems.invalid(path, mode, 'must be a number between 0 and 0777 (octal), both inclusive');
 }
 
 const TOKEN_LIFETIME = { min: 600, max: 2 ** 32 };
@@ -96,6 +102,8 @@ function checkProjection(problems: Problems, path: string, source: VolumeProject
   if (!token) return;
   if (!token.path) problems.required(`${path}.serviceAccountToken.path`);
   const seconds = token.expirationSeconds;
-  if (seconds !== undefined && seconds < TOKEN_LIFETIME.min) problems.invalid(`${path}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes');
-  if (seconds !== undefined && seconds > TOKEN_LIFETIME.max) problems.invalid(`${path}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds');
+  if (seconds !== undefined && seconds < TOKEN_LIFETIME.min)
+    problems.invalid(`${path}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration less than 10 minutes');
+  if (seconds !== undefined && seconds > TOKEN_LIFETIME.max)
+    problems.invalid(`${path}.serviceAccountToken.expirationSeconds`, seconds, 'may not specify a duration larger than 2^32 seconds');
 }

@@ -58,7 +58,18 @@ function signerOf(object: KubeObject): string {
 function requireSigner(authorizer: Authorizer, request: AdmissionRequest, verb: string, signer: string): void {
   const names = [signer, `${signer.split('/', 1)[0]}/*`];
   const allowed = names.some((name) => {
-    const info = { isResourceRequest: true, verb, path: '', group: GROUP, version: '*', resource: 'signers', subresource: '', namespace: '', name, parts: [] };
+    const info = {
+      isResourceRequest: true,
+      verb,
+      path: '',
+      group: GROUP,
+      version: '*',
+      resource: 'signers',
+      subresource: '',
+      namespace: '',
+      name,
+      parts: [],
+    };
     return authorizer.authorize({ user: request.user, info }).allowed;
   });
   if (!allowed) throw refuse(request, `user not permitted to ${verb} requests with signerName ${JSON.stringify(signer)}`);

@@ -18,7 +18,8 @@ export function defaultStorageClass(objects: StoredObjects): AdmissionPlugin {
       const { metadata } = request.object!;
       const spec = request.object!['spec'] as { storageClassName?: string };
       // An empty name asks for a volume without class, which is a choice too.
-      if (spec.storageClassName !== undefined || metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined) return undefined;
+      if (spec.storageClassName !== undefined || metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined)
+        return undefined;
       const chosen = newest(classes.list().filter((candidate) => marked(candidate, STORAGE_DEFAULTS)));
       return chosen && ({ ...request.object!, spec: { ...spec, storageClassName: chosen.metadata.name } } as KubeObject);
     },
@@ -32,7 +33,8 @@ export function defaultIngressClass(objects: StoredObjects): AdmissionPlugin {
     mutate(request) {
       if (request.operation !== 'CREATE' || !isFor(request, 'networking.k8s.io', 'ingresses')) return undefined;
       const spec = (request.object!['spec'] ?? {}) as { ingressClassName?: string };
-      if (spec.ingressClassName !== undefined || request.object!.metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined) return undefined;
+      if (spec.ingressClassName !== undefined || request.object!.metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined)
+        return undefined;
       const chosen = newest(classes.list().filter((candidate) => marked(candidate, [INGRESS_DEFAULT])));
       return chosen && ({ ...request.object!, spec: { ...spec, ingressClassName: chosen.metadata.name } } as KubeObject);
     },

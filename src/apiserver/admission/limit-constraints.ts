@@ -20,7 +20,8 @@ export function claimProblems({ spec }: PersistentVolumeClaim, limit: LimitRange
   if (limit.type !== 'PersistentVolumeClaim') return [];
   const storage = spec?.resources?.requests?.['storage'];
   if (!storage) return [];
-  const text = (bound: 'minimum' | 'maximum', value: string): string => `${bound} storage usage per PersistentVolumeClaim is ${value}, but request is ${storage}`;
+  const text = (bound: 'minimum' | 'maximum', value: string): string =>
+    `${bound} storage usage per PersistentVolumeClaim is ${value}, but request is ${storage}`;
   const [least, most] = [limit.min?.['storage'], limit.max?.['storage']];
   return [
     ...(least && compareQuantities(storage, least) < 0 ? [text('minimum', least)] : []),
@@ -68,7 +69,8 @@ function problems(limit: LimitRangeItem, { requests, limits }: Usage): string[] 
     else if (compareQuantities(bound, most) > 0) found.push(`${text}, but limit is ${bound}`);
     else if (request !== undefined && compareQuantities(request, most) > 0) found.push(`${text}, but request is ${request}`);
   }
-  for (const [name, ratio] of Object.entries(limit.maxLimitRequestRatio ?? {})) found.push(...ratioProblems(type, name, ratio, requests[name], limits[name]));
+  for (const [name, ratio] of Object.entries(limit.maxLimitRequestRatio ?? {}))
+    found.push(...ratioProblems(type, name, ratio, requests[name], limits[name]));
   return found;
 }
 

@@ -17,7 +17,9 @@ export function limitRanger(objects: StoredObjects): AdmissionPlugin {
     name: 'LimitRanger',
     mutate(request) {
       if (request.operation !== 'CREATE' || !isFor(request, '', 'pods')) return undefined;
-      return ranges.list(request.namespace).reduce<KubeObject | undefined>((pod, range) => withDefaults(pod ?? request.object!, range) ?? pod, undefined);
+      return ranges
+        .list(request.namespace)
+        .reduce<KubeObject | undefined>((pod, range) => withDefaults(pod ?? request.object!, range) ?? pod, undefined);
     },
     validate(request) {
       const limited = limits(request);
@@ -48,21 +50,33 @@ function withDefaults(pod: KubeObject, range: LimitRange): KubeObject | undefine
   const limitDefaults: Resources = Object.assign({}, ...item.map((limit) => (limit as { default?: Resources }).default));
   const requestDefaults: Resources = Object.assign({}, ...item.map(({ defaultRequest }) => defaultRequest));
   const notes: string[] = [];
-  const complete = (kind: string) => (container: Container): Container => {
-    const { limits = {}, requests = {} } = container.resources ?? {};
-    const [addedLimits, addedRequests] = [missing(limitDefaults, limits), missing(requestDefaults, requests)];
-    for (const [what, added] of [['request', addedRequests], ['limit', addedLimits]] as const) {
-      const names = Object.keys(added).toSorted();
-      if (names.length > 0) notes.push(`${names.join(', ')} ${what} for ${kind} ${container.name}`);
-    }
-    return { ...container, resources: { ...container.resources, ...merged('limits', limits, addedLimits), ...merged('requests', requests, addedRequests) } };
-  };
+  const complete =
+    (kind: string) =>
+    (container: Container): Container => {
+      const { limits = {}, requests = {} } = container.resources ?? {};
+      const [addedLimits, addedRequests] = [missing(limitDefaults, limits), missing(requestDefaults, requests)];
+      for (const [what, added] of [
+        ['request', addedRequests],
+        ['limit', addedLimits],
+      ] as const) {
+        const names = Object.keys(added).toSorted();
+        if (names.length > 0) notes.push(`${names.join(', ')} ${what} for ${kind} ${container.name}`);
+      }
+      return {
+        ...container,
+        resources: { ...container.resources, ...merged('limits', limits, addedLimits), ...merged('requests', requests, addedRequests) },
+      };
+    };
   const spec = pod['spec'] as PodSpec;
   const containers = spec.containers.map(complete('container'));
   const initContainers = spec.initContainers?.map(complete('init container'));
   if (notes.length === 0) return undefined;
   const annotations = { ...pod.metadata.annotations, [ANNOTATION]: `LimitRanger plugin set: ${notes.join('; ')}` };
-  return { ...pod, metadata: { ...pod.metadata, annotations }, spec: { ...spec, containers, ...(initContainers ? { initContainers } : {}) } };
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, annotations },
+    spec: { ...spec, containers, ...(initContainers ? { initContainers } : {}) },
+  };
 }
 
 function missing(defaults: Resources, own: Resources): Resources {

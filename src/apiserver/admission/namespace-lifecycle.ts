@@ -15,7 +15,8 @@ export function namespaceLifecycle(objects: StoredObjects): AdmissionPlugin {
   const check = (request: AdmissionRequest): void => {
     const { operation, resource, namespace } = request;
     if (resource.group === '' && resource.resource === 'namespaces') {
-      if (operation === 'DELETE' && IMMORTAL.has(request.name)) throw forbidden('namespaces', '', request.name, 'this namespace may not be deleted');
+      if (operation === 'DELETE' && IMMORTAL.has(request.name))
+        throw forbidden('namespaces', '', request.name, 'this namespace may not be deleted');
       return;
     }
     if (!namespace || operation === 'DELETE' || isAccessReview(request)) return;

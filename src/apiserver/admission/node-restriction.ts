@@ -40,7 +40,11 @@ export function nodeRestriction(objects: StoredObjects): AdmissionPlugin {
       else if (group === '' && resource === 'nodes') checkNode(request, nodeName);
       else if ((group === 'coordination.k8s.io' && resource === 'leases') || (group === 'storage.k8s.io' && resource === 'csinodes')) {
         const name = request.name || request.object?.metadata.name;
-        if (name !== nodeName) throw refuse(request, `can only access ${resource === 'leases' ? 'node lease' : 'CSINode'} with the same name as the requesting node`);
+        if (name !== nodeName)
+          throw refuse(
+            request,
+            `can only access ${resource === 'leases' ? 'node lease' : 'CSINode'} with the same name as the requesting node`,
+          );
       }
     },
   };
@@ -50,10 +54,13 @@ function checkPod(request: AdmissionRequest, nodeName: string, pods: Stored<Pod>
   const { operation, subresource, namespace, name } = request;
   if (subresource === 'eviction') {
     const pod = pods.get(namespace, name || request.object?.metadata.name || '');
-    if (pod && pod.spec?.nodeName !== nodeName) throw refuse(request, `node "${nodeName}" can only evict pods with spec.nodeName set to itself`);
+    if (pod && pod.spec?.nodeName !== nodeName)
+      throw refuse(request, `node "${nodeName}" can only evict pods with spec.nodeName set to itself`);
     return;
   }
-  const pod = (operation === 'DELETE' || operation === 'UPDATE' ? (request.oldObject ?? pods.get(namespace, name)) : request.object) as Pod | undefined;
+  const pod = (operation === 'DELETE' || operation === 'UPDATE' ? (request.oldObject ?? pods.get(namespace, name)) : request.object) as
+    | Pod
+    | undefined;
   if (!pod) return;
   if (pod.spec?.nodeName !== nodeName) {
     const verb = operation === 'CREATE' ? 'create' : operation === 'DELETE' ? 'delete' : 'update status for';
@@ -67,7 +74,8 @@ function checkPod(request: AdmissionRequest, nodeName: string, pods: Stored<Pod>
 }
 
 function checkMirrorPod(request: AdmissionRequest, { metadata, spec }: Pod, nodeName: string): void {
-  if (metadata.annotations?.[MIRROR_ANNOTATION] === undefined) throw refuse(request, `pod does not have "${MIRROR_ANNOTATION}" annotation, node "${nodeName}" can only create mirror pods`);
+  if (metadata.annotations?.[MIRROR_ANNOTATION] === undefined)
+    throw refuse(request, `pod does not have "${MIRROR_ANNOTATION}" annotation, node "${nodeName}" can only create mirror pods`);
   const owners = metadata.ownerReferences ?? [];
   const owner = owners[0];
   if (owners.length !== 1 || owner?.kind !== 'Node' || owner.name !== nodeName || owner.controller !== true) {
@@ -85,7 +93,8 @@ function checkNode(request: AdmissionRequest, nodeName: string): void {
   const before = oldObject?.metadata.labels ?? {};
   const changed = [...new Set([...Object.keys(labels), ...Object.keys(before)])].filter((label) => labels[label] !== before[label]);
   const refused = changed.filter((label) => !mayLabel(label)).toSorted();
-  if (refused.length > 0) throw refuse(request, `is not allowed to ${operation === 'CREATE' ? 'set the following' : 'modify'} labels: ${refused.join(', ')}`);
+  if (refused.length > 0)
+    throw refuse(request, `is not allowed to ${operation === 'CREATE' ? 'set the following' : 'modify'} labels: ${refused.join(', ')}`);
   if (operation !== 'UPDATE') return;
   const [now, old] = [object, oldObject].map((node) => (node as unknown as Node).spec);
   if (!isDeepStrictEqual(now?.taints ?? [], old?.taints ?? [])) throw refuse(request, `node "${nodeName}" is not allowed to modify taints`);

@@ -12,7 +12,8 @@ export function podTopologyLabels(objects: StoredObjects): AdmissionPlugin {
   return {
     name: 'PodTopologyLabels',
     mutate(request) {
-      if (request.operation !== 'CREATE' || !request.object || !(isFor(request, '', 'pods', 'binding') || isFor(request, '', 'bindings'))) return undefined;
+      if (request.operation !== 'CREATE' || !request.object || !(isFor(request, '', 'pods', 'binding') || isFor(request, '', 'bindings')))
+        return undefined;
       const target = request.object['target'] as { kind?: string; name?: string } | undefined;
       const labels = nodes.get('', target?.name ?? '')?.metadata.labels ?? {};
       const found = LABELS.filter((label) => labels[label] !== undefined).map((label) => [label, labels[label]!] as const);

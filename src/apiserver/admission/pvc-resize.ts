@@ -18,7 +18,11 @@ export function persistentVolumeClaimResize(objects: StoredObjects): AdmissionPl
       if (!size || !old || compareQuantities(size, old) <= 0) return;
       if (before.status?.phase !== 'Bound') throw refuse(request, 'Only bound persistent volume claims can be expanded');
       const allowed = classes.get('', claim.spec?.storageClassName ?? '')?.allowVolumeExpansion;
-      if (!allowed) throw refuse(request, 'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize');
+      if (!allowed)
+        throw refuse(
+          request,
+          'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
+        );
     },
   };
 }

@@ -46,7 +46,8 @@ function podTotals({ spec }: Pod, side: 'requests' | 'limits'): Amounts {
     for (const [name, amount] of amounts(container)) add(name, amount);
   }
   for (const container of init.filter(({ restartPolicy }) => restartPolicy !== 'Always')) {
-    for (const [name, amount] of amounts(container)) if (totals[name] === undefined || compareQuantities(totals[name], amount) < 0) totals[name] = amount;
+    for (const [name, amount] of amounts(container))
+      if (totals[name] === undefined || compareQuantities(totals[name], amount) < 0) totals[name] = amount;
   }
   for (const [name, amount] of Object.entries(spec?.overhead ?? {})) add(name, amount);
   return totals;
@@ -56,13 +57,19 @@ function serviceUsage({ spec }: Service): Amounts {
   const ports = spec?.ports?.length ?? 0;
   if (spec?.type === 'NodePort') return { 'services.nodeports': String(ports) };
   if (spec?.type !== 'LoadBalancer') return {};
-  return { 'services.loadbalancers': '1', ...(spec.allocateLoadBalancerNodePorts === false ? {} : { 'services.nodeports': String(ports) }) };
+  return {
+    'services.loadbalancers': '1',
+    ...(spec.allocateLoadBalancerNodePorts === false ? {} : { 'services.nodeports': String(ports) }),
+  };
 }
 
 function claimUsage({ spec }: PersistentVolumeClaim): Amounts {
   const storage = spec?.resources?.requests?.['storage'] ?? '0';
   const ofClass = spec?.storageClassName ? `${spec.storageClassName}.storageclass.storage.k8s.io/` : undefined;
-  return { 'requests.storage': storage, ...(ofClass ? { [`${ofClass}requests.storage`]: storage, [`${ofClass}persistentvolumeclaims`]: '1' } : {}) };
+  return {
+    'requests.storage': storage,
+    ...(ofClass ? { [`${ofClass}requests.storage`]: storage, [`${ofClass}persistentvolumeclaims`]: '1' } : {}),
+  };
 }
 
 /** Whether a quota with scopes counts this object; one without counts all. */
@@ -76,7 +83,8 @@ export function inScope({ spec }: ResourceQuota, info: ResourceInfo, object: Kub
 
 function matchesScope({ spec, ...pod }: Pod, scope: string, operator: string, values: readonly string[]): boolean {
   const bestEffort = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].every(
-    ({ resources }) => Object.keys({ ...resources?.requests, ...resources?.limits }).filter((name) => name === 'cpu' || name === 'memory').length === 0,
+    ({ resources }) =>
+      Object.keys({ ...resources?.requests, ...resources?.limits }).filter((name) => name === 'cpu' || name === 'memory').length === 0,
   );
   const terms = [spec?.affinity?.podAffinity, spec?.affinity?.podAntiAffinity].flatMap((affinity) => [
     ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
@@ -123,7 +131,9 @@ export function unspecified({ spec }: ResourceQuota, { spec: pod }: Pod): string
       if (container.resources?.[side]?.[resource] === undefined) missing.set(name, [...(missing.get(name) ?? []), container.name]);
     }
   }
-  return [...missing].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, containers]) => `${name} for: ${containers.toSorted().join(',')}`);
+  return [...missing]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, containers]) => `${name} for: ${containers.toSorted().join(',')}`);
 }
 
 /** Amounts of `added` beyond those of `before`; what did not grow is left out. */

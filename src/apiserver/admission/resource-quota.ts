@@ -29,7 +29,9 @@ export function resourceQuota(objects: StoredObjects & { clock: Clock }): Admiss
       if (own.length === 0) return;
       const usage = usageOf(resource, object);
       const grown = operation === 'UPDATE' ? growth(usage, usageOf(resource, oldObject!)) : usage;
-      const others = objects.source.list(resource, namespace).filter(({ metadata }) => operation !== 'UPDATE' || metadata.uid !== oldObject!.metadata.uid);
+      const others = objects.source
+        .list(resource, namespace)
+        .filter(({ metadata }) => operation !== 'UPDATE' || metadata.uid !== oldObject!.metadata.uid);
       const counted = [...others, ...reservations.of(resource, namespace, others)];
       for (const quota of own) check(request, quota, grown, counted);
       if (operation === 'CREATE' && !request.dryRun) reservations.add(resource, namespace, object);
@@ -52,9 +54,14 @@ function check(request: AdmissionRequest, quota: ResourceQuota, grown: Amounts, 
     const missing = unspecified(quota, request.object as unknown as Pod);
     if (missing.length > 0) throw refuse(request, `failed quota: ${name}: must specify ${missing.join('; ')}`);
   }
-  const limited = Object.keys(grown).filter((key) => hard[key] !== undefined).toSorted();
+  const limited = Object.keys(grown)
+    .filter((key) => hard[key] !== undefined)
+    .toSorted();
   if (limited.length === 0) return;
-  const used = total(counted.filter((object) => inScope(quota, resource, object)).map((object) => usageOf(resource, object)), limited);
+  const used = total(
+    counted.filter((object) => inScope(quota, resource, object)).map((object) => usageOf(resource, object)),
+    limited,
+  );
   const exceeded = limited.filter((key) => compareQuantities(addQuantities(used[key]!, grown[key]!), hard[key]!) > 0);
   if (exceeded.length === 0) return;
   const show = (amounts: Amounts): string => exceeded.map((key) => `${key}=${canonicalQuantity(amounts[key]!)}`).join(',');

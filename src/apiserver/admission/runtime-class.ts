@@ -15,7 +15,8 @@ export function runtimeClassAdmission(objects: StoredObjects): AdmissionPlugin {
       if (request.operation !== 'CREATE' || !isFor(request, '', 'pods')) return undefined;
       const spec = request.object!['spec'] as PodSpec;
       if (!spec.runtimeClassName) {
-        if (spec.overhead && Object.keys(spec.overhead).length > 0) throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
+        if (spec.overhead && Object.keys(spec.overhead).length > 0)
+          throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
         return undefined;
       }
       const found = classes.get('', spec.runtimeClassName);
@@ -29,7 +30,7 @@ function withOverhead(request: AdmissionRequest, spec: PodSpec, { overhead }: Ru
   const fixed = overhead?.podFixed;
   if (!fixed) return spec;
   if (spec.overhead && !isDeepStrictEqual(spec.overhead, fixed)) {
-    throw refuse(request, 'pod rejected: Pod\'s Overhead doesn\'t match RuntimeClass\'s defined Overhead');
+    throw refuse(request, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead");
   }
   return { ...spec, overhead: fixed };
 }
@@ -39,7 +40,10 @@ function scheduled(request: AdmissionRequest, spec: PodSpec, { metadata, schedul
   const nodeSelector = { ...spec.nodeSelector };
   for (const [key, value] of Object.entries(scheduling.nodeSelector ?? {})) {
     if (nodeSelector[key] !== undefined && nodeSelector[key] !== value) {
-      throw refuse(request, `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${nodeSelector[key]}: runtimeClass ${metadata.name}`);
+      throw refuse(
+        request,
+        `conflict: runtimeClass.scheduling.nodeSelector[${key}] = ${value}; pod.spec.nodeSelector[${key}] = ${nodeSelector[key]}: runtimeClass ${metadata.name}`,
+      );
     }
     nodeSelector[key] = value;
   }

@@ -28,7 +28,9 @@ export function serviceAccountAdmission(objects: StoredObjects & { clock: Clock;
         return undefined;
       }
       const name = pod.spec?.serviceAccountName || 'default';
-      const account = accounts.get(request.namespace, name) ?? (name === 'default' ? await appearing(accounts, request.namespace, name, objects.clock) : undefined);
+      const account =
+        accounts.get(request.namespace, name) ??
+        (name === 'default' ? await appearing(accounts, request.namespace, name, objects.clock) : undefined);
       if (!account) {
         throw refuse(request, `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`);
       }
@@ -42,7 +44,8 @@ function checkMirrorPod(request: AdmissionRequest, { spec }: Pod): void {
   if (spec?.serviceAccountName) throw refuse(request, 'a mirror pod may not reference service accounts');
   for (const { projected, secret } of spec?.volumes ?? []) {
     if (secret) throw refuse(request, 'a mirror pod may not reference secrets');
-    if (projected?.sources?.some((source) => source.serviceAccountToken)) throw refuse(request, 'a mirror pod may not use ServiceAccountToken volume projections');
+    if (projected?.sources?.some((source) => source.serviceAccountToken))
+      throw refuse(request, 'a mirror pod may not use ServiceAccountToken volume projections');
   }
 }
 

@@ -6,6 +6,7 @@ import type { ResourceClaims } from '../registry/registry.ts';
 import type { ResourceCache } from '../watch/resource-cache.ts';
 import { AddressPool, AllocationError, PortPool } from './pools.ts';
 import { familyOf, HEADLESS, isHeadless, needsClusterIp, needsHealthCheckPort, needsNodePorts, settleFamilies } from './service-families.ts';
+import { keepAllocated } from './service-update.ts';
 
 export interface ServiceClaimsOptions {
   /** One, or one for each family; the primary first. */
@@ -191,41 +192,4 @@ function addressesOf(spec: ServiceSpec): string[] {
 function portsOf(spec: ServiceSpec): number[] {
   const ports = (spec.ports ?? []).map(({ nodePort }) => nodePort ?? 0);
   return [...ports, spec.healthCheckNodePort ?? 0].filter((port) => port > 0);
-}
-
-/**
- * An update that leaves out what was allocated keeps it (upstream's patchAllocatedValues); one that changes the type drops what the new
- * type has no use for, unless the client set it anew (dropTypeDependentFields).
- */
-function keepAllocated(spec: ServiceSpec, before: ServiceSpec): void {
-  if (needsClusterIp(spec) && needsClusterIp(before)) {
-    if (!spec.clusterIP) {
-      spec.clusterIP = before.clusterIP!;
-      spec.clusterIPs = before.clusterIPs!;
-    } else if (spec.clusterIP !== before.clusterIP && sameList(spec.clusterIPs, before.clusterIPs)) {
-      spec.clusterIPs = [spec.clusterIP];
-    }
-    spec.ipFamilyPolicy ??= before.ipFamilyPolicy!;
-    if (!spec.ipFamilies?.length) spec.ipFamilies = before.ipFamilies!;
-  } else if (needsClusterIp(before) && sameList(spec.clusterIPs ?? [], before.clusterIPs)) {
-    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[field];
-  }
-  keepPorts(spec, before);
-}
-
-function keepPorts(spec: ServiceSpec, before: ServiceSpec): void {
-  const old = new Map((before.ports ?? []).map((port) => [`${port.protocol}/${port.port}`, port]));
-  const keeps = needsNodePorts(spec);
-  for (const port of spec.ports ?? []) {
-    const was = old.get(`${port.protocol}/${port.port}`)?.nodePort;
-    if (keeps && needsNodePorts(before)) port.nodePort ||= was!;
-    else if (!keeps && spec.type !== 'LoadBalancer' && port.nodePort === was) delete port.nodePort;
-    if (!port.nodePort) delete port.nodePort;
-  }
-  if (needsHealthCheckPort(spec) && needsHealthCheckPort(before)) spec.healthCheckNodePort ||= before.healthCheckNodePort!;
-  else if (!needsHealthCheckPort(spec) && spec.healthCheckNodePort === before.healthCheckNodePort) delete spec.healthCheckNodePort;
-}
-
-function sameList(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
-  return a?.join() === b?.join();
 }

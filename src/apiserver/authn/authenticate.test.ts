@@ -40,7 +40,14 @@ function setUp(key: string = KEYS.ec) {
       },
     } as never,
   );
-  const tokens = createServiceAccountTokens({ source: objects.source, resources: objects.resources, signingKey: signingKey(key), issuers: [ISSUER], clock, rng: seededRng(1) });
+  const tokens = createServiceAccountTokens({
+    source: objects.source,
+    resources: objects.resources,
+    signingKey: signingKey(key),
+    issuers: [ISSUER],
+    clock,
+    rng: seededRng(1),
+  });
   const bootstrapTokens = createBootstrapTokens({ source: objects.source, resources: objects.resources, clock });
   const authenticate = createAuthenticator({ tokens, bootstrapTokens, log: silentLogger });
   return { clock, objects, tokens, authenticate };
@@ -60,7 +67,11 @@ describe('authentication', () => {
     const { authenticate } = setUp();
     const peer: PeerCertificate = { commonName: 'jane', organizations: ['devs'], issuer: 'client' };
     assert.deepEqual(await authenticate({ headers: {}, peer }), { name: 'jane', groups: ['devs', 'system:authenticated'] });
-    assert.equal(await authenticate({ headers: {}, peer }), await authenticate({ headers: {}, peer }), 'the same object for the same certificate');
+    assert.equal(
+      await authenticate({ headers: {}, peer }),
+      await authenticate({ headers: {}, peer }),
+      'the same object for the same certificate',
+    );
   });
 
   test('nobody is anonymous', async () => {
@@ -72,7 +83,11 @@ describe('authentication', () => {
     const { authenticate } = setUp();
     const headers = { 'x-remote-user': 'jane', 'x-remote-group': 'devs, ops', 'x-remote-extra-scopes': 'a' };
     const proxy: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], issuer: 'front-proxy' };
-    assert.deepEqual(await authenticate({ headers, peer: proxy }), { name: 'jane', groups: ['devs', 'ops', 'system:authenticated'], extra: { scopes: ['a'] } });
+    assert.deepEqual(await authenticate({ headers, peer: proxy }), {
+      name: 'jane',
+      groups: ['devs', 'ops', 'system:authenticated'],
+      extra: { scopes: ['a'] },
+    });
     const client: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], issuer: 'client' };
     assert.equal((await authenticate({ headers, peer: client })).name, 'front-proxy-client');
   });
@@ -90,21 +105,27 @@ describe('authentication', () => {
   test('a WebSocket brings its token as a sub-protocol', async () => {
     const { authenticate, tokens } = setUp();
     const token = Buffer.from(tokens.issue(POD_TOKEN)).toString('base64url');
-    const user = await authenticate({ headers: { 'sec-websocket-protocol': `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${token}` } });
+    const user = await authenticate({
+      headers: { 'sec-websocket-protocol': `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${token}` },
+    });
     assert.equal(user.name, 'system:serviceaccount:default:web');
   });
 
   test('a bootstrap token, with the groups that such a token may have', async () => {
     const { authenticate, clock } = setUp();
     const user = await authenticate(bearer('abcdef.0123456789abcdef'));
-    assert.deepEqual(user, { name: 'system:bootstrap:abcdef', groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'] });
+    assert.deepEqual(user, {
+      name: 'system:bootstrap:abcdef',
+      groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
+    });
     await clock.advance(48 * 3600 * 1000);
     await assert.rejects(async () => authenticate(bearer('abcdef.0123456789abcdef')), unauthorized);
   });
 
   const refused: Record<string, (setup: ReturnType<typeof setUp>) => string | Promise<string>> = {
     'no token at all': () => 'nonsense',
-    'another key': ({ tokens }) => signJwt(signingKey(KEYS.rsa), JSON.parse(Buffer.from(tokens.issue(POD_TOKEN).split('.')[1]!, 'base64url').toString()) as object),
+    'another key': ({ tokens }) =>
+      signJwt(signingKey(KEYS.rsa), JSON.parse(Buffer.from(tokens.issue(POD_TOKEN).split('.')[1]!, 'base64url').toString()) as object),
     'a changed claim': ({ tokens }) => {
       const [header, claims, signature] = tokens.issue(POD_TOKEN).split('.') as [string, string, string];
       const changed = Buffer.from(claims, 'base64url').toString().replace('"web"', '"admin"');

@@ -23,7 +23,9 @@ export interface AuthenticateOptions {
  * Who sends a request. Throws StatusError 401 for credentials that are not good, and for none where nobody may be anonymous.
  * Everyone but the anonymous is in system:authenticated.
  */
-export function createAuthenticator(options: AuthenticateOptions): (request: Pick<RequestContext, 'headers' | 'peer'>) => UserInfo | Promise<UserInfo> {
+export function createAuthenticator(
+  options: AuthenticateOptions,
+): (request: Pick<RequestContext, 'headers' | 'peer'>) => UserInfo | Promise<UserInfo> {
   // Upstream's order: a front proxy speaks for others, so it is asked before its own certificate is taken for a user's.
   const chain: Authenticator[] = [frontProxyAuthenticator(options.frontProxyNames), x509Authenticator(), bearerAuthenticator(options)];
   const members = new WeakMap<UserInfo, UserInfo>();
@@ -76,7 +78,10 @@ const WEBSOCKET_TOKEN_PREFIX = 'base64url.bearer.authorization.k8s.io.';
 
 /** Browsers cannot set headers on WebSockets; they send the token as a sub-protocol. */
 function webSocketToken(protocols: string | undefined): string | undefined {
-  const protocol = protocols?.split(',').map((text) => text.trim()).find((text) => text.startsWith(WEBSOCKET_TOKEN_PREFIX));
+  const protocol = protocols
+    ?.split(',')
+    .map((text) => text.trim())
+    .find((text) => text.startsWith(WEBSOCKET_TOKEN_PREFIX));
   return protocol && Buffer.from(protocol.slice(WEBSOCKET_TOKEN_PREFIX.length), 'base64url').toString();
 }
 

@@ -22,7 +22,9 @@ export function createBootstrapTokens(options: StoredObjects & { clock: Clock })
     if (field('usage-bootstrap-authentication') !== 'true') return undefined;
     const expiration = field('expiration');
     if (expiration && !(Date.parse(expiration) > options.clock.now())) return undefined;
-    const extra = field('auth-extra-groups').split(',').filter((group) => GROUP.test(group));
+    const extra = field('auth-extra-groups')
+      .split(',')
+      .filter((group) => GROUP.test(group));
     return { name: `system:bootstrap:${id}`, groups: ['system:bootstrappers', ...extra] };
   };
 }

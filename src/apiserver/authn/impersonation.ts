@@ -16,7 +16,11 @@ export function impersonate(headers: Readonly<IncomingHttpHeaders>, user: UserIn
   const uid = headerValues(headers, 'impersonate-uid')[0] ?? '';
   const extra = extraFromHeaders(headers, 'impersonate-extra-');
   if (!name) {
-    if (groups.length > 0 || uid || extra) throw statusError('InternalError', 'Internal error occurred: requested impersonation of groups, uid or extra without impersonating a user');
+    if (groups.length > 0 || uid || extra)
+      throw statusError(
+        'InternalError',
+        'Internal error occurred: requested impersonation of groups, uid or extra without impersonating a user',
+      );
     return undefined;
   }
   const check = (target: Partial<RequestInfo>): void => {
@@ -31,9 +35,13 @@ export function impersonate(headers: Readonly<IncomingHttpHeaders>, user: UserIn
   for (const group of groups) check({ resource: 'groups', name: group });
   if (uid) check({ group: 'authentication.k8s.io', version: 'v1', resource: 'uids', name: uid });
   for (const [key, values] of Object.entries(extra ?? {})) {
-    for (const value of values) check({ group: 'authentication.k8s.io', version: 'v1', resource: 'userextras', subresource: key, name: value });
+    for (const value of values)
+      check({ group: 'authentication.k8s.io', version: 'v1', resource: 'userextras', subresource: key, name: value });
   }
-  return impersonated(name, groups, account ? serviceAccountUser(account[1]!, { name: account[2]! }).groups : [], { ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) });
+  return impersonated(name, groups, account ? serviceAccountUser(account[1]!, { name: account[2]! }).groups : [], {
+    ...(uid ? { uid } : {}),
+    ...(extra ? { extra } : {}),
+  });
 }
 
 const IMPERSONATION: RequestInfo = {
@@ -49,7 +57,12 @@ const IMPERSONATION: RequestInfo = {
   parts: [],
 };
 
-function impersonated(name: string, asked: readonly string[], ofAccount: readonly string[], rest: Pick<UserInfo, 'uid' | 'extra'>): UserInfo {
+function impersonated(
+  name: string,
+  asked: readonly string[],
+  ofAccount: readonly string[],
+  rest: Pick<UserInfo, 'uid' | 'extra'>,
+): UserInfo {
   const groups = asked.length > 0 ? [...asked] : [...ofAccount];
   const membership = name === 'system:anonymous' ? 'system:unauthenticated' : 'system:authenticated';
   if (!groups.includes('system:authenticated') && !groups.includes(membership)) groups.push(membership);

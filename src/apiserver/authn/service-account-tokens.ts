@@ -112,7 +112,8 @@ export function createServiceAccountTokens(options: ServiceAccountTokenOptions):
       if (seconds + 10 < (claims.nbf ?? 0)) throw new Error('service account token is not valid yet');
       const own = typeof claims.aud === 'string' ? [claims.aud] : (claims.aud ?? []);
       const common = matching(own, audiences);
-      if (common.length === 0) throw new Error(`token audiences ${JSON.stringify(own)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
+      if (common.length === 0)
+        throw new Error(`token audiences ${JSON.stringify(own)} is invalid for the target audiences ${JSON.stringify(audiences)}`);
       return { user: bound.check(claims), audiences: common };
     },
   };
@@ -172,7 +173,10 @@ function rememberSignatures(keys: readonly VerificationKey[]): (token: string, o
 }
 
 /** The checks that what a token is bound to still exists, with the uid that it had. */
-function boundObjects(options: ServiceAccountTokenOptions): { check(claims: Claims): UserInfo; checkLegacy(claims: Claims, token: string): UserInfo } {
+function boundObjects(options: ServiceAccountTokenOptions): {
+  check(claims: Claims): UserInfo;
+  checkLegacy(claims: Claims, token: string): UserInfo;
+} {
   const accounts = stored<ServiceAccount>(options, '', 'v1', 'serviceaccounts');
   const pods = stored<Pod>(options, '', 'v1', 'pods');
   const secrets = stored<Secret>(options, '', 'v1', 'secrets');
@@ -189,7 +193,8 @@ function boundObjects(options: ServiceAccountTokenOptions): { check(claims: Clai
       const bound = claims['kubernetes.io'];
       if (!bound?.namespace || !bound.serviceaccount?.name) throw new Error('token has no kubernetes.io claims');
       const { namespace, serviceaccount, pod, secret, node } = bound;
-      if (claims.sub !== `system:serviceaccount:${namespace}:${serviceaccount.name}`) throw new Error('token subject does not match its claims');
+      if (claims.sub !== `system:serviceaccount:${namespace}:${serviceaccount.name}`)
+        throw new Error('token subject does not match its claims');
       mustLive('service account', accounts.get(namespace, serviceaccount.name), serviceaccount.uid);
       if (pod) mustLive('pod', pods.get(namespace, pod.name), pod.uid);
       if (secret) mustLive('secret', secrets.get(namespace, secret.name), secret.uid);

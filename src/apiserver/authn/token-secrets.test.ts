@@ -16,12 +16,23 @@ test('a token secret is filled, its token is good, and it goes with its account'
   const objects = new MemoryObjects({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: 'default', name: 'web' } });
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
   const view = { source: objects.source, resources: objects.resources };
-  const tokens = createServiceAccountTokens({ ...view, signingKey: signingKey(key), issuers: ['us'], clock: new ManualClock(), rng: seededRng(1) });
+  const tokens = createServiceAccountTokens({
+    ...view,
+    signingKey: signingKey(key),
+    issuers: ['us'],
+    clock: new ManualClock(),
+    rng: seededRng(1),
+  });
   const secrets = stored<Secret>(view, '', 'v1', 'secrets');
   const stop = fillTokenSecrets({ ...view, tokens, rootCa: 'CA', log: silentLogger });
 
   const secret = (name: string, account: string) =>
-    ({ apiVersion: 'v1', kind: 'Secret', type: 'kubernetes.io/service-account-token', metadata: { namespace: 'default', name, annotations: { 'kubernetes.io/service-account.name': account } } }) as never;
+    ({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'kubernetes.io/service-account-token',
+      metadata: { namespace: 'default', name, annotations: { 'kubernetes.io/service-account.name': account } },
+    }) as never;
   objects.put(secret('web-token', 'web'));
   objects.put(secret('lost-token', 'nobody'));
   await setImmediate();

@@ -29,7 +29,8 @@ export function fillTokenSecrets({ tokens, rootCa, log, ...objects }: TokenSecre
   const settle = async (secret: Secret): Promise<void> => {
     const { namespace = '', name = '', annotations = {} } = secret.metadata;
     const account = accounts.get(namespace, annotations[NAME] ?? '');
-    if (!account || (annotations[UID] && annotations[UID] !== account.metadata.uid)) return objects.source.delete(secrets.resource, namespace, name);
+    if (!account || (annotations[UID] && annotations[UID] !== account.metadata.uid))
+      return objects.source.delete(secrets.resource, namespace, name);
     const filled = filledSecret(secret, account, tokens, rootCa);
     if (filled) await objects.source.update(secrets.resource, filled as unknown as KubeObject);
   };
@@ -37,7 +38,8 @@ export function fillTokenSecrets({ tokens, rootCa, log, ...objects }: TokenSecre
     if (secret.type !== TYPE || secret.metadata.deletionTimestamp) return;
     settle(secret).catch((error: unknown) => {
       // Somebody else changed or deleted it meanwhile: the next event brings us back.
-      if (!StatusError.is(error, 'Conflict') && !StatusError.is(error, 'NotFound')) log.warn('a token secret could not be filled', { secret: secret.metadata.name, error });
+      if (!StatusError.is(error, 'Conflict') && !StatusError.is(error, 'NotFound'))
+        log.warn('a token secret could not be filled', { secret: secret.metadata.name, error });
     });
   };
   const ofAccount = ({ metadata }: ServiceAccount): void => {

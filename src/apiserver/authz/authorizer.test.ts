@@ -26,10 +26,22 @@ const editOfJane: ObjectWithMeta = {
   subjects: [{ apiGroup: RBAC, kind: 'User', name: 'jane' }],
 } as never;
 const pod = (name: string, nodeName: string, secret: string): ObjectWithMeta =>
-  ({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'team', name, uid: name }, spec: { nodeName, containers: [{ name: 'c', envFrom: [{ secretRef: { name: secret } }] }] } }) as never;
+  ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'team', name, uid: name },
+    spec: { nodeName, containers: [{ name: 'c', envFrom: [{ secretRef: { name: secret } }] }] },
+  }) as never;
 
 function setUp(...more: ObjectWithMeta[]) {
-  const objects = new MemoryObjects(...clusterRoles(), ...clusterRoleBindings(), editOfJane, pod('a', 'n1', 'mine'), pod('b', 'n2', 'theirs'), ...more);
+  const objects = new MemoryObjects(
+    ...clusterRoles(),
+    ...clusterRoleBindings(),
+    editOfJane,
+    pod('a', 'n1', 'mine'),
+    pod('b', 'n2', 'theirs'),
+    ...more,
+  );
   return { objects, authorizer: createAuthorizer(objects) };
 }
 
@@ -58,7 +70,13 @@ describe('authorization', () => {
     ['a node reads the secrets of its pods', NODE, 'GET', '/api/v1/namespaces/team/secrets/mine', true],
     ['not those of others', NODE, 'GET', '/api/v1/namespaces/team/secrets/theirs', false],
     ['and lists none', NODE, 'GET', '/api/v1/namespaces/team/secrets', false],
-    ['a watch of one secret is a read of it', NODE, 'GET', '/api/v1/namespaces/team/secrets?watch=1&fieldSelector=metadata.name%3Dmine', true],
+    [
+      'a watch of one secret is a read of it',
+      NODE,
+      'GET',
+      '/api/v1/namespaces/team/secrets?watch=1&fieldSelector=metadata.name%3Dmine',
+      true,
+    ],
     ['a node renews its lease', NODE, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1', true],
     ['not another’s', NODE, 'PUT', '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n2', false],
     ['a node writes the status of pods', NODE, 'PATCH', '/api/v1/namespaces/team/pods/a/status', true],
@@ -73,7 +91,10 @@ describe('authorization', () => {
 
   test('every controller account of upstream may do its work', () => {
     const { authorizer } = setUp();
-    const user: UserInfo = { name: 'system:serviceaccount:kube-system:deployment-controller', groups: ['system:serviceaccounts', 'system:authenticated'] };
+    const user: UserInfo = {
+      name: 'system:serviceaccount:kube-system:deployment-controller',
+      groups: ['system:serviceaccounts', 'system:authenticated'],
+    };
     assert.ok(authorizer.authorize({ user, info: ask('POST', '/apis/apps/v1/namespaces/x/replicasets') }).allowed);
     assert.ok(!authorizer.authorize({ user, info: ask('DELETE', '/api/v1/nodes/n1') }).allowed);
   });
@@ -99,9 +120,18 @@ describe('authorization', () => {
       const info = ask(method, url);
       return forbiddenRequest({ user, info }, authorizer.authorize({ user, info }).reason).message;
     };
-    assert.equal(deny(JANE, 'GET', '/api/v1/namespaces/default/pods'), 'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"');
-    assert.equal(deny(JANE, 'DELETE', '/apis/apps/v1/namespaces/default/deployments/web'), 'deployments.apps "web" is forbidden: User "jane" cannot delete resource "deployments" in API group "apps" in the namespace "default"');
-    assert.equal(deny(JANE, 'GET', '/api/v1/nodes'), 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope');
+    assert.equal(
+      deny(JANE, 'GET', '/api/v1/namespaces/default/pods'),
+      'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
+    );
+    assert.equal(
+      deny(JANE, 'DELETE', '/apis/apps/v1/namespaces/default/deployments/web'),
+      'deployments.apps "web" is forbidden: User "jane" cannot delete resource "deployments" in API group "apps" in the namespace "default"',
+    );
+    assert.equal(
+      deny(JANE, 'GET', '/api/v1/nodes'),
+      'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope',
+    );
     assert.equal(deny(ANONYMOUS, 'GET', '/metrics'), 'forbidden: User "system:anonymous" cannot get path "/metrics"');
     assert.equal(
       deny(NODE, 'GET', '/api/v1/namespaces/team/secrets/theirs'),
@@ -110,20 +140,44 @@ describe('authorization', () => {
   });
 
   test('a role that is missing is named', () => {
-    const { authorizer } = setUp({ ...editOfJane, metadata: { namespace: 'lost', name: 'x' }, roleRef: { apiGroup: RBAC, kind: 'Role', name: 'gone' } } as never);
-    assert.equal(authorizer.authorize({ user: JANE, info: ask('GET', '/api/v1/namespaces/lost/pods') }).reason, 'RBAC: role.rbac.authorization.k8s.io "gone" not found');
+    const { authorizer } = setUp({
+      ...editOfJane,
+      metadata: { namespace: 'lost', name: 'x' },
+      roleRef: { apiGroup: RBAC, kind: 'Role', name: 'gone' },
+    } as never);
+    assert.equal(
+      authorizer.authorize({ user: JANE, info: ask('GET', '/api/v1/namespaces/lost/pods') }).reason,
+      'RBAC: role.rbac.authorization.k8s.io "gone" not found',
+    );
   });
 });
 
 describe('escalation', () => {
   const admission = (user: UserInfo, resource: string, object: object) => {
-    const { objects, authorizer } = setUp({ ...editOfJane, metadata: { namespace: 'team', name: 'jane-admin' }, roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'admin' } } as never);
+    const { objects, authorizer } = setUp({
+      ...editOfJane,
+      metadata: { namespace: 'team', name: 'jane-admin' },
+      roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'admin' },
+    } as never);
     const info = objects.resources.find(RBAC, 'v1', resource)!;
     return () =>
-      rbacEscalation(authorizer).validate!({ operation: 'CREATE', resource: info, subresource: '', namespace: 'team', name: 'r', object: { metadata: { name: 'r', namespace: 'team' }, ...object }, user, dryRun: false, options: {}, warn: () => undefined });
+      rbacEscalation(authorizer).validate!({
+        operation: 'CREATE',
+        resource: info,
+        subresource: '',
+        namespace: 'team',
+        name: 'r',
+        object: { metadata: { name: 'r', namespace: 'team' }, ...object },
+        user,
+        dryRun: false,
+        options: {},
+        warn: () => undefined,
+      });
   };
   test('nobody grants more than they hold', () => {
-    assert.doesNotThrow(admission(JANE, 'roles', { rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get', 'update'] }] }));
+    assert.doesNotThrow(
+      admission(JANE, 'roles', { rules: [{ apiGroups: ['apps'], resources: ['deployments'], verbs: ['get', 'update'] }] }),
+    );
     assert.throws(admission(JANE, 'roles', { rules: [{ apiGroups: [''], resources: ['nodes', 'pods'], verbs: ['get', 'list'] }] }), {
       message:
         'roles.rbac.authorization.k8s.io "r" is forbidden: user "jane" (groups=["devs" "system:authenticated"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[""], Resources:["nodes"], Verbs:["get", "list"]}',
@@ -131,7 +185,8 @@ describe('escalation', () => {
     assert.doesNotThrow(admission(ADMIN, 'roles', { rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }] }));
   });
   test('a binding grants what its role says', () => {
-    const bind = (name: string) => admission(JANE, 'rolebindings', { roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name }, subjects: [] });
+    const bind = (name: string) =>
+      admission(JANE, 'rolebindings', { roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name }, subjects: [] });
     assert.doesNotThrow(bind('view'));
     assert.throws(bind('cluster-admin'), /attempting to grant RBAC permissions not currently held/);
     assert.throws(bind('nowhere'), (error: unknown) => StatusError.is(error, 'NotFound'));
@@ -142,12 +197,22 @@ describe('impersonation', () => {
   test('needs the verb for each part', () => {
     const { authorizer } = setUp();
     assert.equal(impersonate({}, ADMIN, authorizer), undefined);
-    assert.deepEqual(impersonate({ 'impersonate-user': 'bob', 'impersonate-group': 'devs' }, ADMIN, authorizer), { name: 'bob', groups: ['devs', 'system:authenticated'] });
-    assert.deepEqual(impersonate({ 'impersonate-user': 'system:serviceaccount:a:b' }, ADMIN, authorizer)?.groups, ['system:serviceaccounts', 'system:serviceaccounts:a', 'system:authenticated']);
+    assert.deepEqual(impersonate({ 'impersonate-user': 'bob', 'impersonate-group': 'devs' }, ADMIN, authorizer), {
+      name: 'bob',
+      groups: ['devs', 'system:authenticated'],
+    });
+    assert.deepEqual(impersonate({ 'impersonate-user': 'system:serviceaccount:a:b' }, ADMIN, authorizer)?.groups, [
+      'system:serviceaccounts',
+      'system:serviceaccounts:a',
+      'system:authenticated',
+    ]);
     assert.throws(() => impersonate({ 'impersonate-user': 'bob' }, JANE, authorizer), {
       message: 'users "bob" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
     });
-    assert.equal(impersonate({ 'impersonate-user': 'system:serviceaccount:team:x' }, JANE, authorizer)?.name, 'system:serviceaccount:team:x');
+    assert.equal(
+      impersonate({ 'impersonate-user': 'system:serviceaccount:team:x' }, JANE, authorizer)?.name,
+      'system:serviceaccount:team:x',
+    );
     assert.throws(() => impersonate({ 'impersonate-group': 'devs' }, ADMIN, authorizer), /without impersonating a user/);
   });
 });

@@ -63,10 +63,19 @@ function holds(authorizer: RbacAuthorizer, user: UserInfo, target: Pick<RequestI
   return authorizer.authorize({ user, info }).allowed;
 }
 
-function confirmHeld(authorizer: RbacAuthorizer, { user, namespace, name, resource }: AdmissionRequest, wanted: readonly PolicyRule[]): void {
+function confirmHeld(
+  authorizer: RbacAuthorizer,
+  { user, namespace, name, resource }: AdmissionRequest,
+  wanted: readonly PolicyRule[],
+): void {
   const missing = compact(uncovered(wanted, authorizer.rules(user, namespace)));
   if (missing.length === 0) return;
   const groups = user.groups.map((group) => JSON.stringify(group)).join(' ');
   const list = missing.map(describeRule).toSorted().join('\n');
-  throw forbidden(resource.resource, GROUP, name, `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${list}`);
+  throw forbidden(
+    resource.resource,
+    GROUP,
+    name,
+    `user ${JSON.stringify(user.name)} (groups=[${groups}]) is attempting to grant RBAC permissions not currently held:\n${list}`,
+  );
 }

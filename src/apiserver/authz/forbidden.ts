@@ -22,5 +22,9 @@ export function forbiddenRequest(attributes: Attributes, reason: string): Status
 export function forbidden(resource: string, group: string, name: string, why: string): StatusError {
   const qualified = group ? `${resource}.${group}` : resource;
   const subject = !resource ? 'forbidden' : name ? `${qualified} "${name}" is forbidden` : `${qualified} is forbidden`;
-  return statusError('Forbidden', `${subject}: ${why}`, { ...(name ? { name } : {}), ...(group ? { group } : {}), ...(resource ? { kind: resource } : {}) });
+  return statusError('Forbidden', `${subject}: ${why}`, {
+    ...(name ? { name } : {}),
+    ...(group ? { group } : {}),
+    ...(resource ? { kind: resource } : {}),
+  });
 }

@@ -39,15 +39,22 @@ export function createNodeAuthorizer(objects: StoredObjects): NodeAuthorizer {
     '/configmaps': (nodeName, info) => readOfPods(nodeName, info, (pod) => configMapNames(pod).has(info.name)),
     '/persistentvolumeclaims': (nodeName, info) =>
       info.subresource === 'status' && (info.verb === 'update' || info.verb === 'patch')
-        ? related(nodeName, pods.some(nodeName, info.namespace, (pod) => claimNames(pod).includes(info.name)))
+        ? related(
+            nodeName,
+            pods.some(nodeName, info.namespace, (pod) => claimNames(pod).includes(info.name)),
+          )
         : readOfPods(nodeName, info, (pod) => claimNames(pod).includes(info.name)),
     '/persistentvolumes': (nodeName, info) => readOnly(info) ?? related(nodeName, volumeUsed(nodeName, info.name)),
     '/serviceaccounts': (nodeName, info) =>
       (info.subresource === 'token' && info.verb === 'create') || (!info.subresource && info.verb === 'get')
-        ? related(nodeName, pods.some(nodeName, info.namespace, (pod) => (pod.spec?.serviceAccountName ?? 'default') === info.name))
+        ? related(
+            nodeName,
+            pods.some(nodeName, info.namespace, (pod) => (pod.spec?.serviceAccountName ?? 'default') === info.name),
+          )
         : NO_OPINION,
     'coordination.k8s.io/leases': (nodeName, info) => {
-      if (info.namespace !== 'kube-node-lease') return { allowed: false, reason: 'can only access leases in the "kube-node-lease" system namespace' };
+      if (info.namespace !== 'kube-node-lease')
+        return { allowed: false, reason: 'can only access leases in the "kube-node-lease" system namespace' };
       return ownObject(nodeName, info, 'node lease');
     },
     'storage.k8s.io/csinodes': (nodeName, info) => ownObject(nodeName, info, 'CSINode'),
@@ -85,9 +92,11 @@ function readOnly({ verb, subresource, name }: RequestInfo): Decision | undefine
 
 function ownObject(nodeName: string, { verb, subresource, name }: RequestInfo, what: string): Decision {
   if (subresource) return { allowed: false, reason: `cannot authorize ${what} subresources` };
-  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb)) return { allowed: false, reason: `can only get, create, update, patch, or delete a ${what}` };
+  if (!['get', 'create', 'update', 'patch', 'delete'].includes(verb))
+    return { allowed: false, reason: `can only get, create, update, patch, or delete a ${what}` };
   // A create has its name in the body; NodeRestriction checks it there.
-  if (verb !== 'create' && name !== nodeName) return { allowed: false, reason: `can only access ${what} with the same name as the requesting node` };
+  if (verb !== 'create' && name !== nodeName)
+    return { allowed: false, reason: `can only access ${what} with the same name as the requesting node` };
   return ALLOWED;
 }
 

@@ -27,7 +27,15 @@ export function secretNames(pod: Pod): Set<string> {
 }
 
 function driverSecrets({ csi, cephfs, flexVolume, rbd, scaleIO, iscsi, storageos, azureFile }: Volume): (string | undefined)[] {
-  const references = [csi?.nodePublishSecretRef, cephfs?.secretRef, flexVolume?.secretRef, rbd?.secretRef, scaleIO?.secretRef, iscsi?.secretRef, storageos?.secretRef];
+  const references = [
+    csi?.nodePublishSecretRef,
+    cephfs?.secretRef,
+    flexVolume?.secretRef,
+    rbd?.secretRef,
+    scaleIO?.secretRef,
+    iscsi?.secretRef,
+    storageos?.secretRef,
+  ];
   return [...references.map((reference) => reference?.name), azureFile?.secretName];
 }
 

@@ -72,7 +72,9 @@ export function createRbacAuthorizer(objects: StoredObjects): RbacAuthorizer {
       if (compiled.cluster.allows(info)) return ALLOWED;
       if (info.isResourceRequest && info.namespace && inNamespace(user, compiled, info.namespace).allows(info)) return ALLOWED;
       const missing = [...(compiled.missing.get('') ?? []), ...(info.namespace ? (compiled.missing.get(info.namespace) ?? []) : [])];
-      return missing.length > 0 ? { allowed: false, reason: `RBAC: ${missing.length > 1 ? `[${missing.join(', ')}]` : missing[0]}` } : DENIED;
+      return missing.length > 0
+        ? { allowed: false, reason: `RBAC: ${missing.length > 1 ? `[${missing.join(', ')}]` : missing[0]}` }
+        : DENIED;
     },
     rulesFor(user, namespace) {
       if (user.groups.includes('system:masters')) return { ...splitRules([...EVERYTHING, ...rulesOf(user, namespace)]), incomplete: false };
@@ -108,7 +110,12 @@ function splitRules(rules: readonly PolicyRule[]): { resourceRules: ResourceRule
   const nonResourceRules: NonResourceRule[] = [];
   for (const rule of rules) {
     if (rule.resources?.length) {
-      resourceRules.push({ verbs: rule.verbs, apiGroups: rule.apiGroups ?? [], resources: rule.resources, resourceNames: rule.resourceNames ?? [] });
+      resourceRules.push({
+        verbs: rule.verbs,
+        apiGroups: rule.apiGroups ?? [],
+        resources: rule.resources,
+        resourceNames: rule.resourceNames ?? [],
+      });
     }
     if (rule.nonResourceURLs?.length) nonResourceRules.push({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs });
   }
@@ -189,7 +196,8 @@ class BindingIndex {
       this.#aggregated.clear();
       this.onChange();
     };
-    for (const source of [this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings]) this.#stops.push(source.subscribe(changed));
+    for (const source of [this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings])
+      this.#stops.push(source.subscribe(changed));
   }
 }
 

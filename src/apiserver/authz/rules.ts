@@ -17,7 +17,8 @@ export class RuleSet {
   allows(info: RequestInfo): boolean {
     if (!info.isResourceRequest) return this.#urls.some((rule) => has(rule.verbs, info.verb) && urlMatches(rule, info.path));
     const resource = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
-    const matches = (rule: PolicyRule): boolean => has(rule.verbs, info.verb) && has(rule.apiGroups, info.group) && nameMatches(rule, info.name);
+    const matches = (rule: PolicyRule): boolean =>
+      has(rule.verbs, info.verb) && has(rule.apiGroups, info.group) && nameMatches(rule, info.name);
     if (this.#byResource.get(resource)?.some(matches)) return true;
     if (info.subresource && this.#byResource.get(`*/${info.subresource}`)?.some(matches)) return true;
     return this.#anyResource.some(matches);
@@ -65,7 +66,13 @@ function breakDown(rule: PolicyRule): PolicyRule[] {
   for (const group of rule.apiGroups ?? []) {
     for (const resource of rule.resources ?? []) {
       for (const verb of rule.verbs) {
-        for (const name of names) parts.push({ apiGroups: [group], resources: [resource], verbs: [verb], ...(name === undefined ? {} : { resourceNames: [name] }) });
+        for (const name of names)
+          parts.push({
+            apiGroups: [group],
+            resources: [resource],
+            verbs: [verb],
+            ...(name === undefined ? {} : { resourceNames: [name] }),
+          });
       }
     }
   }

@@ -12,7 +12,15 @@ const RBAC = 'rbac.authorization.k8s.io';
 
 function setUp(objects = new MemoryObjects(), port = 6443) {
   const master = { serviceIp: '10.96.0.1', advertiseAddress: '172.18.0.2', port };
-  const bootstrap = createBootstrap({ source: objects.source, resources: objects.resources, master, serviceCidrs: ['10.96.0.0/12'], clientCa: 'CA', frontProxyCa: 'FP', log: silentLogger });
+  const bootstrap = createBootstrap({
+    source: objects.source,
+    resources: objects.resources,
+    master,
+    serviceCidrs: ['10.96.0.0/12'],
+    clientCa: 'CA',
+    frontProxyCa: 'FP',
+    log: silentLogger,
+  });
   const view = <T extends ObjectWithMeta>(group: string, resource: string) => stored<T>(objects, group, 'v1', resource);
   return { objects, bootstrap, view };
 }
@@ -22,10 +30,18 @@ describe('bootstrap', () => {
     const { bootstrap, view } = setUp();
     await bootstrap.run();
     await bootstrap.runDeferred();
-    assert.deepEqual(view('', 'namespaces').list().map(({ metadata }) => metadata.name), ['default', 'kube-system', 'kube-public', 'kube-node-lease']);
+    assert.deepEqual(
+      view('', 'namespaces')
+        .list()
+        .map(({ metadata }) => metadata.name),
+      ['default', 'kube-system', 'kube-public', 'kube-node-lease'],
+    );
     assert.deepEqual(view<Service>('', 'services').get('default', 'kubernetes')?.spec?.clusterIPs, ['10.96.0.1']);
     assert.deepEqual(view<Endpoints>('', 'endpoints').get('default', 'kubernetes')?.subsets?.[0]?.addresses, [{ ip: '172.18.0.2' }]);
-    assert.ok((view<ClusterRole>(RBAC, 'clusterroles').get('', 'view')?.rules?.length ?? 0) > 5, 'aggregated rules are there from the start');
+    assert.ok(
+      (view<ClusterRole>(RBAC, 'clusterroles').get('', 'view')?.rules?.length ?? 0) > 5,
+      'aggregated rules are there from the start',
+    );
     assert.ok(view('flowcontrol.apiserver.k8s.io', 'flowschemas').get('', 'catch-all'));
     assert.ok(view('', 'configmaps').get('kube-system', 'extension-apiserver-authentication'));
   });
@@ -33,8 +49,13 @@ describe('bootstrap', () => {
   test('every binding names a role that exists', async () => {
     const { bootstrap, view } = setUp();
     await bootstrap.run();
-    const roles = new Set(view('rbac.authorization.k8s.io', 'clusterroles').list().map(({ metadata }) => metadata.name));
-    for (const { metadata, roleRef } of view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').list()) assert.ok(roles.has(roleRef.name), metadata.name);
+    const roles = new Set(
+      view('rbac.authorization.k8s.io', 'clusterroles')
+        .list()
+        .map(({ metadata }) => metadata.name),
+    );
+    for (const { metadata, roleRef } of view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').list())
+      assert.ok(roles.has(roleRef.name), metadata.name);
   });
 
   test('a later start writes nothing', async () => {
@@ -78,7 +99,11 @@ describe('bootstrap', () => {
     const extra = { apiGroups: ['example.com'], resources: ['x'], verbs: ['get'] };
     objects.put({ ...roles.get('', 'system:discovery')!, rules: [extra] } as never);
     const mine = roles.get('', 'system:basic-user')!;
-    objects.put({ ...mine, metadata: { ...mine.metadata, annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false' } }, rules: [] } as never);
+    objects.put({
+      ...mine,
+      metadata: { ...mine.metadata, annotations: { 'rbac.authorization.kubernetes.io/autoupdate': 'false' } },
+      rules: [],
+    } as never);
     const binding = view<ClusterRoleBinding>(RBAC, 'clusterrolebindings').get('', 'system:discovery')!;
     objects.put({ ...binding, roleRef: { ...binding.roleRef, name: 'view' } } as never);
 

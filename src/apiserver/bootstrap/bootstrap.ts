@@ -100,7 +100,11 @@ function keepCurrent(options: BootstrapOptions, writer: Writer): () => void {
   const again = (ensure: () => Promise<void>[]): void => {
     Promise.all(ensure()).catch((error: unknown) => options.log.warn('a system object could not be restored', { error }));
   };
-  const master = [['', 'services'], ['', 'endpoints'], ['discovery.k8s.io', 'endpointslices']] as const;
+  const master = [
+    ['', 'services'],
+    ['', 'endpoints'],
+    ['discovery.k8s.io', 'endpointslices'],
+  ] as const;
   const stops = master.map(([group, resource]) =>
     stored(options, group, 'v1', resource).subscribe(({ metadata }) => {
       if (metadata.namespace === 'default' && metadata.name === 'kubernetes') again(() => ensureMaster(writer, options.master));
@@ -124,7 +128,13 @@ class Writer {
     this.#options = options;
   }
 
-  async ensure<T extends ObjectWithMeta>(group: string, version: string, resource: string, wanted: T, reconcile?: Reconcile<T>): Promise<void> {
+  async ensure<T extends ObjectWithMeta>(
+    group: string,
+    version: string,
+    resource: string,
+    wanted: T,
+    reconcile?: Reconcile<T>,
+  ): Promise<void> {
     const store = stored<T>(this.#options, group, version, resource);
     const live = store.get(wanted.metadata.namespace ?? '', wanted.metadata.name!);
     if (!live) return this.#create(store.resource, wanted);
@@ -132,7 +142,10 @@ class Writer {
     if (next) await this.#options.source.update(store.resource, next as unknown as KubeObject);
   }
 
-  async ensureBinding(resource: 'clusterrolebindings' | 'rolebindings', wanted: ReturnType<typeof namespacedRoleBindings>[number]): Promise<void> {
+  async ensureBinding(
+    resource: 'clusterrolebindings' | 'rolebindings',
+    wanted: ReturnType<typeof namespacedRoleBindings>[number],
+  ): Promise<void> {
     const store = stored<typeof wanted>(this.#options, RBAC_GROUP, 'v1', resource);
     const { namespace = '', name } = wanted.metadata;
     const live = store.get(namespace, name!);

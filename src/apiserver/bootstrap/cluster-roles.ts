@@ -132,9 +132,7 @@ function informationRoles(): ClusterRole[] {
       allow('create', 'authentication.k8s.io', 'selfsubjectreviews'),
     ]),
     clusterRole('system:public-info-viewer', [allowUrls(`${HEALTH} ${VERSION}`)]),
-    clusterRole('system:monitoring', [
-      allowUrls('/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*'),
-    ]),
+    clusterRole('system:monitoring', [allowUrls('/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/*')]),
     clusterRole('system:service-account-issuer-discovery', [
       allowUrls('/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/'),
     ]),
@@ -230,7 +228,9 @@ const SCHEDULER: PolicyRule[] = [
 function certificateRoles(): ClusterRole[] {
   const prefix = 'system:certificates.k8s.io:';
   const creates = (name: string): ClusterRole =>
-    clusterRole(`${prefix}certificatesigningrequests:${name}`, [allow('create', 'certificates.k8s.io', `certificatesigningrequests/${name}`)]);
+    clusterRole(`${prefix}certificatesigningrequests:${name}`, [
+      allow('create', 'certificates.k8s.io', `certificatesigningrequests/${name}`),
+    ]);
   const approves = (signer: string): ClusterRole =>
     clusterRole(`${prefix}${signer}-approver`, [allow('approve', 'certificates.k8s.io', 'signers', `kubernetes.io/${signer}`)]);
   return [

@@ -2,7 +2,8 @@
 import type { PolicyRule } from '../../api/types.gen.ts';
 import { EVENTS, READ, allow } from './policy.ts';
 
-const SIGNERS = 'kubernetes.io/legacy-unknown kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving';
+const SIGNERS =
+  'kubernetes.io/legacy-unknown kubernetes.io/kube-apiserver-client kubernetes.io/kube-apiserver-client-kubelet kubernetes.io/kubelet-serving';
 
 export const CONTROLLER_ROLES: Readonly<Record<string, PolicyRule[]>> = {
   'attachdetach-controller': [
@@ -191,11 +192,7 @@ export const CONTROLLER_ROLES: Readonly<Record<string, PolicyRule[]>> = {
     allow('create', 'authorization.k8s.io', 'subjectaccessreviews'),
     EVENTS,
   ],
-  'pvc-protection-controller': [
-    allow('get list update watch', 'core', 'persistentvolumeclaims'),
-    allow(READ, 'core', 'pods'),
-    EVENTS,
-  ],
+  'pvc-protection-controller': [allow('get list update watch', 'core', 'persistentvolumeclaims'), allow(READ, 'core', 'pods'), EVENTS],
   'pv-protection-controller': [allow('get list update watch', 'core', 'persistentvolumes'), EVENTS],
   'volumeattributesclass-protection-controller': [
     allow(READ, 'core', 'persistentvolumeclaims'),

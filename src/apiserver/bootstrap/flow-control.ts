@@ -1,5 +1,11 @@
 /** The default flow-control objects, as upstream creates them. They are data here: requests are limited by the number in flight. */
-import type { FlowSchema, FlowcontrolV1Subject, PolicyRulesWithSubjects, PriorityLevelConfiguration, ResourcePolicyRule } from '../../api/types.gen.ts';
+import type {
+  FlowSchema,
+  FlowcontrolV1Subject,
+  PolicyRulesWithSubjects,
+  PriorityLevelConfiguration,
+  ResourcePolicyRule,
+} from '../../api/types.gen.ts';
 
 const API_VERSION = 'flowcontrol.apiserver.k8s.io/v1';
 const AUTOUPDATE = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
@@ -11,14 +17,27 @@ export function priorityLevels(): PriorityLevelConfiguration[] {
     metadata: { name, annotations: AUTOUPDATE },
     spec,
   });
-  const queued = (name: string, nominalConcurrencyShares: number, lendablePercent: number, queues: number, handSize: number): PriorityLevelConfiguration =>
+  const queued = (
+    name: string,
+    nominalConcurrencyShares: number,
+    lendablePercent: number,
+    queues: number,
+    handSize: number,
+  ): PriorityLevelConfiguration =>
     level(name, {
       type: 'Limited',
-      limited: { nominalConcurrencyShares, lendablePercent, limitResponse: { type: 'Queue', queuing: { queues, handSize, queueLengthLimit: 50 } } },
+      limited: {
+        nominalConcurrencyShares,
+        lendablePercent,
+        limitResponse: { type: 'Queue', queuing: { queues, handSize, queueLengthLimit: 50 } },
+      },
     });
   return [
     level('exempt', { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } }),
-    level('catch-all', { type: 'Limited', limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } } }),
+    level('catch-all', {
+      type: 'Limited',
+      limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } },
+    }),
     queued('system', 30, 33, 64, 6),
     queued('node-high', 40, 25, 64, 6),
     queued('leader-election', 10, 0, 16, 4),
@@ -34,12 +53,42 @@ export function flowSchemas(): FlowSchema[] {
   return [
     flow('exempt', 1, 'exempt', undefined, rules([group('system:masters')], [EVERY_RESOURCE], ['*'])),
     flow('probes', 2, 'exempt', undefined, rules(everyone, [], ['/healthz', '/readyz', '/livez'], ['get'])),
-    flow('system-leader-election', 100, 'leader-election', 'ByUser', rules([user('system:kube-controller-manager'), user('system:kube-scheduler'), account('*')], [leases])),
-    flow('endpoint-controller', 150, 'workload-high', 'ByUser', rules([user('system:kube-controller-manager'), account('endpoint-controller'), account('endpointslicemirroring-controller')], [resources('', ['endpoints'], ['get', 'create', 'update'])])),
+    flow(
+      'system-leader-election',
+      100,
+      'leader-election',
+      'ByUser',
+      rules([user('system:kube-controller-manager'), user('system:kube-scheduler'), account('*')], [leases]),
+    ),
+    flow(
+      'endpoint-controller',
+      150,
+      'workload-high',
+      'ByUser',
+      rules(
+        [user('system:kube-controller-manager'), account('endpoint-controller'), account('endpointslicemirroring-controller')],
+        [resources('', ['endpoints'], ['get', 'create', 'update'])],
+      ),
+    ),
     flow('workload-leader-election', 200, 'leader-election', 'ByUser', rules([account('*')], [leases])),
-    flow('system-node-high', 400, 'node-high', 'ByUser', rules([group('system:nodes')], [{ ...resources('', ['nodes', 'nodes/status'], ['*']), clusterScope: true }, resources('coordination.k8s.io', ['leases'], ['*'])])),
+    flow(
+      'system-node-high',
+      400,
+      'node-high',
+      'ByUser',
+      rules(
+        [group('system:nodes')],
+        [{ ...resources('', ['nodes', 'nodes/status'], ['*']), clusterScope: true }, resources('coordination.k8s.io', ['leases'], ['*'])],
+      ),
+    ),
     flow('system-nodes', 500, 'system', 'ByUser', rules([group('system:nodes')], [EVERY_RESOURCE], ['*'])),
-    flow('kube-controller-manager', 800, 'workload-high', 'ByNamespace', rules([user('system:kube-controller-manager')], [EVERY_RESOURCE], ['*'])),
+    flow(
+      'kube-controller-manager',
+      800,
+      'workload-high',
+      'ByNamespace',
+      rules([user('system:kube-controller-manager')], [EVERY_RESOURCE], ['*']),
+    ),
     flow('kube-scheduler', 800, 'workload-high', 'ByNamespace', rules([user('system:kube-scheduler')], [EVERY_RESOURCE], ['*'])),
     flow('kube-system-service-accounts', 900, 'workload-high', 'ByNamespace', rules([account('*')], [EVERY_RESOURCE], ['*'])),
     flow('service-accounts', 9000, 'workload-low', 'ByUser', rules([group('system:serviceaccounts')], [EVERY_RESOURCE], ['*'])),
@@ -48,14 +97,24 @@ export function flowSchemas(): FlowSchema[] {
   ];
 }
 
-const resources = (apiGroup: string, names: string[], verbs: string[]): ResourcePolicyRule => ({ apiGroups: [apiGroup], resources: names, verbs, namespaces: ['*'] });
+const resources = (apiGroup: string, names: string[], verbs: string[]): ResourcePolicyRule => ({
+  apiGroups: [apiGroup],
+  resources: names,
+  verbs,
+  namespaces: ['*'],
+});
 const EVERY_RESOURCE: ResourcePolicyRule = { apiGroups: ['*'], resources: ['*'], verbs: ['*'], clusterScope: true, namespaces: ['*'] };
 
 const group = (name: string): FlowcontrolV1Subject => ({ kind: 'Group', group: { name } });
 const user = (name: string): FlowcontrolV1Subject => ({ kind: 'User', user: { name } });
 const account = (name: string): FlowcontrolV1Subject => ({ kind: 'ServiceAccount', serviceAccount: { name, namespace: 'kube-system' } });
 
-function rules(subjects: FlowcontrolV1Subject[], resourceRules: ResourcePolicyRule[], urls: string[] = [], urlVerbs: string[] = ['*']): PolicyRulesWithSubjects {
+function rules(
+  subjects: FlowcontrolV1Subject[],
+  resourceRules: ResourcePolicyRule[],
+  urls: string[] = [],
+  urlVerbs: string[] = ['*'],
+): PolicyRulesWithSubjects {
   return {
     subjects,
     ...(resourceRules.length > 0 ? { resourceRules } : {}),
@@ -63,7 +122,13 @@ function rules(subjects: FlowcontrolV1Subject[], resourceRules: ResourcePolicyRu
   };
 }
 
-function flow(name: string, matchingPrecedence: number, level: string, distinguisher: string | undefined, rule: PolicyRulesWithSubjects): FlowSchema {
+function flow(
+  name: string,
+  matchingPrecedence: number,
+  level: string,
+  distinguisher: string | undefined,
+  rule: PolicyRulesWithSubjects,
+): FlowSchema {
   return {
     apiVersion: API_VERSION,
     kind: 'FlowSchema',

@@ -8,12 +8,18 @@ const LOCKED = ['kube-controller-manager', 'kube-scheduler'];
 
 export function namespacedRoles(): Role[] {
   return [
-    role(PUBLIC, 'system:controller:bootstrap-signer', [allow(READ, 'core', 'configmaps'), allow('update', 'core', 'configmaps', 'cluster-info'), EVENTS]),
+    role(PUBLIC, 'system:controller:bootstrap-signer', [
+      allow(READ, 'core', 'configmaps'),
+      allow('update', 'core', 'configmaps', 'cluster-info'),
+      EVENTS,
+    ]),
     role(SYSTEM, 'system:controller:bootstrap-signer', [allow(READ, 'core', 'secrets')]),
     role(SYSTEM, 'system:controller:cloud-provider', [allow('create get list watch', 'core', 'configmaps')]),
     role(SYSTEM, 'system:controller:token-cleaner', [allow('delete get list watch', 'core', 'secrets'), EVENTS]),
     role(SYSTEM, 'extension-apiserver-authentication-reader', [allow(READ, 'core', 'configmaps', 'extension-apiserver-authentication')]),
-    ...LOCKED.map((name) => role(SYSTEM, `system::leader-locking-${name}`, [allow('create get list update watch', 'coordination.k8s.io', 'leases')])),
+    ...LOCKED.map((name) =>
+      role(SYSTEM, `system::leader-locking-${name}`, [allow('create get list update watch', 'coordination.k8s.io', 'leases')]),
+    ),
   ];
 }
 

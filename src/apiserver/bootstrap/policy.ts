@@ -7,7 +7,9 @@ const API_VERSION = `${RBAC_GROUP}/v1`;
 /** Words of a rule, separated by spaces: `allow('get list watch', 'apps', 'deployments replicasets')`. The core group is `core`. */
 export function allow(verbs: string, groups: string, resources: string, names?: string): PolicyRule {
   return {
-    apiGroups: words(groups).map((group) => (group === 'core' ? '' : group)).toSorted(),
+    apiGroups: words(groups)
+      .map((group) => (group === 'core' ? '' : group))
+      .toSorted(),
     ...(names ? { resourceNames: words(names) } : {}),
     resources: words(resources),
     verbs: words(verbs),
@@ -29,11 +31,19 @@ function words(text: string): string[] {
   return text.split(' ').filter(Boolean).toSorted();
 }
 
-const labels = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({ 'kubernetes.io/bootstrapping': 'rbac-defaults', ...extra });
+const labels = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+  'kubernetes.io/bootstrapping': 'rbac-defaults',
+  ...extra,
+});
 const annotations = (): Record<string, string> => ({ 'rbac.authorization.kubernetes.io/autoupdate': 'true' });
 
 export function clusterRole(name: string, rules: PolicyRule[], extraLabels?: Readonly<Record<string, string>>): ClusterRole {
-  return { apiVersion: API_VERSION, kind: 'ClusterRole', metadata: { name, labels: labels(extraLabels), annotations: annotations() }, rules };
+  return {
+    apiVersion: API_VERSION,
+    kind: 'ClusterRole',
+    metadata: { name, labels: labels(extraLabels), annotations: annotations() },
+    rules,
+  };
 }
 
 export function role(namespace: string, name: string, rules: PolicyRule[]): Role {

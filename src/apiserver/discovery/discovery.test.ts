@@ -23,35 +23,52 @@ async function ask(path: string, headers: Record<string, string> = {}): Promise<
   return response;
 }
 
-const parsed = async (path: string, accept?: string): Promise<Record<string, never>> => JSON.parse((await ask(path, accept ? { accept } : {})).bytes.toString()) as Record<string, never>;
+const parsed = async (path: string, accept?: string): Promise<Record<string, never>> =>
+  JSON.parse((await ask(path, accept ? { accept } : {})).bytes.toString()) as Record<string, never>;
 
 describe('discovery documents', () => {
   test('legacy: versions, groups, resources', async () => {
-    assert.deepEqual(await parsed('/api'), { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '127.0.0.1:6443' }] });
+    assert.deepEqual(await parsed('/api'), {
+      kind: 'APIVersions',
+      versions: ['v1'],
+      serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: '127.0.0.1:6443' }],
+    });
     const groups = (await parsed('/apis'))['groups'] as unknown as { name: string; preferredVersion: object; versions: object[] }[];
-    assert.deepEqual(groups.slice(0, 3).map(({ name }) => name), ['apiregistration.k8s.io', 'apps', 'events.k8s.io']);
+    assert.deepEqual(
+      groups.slice(0, 3).map(({ name }) => name),
+      ['apiregistration.k8s.io', 'apps', 'events.k8s.io'],
+    );
     const autoscaling = groups.find(({ name }) => name === 'autoscaling')!;
-    assert.deepEqual(autoscaling.versions.map((version) => (version as { version: string }).version), ['v2', 'v1']);
+    assert.deepEqual(
+      autoscaling.versions.map((version) => (version as { version: string }).version),
+      ['v2', 'v1'],
+    );
     const core = (await parsed('/api/v1'))['resources'] as unknown as { name: string }[];
-    assert.deepEqual(core.find(({ name }) => name === 'pods'), {
-      name: 'pods',
-      singularName: 'pod',
-      namespaced: true,
-      kind: 'Pod',
-      verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
-      shortNames: ['po'],
-      categories: ['all'],
-      storageVersionHash: 'xPOwRZ+Yhw8=',
-    });
-    assert.deepEqual(core.find(({ name }) => name === 'serviceaccounts/token'), {
-      name: 'serviceaccounts/token',
-      singularName: '',
-      namespaced: true,
-      group: 'authentication.k8s.io',
-      version: 'v1',
-      kind: 'TokenRequest',
-      verbs: ['create'],
-    });
+    assert.deepEqual(
+      core.find(({ name }) => name === 'pods'),
+      {
+        name: 'pods',
+        singularName: 'pod',
+        namespaced: true,
+        kind: 'Pod',
+        verbs: ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'],
+        shortNames: ['po'],
+        categories: ['all'],
+        storageVersionHash: 'xPOwRZ+Yhw8=',
+      },
+    );
+    assert.deepEqual(
+      core.find(({ name }) => name === 'serviceaccounts/token'),
+      {
+        name: 'serviceaccounts/token',
+        singularName: '',
+        namespaced: true,
+        group: 'authentication.k8s.io',
+        version: 'v1',
+        kind: 'TokenRequest',
+        verbs: ['create'],
+      },
+    );
     assert.equal((await parsed('/apis/apps/v1'))['groupVersion'], 'apps/v1');
     assert.equal((await parsed('/apis/apps'))['kind'], 'APIGroup');
   });
@@ -64,7 +81,12 @@ describe('discovery documents', () => {
     test(`aggregated: ${name}`, async () => {
       const document = await parsed('/apis', accept);
       assert.deepEqual([document['kind'], document['apiVersion']], ['APIGroupDiscoveryList', apiVersion]);
-      const apps = (document['items'] as unknown as { metadata: { name: string }; versions: { resources: { resource: string; subresources?: object[] }[] }[] }[]).find(({ metadata }) => metadata.name === 'apps')!;
+      const apps = (
+        document['items'] as unknown as {
+          metadata: { name: string };
+          versions: { resources: { resource: string; subresources?: object[] }[] }[];
+        }[]
+      ).find(({ metadata }) => metadata.name === 'apps')!;
       const deployments = apps.versions[0]!.resources.find(({ resource }) => resource === 'deployments')!;
       assert.deepEqual(deployments.subresources, [
         { subresource: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: ['get', 'patch', 'update'] },
@@ -73,7 +95,8 @@ describe('discovery documents', () => {
     });
   }
 
-  test('plain JSON asked for first wins over aggregated', async () => assert.equal((await parsed('/apis', `application/json,${V2}`))['kind'], 'APIGroupList'));
+  test('plain JSON asked for first wins over aggregated', async () =>
+    assert.equal((await parsed('/apis', `application/json,${V2}`))['kind'], 'APIGroupList'));
 
   test('an unchanged document is not sent again', async () => {
     const { headers } = await ask('/apis', { accept: V2 });
@@ -81,11 +104,20 @@ describe('discovery documents', () => {
     assert.deepEqual([again.status, again.bytes.length], [304, 0]);
   });
 
-  for (const path of ['/api/v2', '/apis/nope', '/apis/apps/v9']) test(`nothing at ${path}`, async () => assert.rejects(ask(path), NotFoundPage));
+  for (const path of ['/api/v2', '/apis/nope', '/apis/apps/v9'])
+    test(`nothing at ${path}`, async () => assert.rejects(ask(path), NotFoundPage));
 
   test('hashes and orders are upstream’s', () => {
     assert.equal(storageVersionHash({ storageVersion: 'v1', kind: 'Pod' }), 'xPOwRZ+Yhw8=');
-    assert.deepEqual(['v1alpha1', 'v1', 'v2beta1', 'v10', 'foo', 'v1beta2', 'v2'].toSorted(compareVersions), ['v10', 'v2', 'v1', 'v2beta1', 'v1beta2', 'v1alpha1', 'foo']);
+    assert.deepEqual(['v1alpha1', 'v1', 'v2beta1', 'v10', 'foo', 'v1beta2', 'v2'].toSorted(compareVersions), [
+      'v10',
+      'v2',
+      'v1',
+      'v2beta1',
+      'v1beta2',
+      'v1alpha1',
+      'foo',
+    ]);
   });
 });
 
@@ -125,7 +157,9 @@ describe('what a server says of itself', () => {
 
   test('OpenAPI documents under their hash are for ever, under an old one they moved', async () => {
     const transport = server.loopback();
-    const { paths } = (await transport({ method: 'GET', path: '/openapi/v3' })).body as { paths: Record<string, { serverRelativeURL: string }> };
+    const { paths } = (await transport({ method: 'GET', path: '/openapi/v3' })).body as {
+      paths: Record<string, { serverRelativeURL: string }>;
+    };
     const url = paths['apis/apps/v1']!.serverRelativeURL;
     const found = await transport({ method: 'GET', path: url });
     assert.equal(found.headers['cache-control'], 'public, immutable');

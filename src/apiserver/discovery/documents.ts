@@ -103,7 +103,10 @@ export function storageVersionHash({ storageVersion, kind }: Pick<ResourceInfo, 
 export function aggregatedList(groups: Map<string, ApiGroupVersion[]>, apiVersion: string, legacy: boolean): object {
   const items = [...groups]
     .filter(([group]) => (group === '') === legacy)
-    .map(([name, versions]) => ({ metadata: { ...(name ? { name } : {}), creationTimestamp: null }, versions: versions.map(aggregatedVersion) }));
+    .map(([name, versions]) => ({
+      metadata: { ...(name ? { name } : {}), creationTimestamp: null },
+      versions: versions.map(aggregatedVersion),
+    }));
   return { kind: 'APIGroupDiscoveryList', apiVersion, metadata: {}, items };
 }
 

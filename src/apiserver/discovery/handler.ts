@@ -57,14 +57,23 @@ const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD
 
 type Documents = (key: string, contentType: string, build: () => object) => Document;
 
-function rootDocument(context: RequestContext, root: string, groups: Map<string, ApiGroupVersion[]>, serverAddress: string, document: Documents): HandlerResponse {
+function rootDocument(
+  context: RequestContext,
+  root: string,
+  groups: Map<string, ApiGroupVersion[]>,
+  serverAddress: string,
+  document: Documents,
+): HandlerResponse {
   const aggregated = aggregatedVersionAccepted(context.headers.accept);
   if (aggregated) {
     const contentType = `application/json;g=apidiscovery.k8s.io;v=${aggregated};as=APIGroupDiscoveryList`;
     const build = (): object => aggregatedList(groups, `apidiscovery.k8s.io/${aggregated}`, root === 'api');
     return respond(context, document(`${root} ${aggregated}`, contentType, build));
   }
-  return respond(context, document(root, 'application/json', () => (root === 'api' ? apiVersions(serverAddress) : apiGroupList(groups))));
+  return respond(
+    context,
+    document(root, 'application/json', () => (root === 'api' ? apiVersions(serverAddress) : apiGroupList(groups))),
+  );
 }
 
 function coreDocument(groups: Map<string, ApiGroupVersion[]>, version: string): (() => object) | undefined {

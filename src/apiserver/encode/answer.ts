@@ -1,7 +1,7 @@
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { Result } from '../registry/registry.ts';
 import type { ObjectView } from '../watch/entry.ts';
-import { listJson, listMeta, objectJson } from './json.ts';
+import { listJson, listMeta } from './json.ts';
 import { metadataJson } from './metadata.ts';
 import { CONTENT_TYPES, type OutputFormat } from './negotiate.ts';
 import { listProtobuf, metadataListProtobuf, metadataProtobuf, objectProtobuf } from './protobuf.ts';
@@ -53,7 +53,7 @@ function object(info: ResourceInfo, view: ObjectView, { output, query, now }: En
     const meta = `{"resourceVersion":"${view.object.metadata.resourceVersion ?? ''}"}`;
     return tableJson(info, [view], meta, { version: output.asVersion, includeObject: query.get('includeObject') ?? '', now, columns: true });
   }
-  return output.as === '' ? objectJson(view) : Buffer.from(metadataJson(view, output.asVersion));
+  return output.as === '' ? view.line() : Buffer.from(metadataJson(view, output.asVersion));
 }
 
 function list(result: Extract<Result, { kind: 'list' }>, { output, query, now }: EncodeOptions): Buffer {

@@ -1,10 +1,9 @@
 import { groupVersion, type WatchEventType } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
-import { typeMetaLength, type ObjectView } from '../watch/entry.ts';
+import type { ObjectView } from '../watch/entry.ts';
 
 /** JSON of answers, put together from bytes that are already there: nothing here parses or prints an object. */
 
-const LINE_END = Buffer.from('\n');
 const COMMA = 0x2c;
 const BRACE = 0x7b;
 
@@ -20,23 +19,15 @@ export interface ListParts {
 export function listJson(list: ListParts): Buffer {
   const head = Buffer.from(`{"kind":"${list.info.kind}List","apiVersion":"${groupVersion(list.info)}","metadata":${listMeta(list)},"items":[`);
   const { items } = list;
-  const bodies: Buffer[] = Array.from({ length: items.length });
-  const skips: number[] = Array.from({ length: items.length });
   let size = head.length + 3 + Math.max(items.length - 1, 0);
-  for (let index = 0; index < items.length; index++) {
-    const json = items[index]!.json();
-    const skip = Math.max(typeMetaLength(json) - 1, 0);
-    bodies[index] = json;
-    skips[index] = skip;
-    size += json.length - skip;
-  }
+  for (const item of items) size += item.json().length - skipOf(item);
   const out = Buffer.allocUnsafe(size);
   let at = head.copy(out, 0);
-  for (let index = 0; index < bodies.length; index++) {
+  for (const [index, item] of items.entries()) {
     if (index > 0) out[at++] = COMMA;
-    const skip = skips[index]!;
+    const skip = skipOf(item);
     const start = at;
-    at += bodies[index]!.copy(out, at, skip);
+    at += item.json().copy(out, at, skip);
     if (skip > 0) out[start] = BRACE;
   }
   out.write(']}\n', at, 'latin1');
@@ -48,9 +39,9 @@ export function listMeta({ revision, remaining, ...list }: Pick<ListParts, 'revi
   return `{"resourceVersion":"${revision}"${token}${remaining === undefined ? '' : `,"remainingItemCount":${remaining}`}}`;
 }
 
-/** With the line end that upstream's serializer writes. */
-export function objectJson(view: ObjectView): Buffer {
-  return Buffer.concat([view.json(), LINE_END]);
+/** The brace takes the place of what stands before `"metadata"`. */
+function skipOf(item: ObjectView): number {
+  return Math.max(item.typeMeta() - 1, 0);
 }
 
 const PREFIX: Readonly<Record<WatchEventType, Buffer>> = {

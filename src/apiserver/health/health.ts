@@ -36,8 +36,18 @@ async function one(checks: readonly HealthCheck[], name: string, { signal }: Req
   return failure ? text(500, `internal server error: ${failure}\n`) : text(200, 'ok');
 }
 
-async function everything(endpoint: Endpoint, checks: readonly HealthCheck[], { query, signal }: RequestContext, log: Logger): Promise<HandlerResponse> {
-  const excluded = new Set(query.getAll('exclude').flatMap((value) => value.split(',')).filter(Boolean));
+async function everything(
+  endpoint: Endpoint,
+  checks: readonly HealthCheck[],
+  { query, signal }: RequestContext,
+  log: Logger,
+): Promise<HandlerResponse> {
+  const excluded = new Set(
+    query
+      .getAll('exclude')
+      .flatMap((value) => value.split(','))
+      .filter(Boolean),
+  );
   const failures = await Promise.all(checks.map((check) => (excluded.has(check.name) ? undefined : failureOf(check, signal, log))));
   const lines = checks.map(({ name }, index) => {
     if (excluded.has(name)) return `[+]${name} excluded: ok\n`;
@@ -45,7 +55,8 @@ async function everything(endpoint: Endpoint, checks: readonly HealthCheck[], { 
     return failures[index] ? `[-]${name} failed: reason withheld\n` : `[+]${name} ok\n`;
   });
   const unknown = [...excluded].filter((name) => !checks.some((check) => check.name === name));
-  if (unknown.length > 0) lines.push(`warn: some health checks cannot be excluded: no matches for ${unknown.map((name) => JSON.stringify(name)).join(', ')}\n`);
+  if (unknown.length > 0)
+    lines.push(`warn: some health checks cannot be excluded: no matches for ${unknown.map((name) => JSON.stringify(name)).join(', ')}\n`);
   const failed = failures.some(Boolean);
   if (failed) return text(500, `${lines.join('')}${endpoint} check failed\n`);
   return text(200, query.has('verbose') ? `${lines.join('')}${endpoint} check passed\n` : 'ok');
@@ -63,5 +74,10 @@ async function failureOf({ name, check }: HealthCheck, signal: AbortSignal, log:
 }
 
 function text(status: number, content: string): HandlerResponse {
-  return { status, bytes: Buffer.from(content), contentType: 'text/plain; charset=utf-8', headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache, private' } };
+  return {
+    status,
+    bytes: Buffer.from(content),
+    contentType: 'text/plain; charset=utf-8',
+    headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache, private' },
+  };
 }

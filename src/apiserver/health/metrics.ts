@@ -19,7 +19,11 @@ export class ApiMetrics {
   inFlight = 0;
 
   /** A request has been answered. `seconds` is not kept for what runs long by its nature. */
-  observe({ verb, group, version, resource, subresource, namespace, name, isResourceRequest }: RequestInfo, code: number, seconds: number): void {
+  observe(
+    { verb, group, version, resource, subresource, namespace, name, isResourceRequest }: RequestInfo,
+    code: number,
+    seconds: number,
+  ): void {
     const scope = !isResourceRequest ? '' : namespace ? (name ? 'resource' : 'namespace') : name ? 'resource' : 'cluster';
     const key = `${verb}/${group}/${version}/${resource}/${subresource}/${scope}`;
     let series = this.#series.get(key);
@@ -43,13 +47,23 @@ export class ApiMetrics {
 
   text(): string {
     const lines: string[] = [];
-    lines.push('# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.', '# TYPE apiserver_request_total counter');
+    lines.push(
+      '# HELP apiserver_request_total [STABLE] Counter of apiserver requests broken out for each verb, dry run value, group, version, resource, scope, component, and HTTP response code.',
+      '# TYPE apiserver_request_total counter',
+    );
     for (const { labels, byCode } of this.#series.values()) {
       for (const [code, count] of byCode) lines.push(`apiserver_request_total{code="${code}",${labels}} ${count}`);
     }
-    lines.push('# HELP apiserver_request_duration_seconds [STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.', '# TYPE apiserver_request_duration_seconds histogram');
+    lines.push(
+      '# HELP apiserver_request_duration_seconds [STABLE] Response latency distribution in seconds for each verb, dry run value, group, version, resource, subresource, scope and component.',
+      '# TYPE apiserver_request_duration_seconds histogram',
+    );
     for (const series of this.#series.values()) lines.push(...histogram(series));
-    lines.push('# HELP apiserver_current_inflight_requests [STABLE] Maximal number of currently used inflight request limit of this apiserver per request kind in last second.', '# TYPE apiserver_current_inflight_requests gauge', `apiserver_current_inflight_requests{request_kind="readOnly"} ${this.inFlight}`);
+    lines.push(
+      '# HELP apiserver_current_inflight_requests [STABLE] Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
+      '# TYPE apiserver_current_inflight_requests gauge',
+      `apiserver_current_inflight_requests{request_kind="readOnly"} ${this.inFlight}`,
+    );
     for (const { name, help, read } of this.#gauges) {
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} gauge`);
       const value = read();

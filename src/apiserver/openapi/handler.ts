@@ -51,7 +51,9 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
     // A client that follows an old index is sent to the document of today, never told an old hash is still good.
     if (asked !== null && asked !== hash) return moved(`${context.info.path}?hash=${hash}`);
     const options = { version, descriptions: made.descriptions };
-    const document = encode(`${group}/${groupVersion}`, () => made.documents.openapiV3Document(group, groupVersion, resources.all(), options));
+    const document = encode(`${group}/${groupVersion}`, () =>
+      made.documents.openapiV3Document(group, groupVersion, resources.all(), options),
+    );
     const immutable = { 'cache-control': 'public, immutable', expires: new Date(clock.now() + YEAR_MS).toUTCString() };
     return respond(context, document, asked === null ? {} : immutable);
   };
@@ -67,8 +69,15 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
         encoded.clear();
       }
       const [, document, root, ...rest] = context.info.path.split('/').filter(Boolean);
-      if (document === 'v2') return openApiV2(context, () => encode('v2', () => made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions })));
-      if (root === undefined) return respond(context, encode('v3', () => index(made, resources.all())));
+      if (document === 'v2')
+        return openApiV2(context, () =>
+          encode('v2', () => made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions })),
+        );
+      if (root === undefined)
+        return respond(
+          context,
+          encode('v3', () => index(made, resources.all())),
+        );
       if (root === 'api' && rest.length === 1) return groupDocument(context, made, '', rest[0]!);
       if (root === 'apis' && rest.length === 2) return groupDocument(context, made, rest[0]!, rest[1]!);
       throw notFoundPage();
@@ -77,7 +86,10 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
 }
 
 async function loadMakers(): Promise<Makers> {
-  const [documents, descriptions] = await Promise.all([import('../../api/openapi/documents.ts'), import('../../api/openapi/descriptions.ts')]);
+  const [documents, descriptions] = await Promise.all([
+    import('../../api/openapi/documents.ts'),
+    import('../../api/openapi/descriptions.ts'),
+  ]);
   return { documents, descriptions: await descriptions.loadDescriptions() };
 }
 

@@ -1,7 +1,7 @@
 import { convertFromStorage, convertToStorage, isStoredForm } from '../../api/convert/convert.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../resources.ts';
-import { formOf, type Entry, type ObjectView } from '../watch/entry.ts';
+import { formOf, typeMetaLength, type Entry, type ObjectView } from '../watch/entry.ts';
 
 /** From the version of the URL to the version that is stored. */
 export function toStored({ info }: ServedResource, object: KubeObject): KubeObject {
@@ -23,7 +23,7 @@ class ConvertedView implements ObjectView {
   readonly #info: ServedResource['info'];
   readonly #entry: Entry;
   #object: KubeObject | undefined;
-  #json: Buffer | undefined;
+  #line: Buffer | undefined;
   readonly #forms = new Map<string, unknown>();
 
   constructor(info: ServedResource['info'], entry: Entry) {
@@ -36,7 +36,15 @@ class ConvertedView implements ObjectView {
   }
 
   json(): Buffer {
-    return (this.#json ??= Buffer.from(JSON.stringify(this.object)));
+    return this.line().subarray(0, -1);
+  }
+
+  line(): Buffer {
+    return (this.#line ??= Buffer.from(`${JSON.stringify(this.object)}\n`));
+  }
+
+  typeMeta(): number {
+    return typeMetaLength(this.json());
   }
 
   form<T>(name: string, make: () => T): T {

@@ -1,7 +1,7 @@
 import { applyDefaults } from '../../api/defaults/defaults.ts';
 import { prepareForCreate } from '../../api/strategy/prepare.ts';
 import { validateCreate } from '../../api/validation/validate.ts';
-import { alreadyExists, invalid, statusError, StatusError } from '../../api/status.ts';
+import { alreadyExists, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
 import { StorageError } from '../../storage/storage.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -106,7 +106,7 @@ async function storeOne(registry: Registry, call: Call, request: AdmissionReques
   const claim = registry.claims.get(served.cache.prefix)?.take(managed, undefined);
   try {
     const object = claim?.object ?? managed;
-    checkValid(served, object, validateCreate(served.stored, object));
+    checkValid(registry, served, object, validateCreate(served.stored, object));
     await validateAdmission(registry, { ...request, object, name: object.metadata.name! });
     const entry = await storeNew(registry, served, object, { dryRun: options.dryRun });
     if (options.dryRun) claim?.rollback();
@@ -119,6 +119,9 @@ async function storeOne(registry: Registry, call: Call, request: AdmissionReques
   }
 }
 
-export function checkValid({ info }: ServedResource, object: KubeObject, errors: readonly Parameters<typeof invalid>[3][number][]): void {
+/** Throws StatusError 422 for what validation found and the server does not let pass. */
+export function checkValid({ tolerates }: Registry, { info }: ServedResource, object: KubeObject, found: readonly FieldError[]): void {
+  if (found.length === 0) return;
+  const errors = tolerates ? found.filter((error) => !tolerates(error)) : found;
   if (errors.length > 0) throw invalid(info.kind, info.group, object.metadata.name ?? '', errors);
 }

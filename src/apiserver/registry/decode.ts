@@ -74,14 +74,18 @@ function checkType(info: ResourceInfo, value: unknown): asserts value is Record<
   value['kind'] ||= info.kind;
   value['apiVersion'] ||= expected;
   if (value['apiVersion'] !== expected) {
-    throw statusError('BadRequest', `the API version in the data (${String(value['apiVersion'])}) does not match the expected API version (${expected})`);
+    throw statusError('BadRequest', `the API version in the data (${textOf(value['apiVersion'])}) does not match the expected API version (${expected})`);
   }
   if (value['kind'] !== info.kind) throw otherKind(value, info.kind);
 }
 
 function otherKind(value: Record<string, unknown>, kind: string): Error {
-  const version = String(value['apiVersion'] ?? '');
-  return statusError('BadRequest', `${String(value['kind'])} in version "${version}" cannot be handled as a ${kind}: converting (${String(value['kind'])}) to (${kind}): unknown conversion`);
+  const given = textOf(value['kind']);
+  return statusError('BadRequest', `${given} in version "${textOf(value['apiVersion'])}" cannot be handled as a ${kind}: converting (${given}) to (${kind}): unknown conversion`);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value ?? '');
 }
 
 function unrecognized(kind: string, why: string): Error {

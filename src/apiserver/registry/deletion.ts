@@ -99,7 +99,6 @@ function defaultFinalizer(info: ResourceInfo, current: readonly string[]): strin
 
 function planNamespace(info: ResourceInfo, object: KubeObject, options: DeleteOptions, now: number): Change {
   const finalizers = finalizersFor(info, object.metadata, options);
-  const spec = object['spec'] as { finalizers?: string[] } | undefined;
   if (!object.metadata.deletionTimestamp) {
     const marked = deleting(object, finalizers, 0, now);
     marked.metadata.deletionGracePeriodSeconds = undefined;

@@ -49,7 +49,7 @@ interface Budget {
 function budgetOf({ resources }: Registry, { metadata }: Pod): Budget | undefined {
   const served = resources.find('policy', 'v1', 'poddisruptionbudgets');
   if (!served) return undefined;
-  const matching = served.cache.list(metadata.namespace!).filter((entry) => labelSelectorOf((entry.object as unknown as PodDisruptionBudget).spec?.selector).matchesLabels(metadata.labels));
+  const matching = served.cache.list(metadata.namespace).filter((entry) => labelSelectorOf((entry.object as unknown as PodDisruptionBudget).spec?.selector).matchesLabels(metadata.labels));
   if (matching.length > 1) {
     throw statusError('InternalError', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
   }

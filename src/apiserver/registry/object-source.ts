@@ -15,9 +15,12 @@ import { rulesFor, updateObject } from './update.ts';
 const SELF = { name: 'system:apiserver', groups: ['system:masters', 'system:authenticated'] };
 const OPTIONS = { dryRun: false, fieldManager: 'kube-apiserver', fieldValidation: 'Ignore', force: false } as const;
 
-/** The server's own door to what it stores: the rules of the registry, without admission. */
+/**
+ * The server's own door to what it stores: the rules of the registry, without admission, and without validation, which would refuse what
+ * the server alone may say (the Service `kubernetes` may well be at a loopback address).
+ */
 export function objectSource(registry: Registry): ObjectSource {
-  const unadmitted: Registry = { ...registry, admission: [] };
+  const unadmitted: Registry = { ...registry, admission: [], tolerates: () => true };
   const servedOf = (info: ResourceInfo): ServedResource => registry.resources.must(info.group, info.version, info.resource);
   return {
     get: (info, namespace, name) => {

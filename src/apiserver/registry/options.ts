@@ -68,7 +68,7 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
   const given = isObject(body) ? body : optionsOfQuery(query);
   const kind = given['kind'];
   if (kind !== undefined && kind !== 'DeleteOptions' && isObject(body)) {
-    throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${String(kind)}`);
+    throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${JSON.stringify(kind)}`);
   }
   const dryRun = Array.isArray(given['dryRun']) ? (given['dryRun'] as string[]) : query.getAll('dryRun');
   const errors = dryRunErrors(dryRun);
@@ -81,7 +81,7 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
     waitsForDependents: policy === 'Foreground' || given['orphanDependents'] === false,
     ...(typeof grace === 'number' ? { gracePeriodSeconds: grace } : {}),
     ...(policy ? { propagationPolicy: policy } : {}),
-    ...(isObject(preconditions) ? { preconditions: preconditions as { uid?: string; resourceVersion?: string } } : {}),
+    ...(isObject(preconditions) ? { preconditions: preconditions } : {}),
   };
 }
 
@@ -98,7 +98,7 @@ function propagationPolicy(given: Record<string, unknown>, errors: FieldError[])
   const policy = given['propagationPolicy'];
   const orphan = given['orphanDependents'];
   if (policy !== undefined && policy !== null && orphan !== undefined && orphan !== null) {
-    errors.push({ field: 'propagationPolicy', type: 'FieldValueInvalid', message: `Invalid value: "${String(policy)}": orphanDependents and deletionPropagation cannot be both set` });
+    errors.push({ field: 'propagationPolicy', type: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set` });
   }
   if (policy === 'Orphan' || policy === 'Background' || policy === 'Foreground') return policy;
   if (typeof policy === 'string' && policy !== '') {

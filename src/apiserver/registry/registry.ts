@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Rng } from '../../lib/random.ts';
+import type { FieldError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -22,6 +23,8 @@ export interface Registry {
   admission: readonly AdmissionPlugin[];
   /** What particular resources take and give back around their writes, by storage prefix (cluster IPs and node ports of Services). */
   claims: ReadonlyMap<string, ResourceClaims>;
+  /** A finding of validation that is let pass. */
+  tolerates?: (error: FieldError) => boolean;
 }
 
 /** One request for a resource on its way through a verb. */

@@ -89,7 +89,7 @@ export async function updateObject(registry: Registry, call: Call, update: Updat
     const next = await prepare(registry, call, update, live);
     claim = claims?.take(next, live.object);
     const object = claim?.object ?? next;
-    checkValid(served, object, rules.validate(served.stored, object, live.object));
+    checkValid(registry, served, object, rules.validate(served.stored, object, live.object));
     await validateAdmission(registry, admissionRequest(call, { operation: 'UPDATE', object, oldObject: live.object, dryRun: options.dryRun }));
     return finished(served.stored, object) ? { remove: true } : { put: object };
   };

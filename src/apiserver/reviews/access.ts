@@ -37,7 +37,17 @@ function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubject
   const { verb = '', group = '', version = '', resource = '', subresource = '', namespace = '', name = '' } = resourceAttributes ?? {};
   const common = { path: nonResourceAttributes?.path ?? '', parts: [] };
   if (nonResourceAttributes) {
-    return { ...common, isResourceRequest: false, verb: nonResourceAttributes.verb ?? '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '' };
+    return {
+      ...common,
+      isResourceRequest: false,
+      verb: nonResourceAttributes.verb ?? '',
+      group: '',
+      version: '',
+      resource: '',
+      subresource: '',
+      namespace: '',
+      name: '',
+    };
   }
   return { ...common, isResourceRequest: true, verb, group, version, resource, subresource, namespace, name };
 }
@@ -48,11 +58,21 @@ function subjectOf({ user = '', uid, groups = [], extra }: SubjectAccessReviewSp
 
 function attributeErrors({ resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec): FieldError[] {
   if (resourceAttributes && nonResourceAttributes) {
-    return [{ field: 'spec.nonResourceAttributes', type: 'FieldValueInvalid', message: 'Invalid value: cannot be specified in combination with resourceAttributes' }];
+    return [
+      {
+        field: 'spec.nonResourceAttributes',
+        type: 'FieldValueInvalid',
+        message: 'Invalid value: cannot be specified in combination with resourceAttributes',
+      },
+    ];
   }
   if (resourceAttributes || nonResourceAttributes) return [];
   return [
-    { field: 'spec.resourceAttributes', type: 'FieldValueInvalid', message: 'Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified' },
+    {
+      field: 'spec.resourceAttributes',
+      type: 'FieldValueInvalid',
+      message: 'Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified',
+    },
   ];
 }
 
@@ -63,7 +83,9 @@ function subjectErrors({ user, groups }: SubjectAccessReviewSpec): FieldError[] 
 
 function localErrors({ resourceAttributes, nonResourceAttributes }: SubjectAccessReviewSpec, namespace: string): FieldError[] {
   if (nonResourceAttributes) {
-    return [{ field: 'spec.nonResourceAttributes', type: 'FieldValueInvalid', message: 'Invalid value: disallowed on this kind of request' }];
+    return [
+      { field: 'spec.nonResourceAttributes', type: 'FieldValueInvalid', message: 'Invalid value: disallowed on this kind of request' },
+    ];
   }
   if ((resourceAttributes?.namespace ?? '') === namespace) return [];
   return [

@@ -36,7 +36,11 @@ function tokenStatus(options: IdentityOptions, { token = '', audiences }: TokenR
   }
 }
 
-function verify({ tokens, bootstrapTokens }: IdentityOptions, token: string, audiences: readonly string[] | undefined): VerifiedToken | undefined {
+function verify(
+  { tokens, bootstrapTokens }: IdentityOptions,
+  token: string,
+  audiences: readonly string[] | undefined,
+): VerifiedToken | undefined {
   const account = tokens.verify(token, audiences);
   if (account) return account;
   const user = bootstrapTokens(token);

@@ -28,5 +28,10 @@ function configuration({ issuer, keys }: ServiceAccountTokens, externalUrl: stri
 }
 
 function jwks({ keys }: ServiceAccountTokens): object[] {
-  return keys.map(({ publicKey, algorithm, keyId }) => ({ use: 'sig', kid: keyId, alg: algorithm, ...publicKey.export({ format: 'jwk' }) }));
+  return keys.map(({ publicKey, algorithm, keyId }) => ({
+    use: 'sig',
+    kid: keyId,
+    alg: algorithm,
+    ...publicKey.export({ format: 'jwk' }),
+  }));
 }

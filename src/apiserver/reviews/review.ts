@@ -11,7 +11,12 @@ export interface Review<Spec> {
 }
 
 /** A handler for `POST` of one kind of review; `answer` gives its status. */
-export function reviewHandler<Spec>(group: string, resource: string, kind: string, answer: (spec: Spec, context: RequestContext) => object): Handler {
+export function reviewHandler<Spec>(
+  group: string,
+  resource: string,
+  kind: string,
+  answer: (spec: Spec, context: RequestContext) => object,
+): Handler {
   return {
     name: resource,
     match: ({ info }) => info.isResourceRequest && info.group === group && info.resource === resource && info.verb === 'create',
@@ -24,9 +29,21 @@ export function reviewHandler<Spec>(group: string, resource: string, kind: strin
 }
 
 /** 201 with the object in the version that was asked for. */
-export function created({ info }: RequestContext, kind: string, review: Review<unknown> & { status: object }, group = info.group, version = info.version): HandlerResponse {
+export function created(
+  { info }: RequestContext,
+  kind: string,
+  review: Review<unknown> & { status: object },
+  group = info.group,
+  version = info.version,
+): HandlerResponse {
   const { metadata, spec, status } = review;
-  const body = { kind, apiVersion: group ? `${group}/${version}` : version, metadata: { creationTimestamp: null, ...metadata }, ...(spec === undefined ? {} : { spec }), status };
+  const body = {
+    kind,
+    apiVersion: group ? `${group}/${version}` : version,
+    metadata: { creationTimestamp: null, ...metadata },
+    ...(spec === undefined ? {} : { spec }),
+    status,
+  };
   return { status: 201, body };
 }
 
@@ -35,7 +52,9 @@ export async function readReview<Spec>(body: BodyReader, kind: string): Promise<
   const value = await body.json();
   if (value === undefined || value === null) return {};
   const review = value as Review<Spec>;
-  if (typeof value !== 'object' || Array.isArray(value)) throw statusError('BadRequest', `the body of the request must be an object of kind ${kind}`);
-  if (review.kind && review.kind !== kind) throw statusError('BadRequest', `${review.kind} in version "${review.apiVersion}" cannot be handled as a ${kind}`);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw statusError('BadRequest', `the body of the request must be an object of kind ${kind}`);
+  if (review.kind && review.kind !== kind)
+    throw statusError('BadRequest', `${review.kind} in version "${review.apiVersion}" cannot be handled as a ${kind}`);
   return review;
 }

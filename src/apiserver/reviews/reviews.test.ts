@@ -16,12 +16,17 @@ interface Answer {
 
 describe('reviews', () => {
   let server: TestApiServer;
-  const post = async (path: string, body: object, user?: UserInfo): Promise<Answer> => (await server.loopback(user)({ method: 'POST', path, body })) as Answer;
+  const post = async (path: string, body: object, user?: UserInfo): Promise<Answer> =>
+    (await server.loopback(user)({ method: 'POST', path, body })) as Answer;
   const token = async (body: object, name = 'web') => post(`/api/v1/namespaces/default/serviceaccounts/${name}/token`, body);
 
   before(async () => {
     server = await startTestApiServer();
-    const made = await post('/api/v1/namespaces/default/serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'web' } });
+    const made = await post('/api/v1/namespaces/default/serviceaccounts', {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: 'web' },
+    });
     assert.equal(made.status, 201);
   });
   after(() => server.close());
@@ -30,16 +35,24 @@ describe('reviews', () => {
     const review = (spec: object) => post(`${AUTHORIZATION}/subjectaccessreviews`, { spec });
     const attributes = { verb: 'list', resource: 'pods', namespace: 'default' };
     const yes = await review({ user: 'x', groups: ['system:masters'], resourceAttributes: attributes });
-    assert.deepEqual([yes.status, yes.body.kind, yes.body.apiVersion, yes.body.status], [201, 'SubjectAccessReview', 'authorization.k8s.io/v1', { allowed: true }]);
+    assert.deepEqual(
+      [yes.status, yes.body.kind, yes.body.apiVersion, yes.body.status],
+      [201, 'SubjectAccessReview', 'authorization.k8s.io/v1', { allowed: true }],
+    );
     assert.deepEqual((await review({ user: 'x', resourceAttributes: attributes })).body.status, { allowed: false });
-    assert.deepEqual((await review({ user: 'x', groups: ['system:authenticated'], nonResourceAttributes: { verb: 'get', path: '/api' } })).body.status, { allowed: true });
+    assert.deepEqual(
+      (await review({ user: 'x', groups: ['system:authenticated'], nonResourceAttributes: { verb: 'get', path: '/api' } })).body.status,
+      { allowed: true },
+    );
     const neither = await review({ user: 'x' });
     assert.equal(neither.status, 422);
     assert.match(neither.body.message!, /exactly one of nonResourceAttributes or resourceAttributes must be specified/);
   });
 
   test('LocalSubjectAccessReview stays in its namespace', async () => {
-    const answer = await post(`${AUTHORIZATION}/namespaces/default/localsubjectaccessreviews`, { spec: { user: 'x', resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'other' } } });
+    const answer = await post(`${AUTHORIZATION}/namespaces/default/localsubjectaccessreviews`, {
+      spec: { user: 'x', resourceAttributes: { verb: 'get', resource: 'pods', namespace: 'other' } },
+    });
     assert.match(answer.body.message!, /spec\.resourceAttributes\.namespace: Invalid value: "other": must match metadata\.namespace/);
   });
 
@@ -73,7 +86,8 @@ describe('reviews', () => {
   test('a token for a vault is for the vault', async () => {
     const { body } = await token({ spec: { audiences: ['vault'] } });
     const { status } = body as unknown as { status: { token: string } };
-    const review = async (audiences?: string[]) => (await post(`${AUTHENTICATION}/tokenreviews`, { spec: { token: status.token, ...(audiences ? { audiences } : {}) } })).body.status;
+    const review = async (audiences?: string[]) =>
+      (await post(`${AUTHENTICATION}/tokenreviews`, { spec: { token: status.token, ...(audiences ? { audiences } : {}) } })).body.status;
     assert.equal((await review(['vault', 'x']))['authenticated'], true);
     assert.deepEqual((await review(['vault', 'x']))['audiences'], ['vault']);
     assert.equal((await review())['authenticated'], false);
@@ -82,8 +96,20 @@ describe('reviews', () => {
   const refused: [string, string, object, number, RegExp][] = [
     ['no such account', 'nobody', {}, 404, /^serviceaccounts "nobody" not found$/],
     ['too short', 'web', { spec: { expirationSeconds: 10 } }, 422, /may not specify a duration less than 10 minutes/],
-    ['bound to a pod that is not there', 'web', { spec: { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'x' } } }, 404, /^pods "x" not found$/],
-    ['bound to something else', 'web', { spec: { boundObjectRef: { kind: 'ConfigMap', apiVersion: 'v1', name: 'x' } } }, 400, /cannot bind token to object of type/],
+    [
+      'bound to a pod that is not there',
+      'web',
+      { spec: { boundObjectRef: { kind: 'Pod', apiVersion: 'v1', name: 'x' } } },
+      404,
+      /^pods "x" not found$/,
+    ],
+    [
+      'bound to something else',
+      'web',
+      { spec: { boundObjectRef: { kind: 'ConfigMap', apiVersion: 'v1', name: 'x' } } },
+      400,
+      /cannot bind token to object of type/,
+    ],
   ];
   for (const [name, account, body, code, message] of refused) {
     test(`no token: ${name}`, async () => {

@@ -62,7 +62,12 @@ export function tokenRequestHandler(options: TokenRequestOptions): Handler {
 
 const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-function lifetime(tokens: ServiceAccountTokens, audiences: readonly string[], seconds: number, { pod }: Pick<IssueRequest, 'pod'>): Pick<IssueRequest, 'expirationSeconds' | 'warnAfterSeconds'> {
+function lifetime(
+  tokens: ServiceAccountTokens,
+  audiences: readonly string[],
+  seconds: number,
+  { pod }: Pick<IssueRequest, 'pod'>,
+): Pick<IssueRequest, 'expirationSeconds' | 'warnAfterSeconds'> {
   const forTheApi = audiences.every((audience) => tokens.apiAudiences.includes(audience));
   if (!pod || seconds !== AUTOMATIC_SECONDS || !forTheApi) return { expirationSeconds: seconds };
   return { expirationSeconds: EXTENDED_SECONDS, warnAfterSeconds: seconds };
@@ -70,22 +75,41 @@ function lifetime(tokens: ServiceAccountTokens, audiences: readonly string[], se
 
 function checkNames(metadata: Record<string, unknown> | undefined, { info }: RequestContext): void {
   const { name, namespace } = metadata ?? {};
-  if (name && name !== info.name) throw statusError('BadRequest', `name in URL does not match name in TokenRequest object: "${String(name)}" "${info.name}"`);
+  if (name && name !== info.name)
+    throw statusError('BadRequest', `name in URL does not match name in TokenRequest object: "${String(name)}" "${info.name}"`);
   if (namespace && namespace !== info.namespace) {
-    throw statusError('BadRequest', `namespace in URL does not match namespace in TokenRequest object: "${String(namespace)}" "${info.namespace}"`);
+    throw statusError(
+      'BadRequest',
+      `namespace in URL does not match namespace in TokenRequest object: "${String(namespace)}" "${info.namespace}"`,
+    );
   }
 }
 
 function checkSpec({ expirationSeconds }: TokenRequestSpec): void {
   if (expirationSeconds === undefined) return;
-  const wrong = expirationSeconds < LEAST_SECONDS ? 'may not specify a duration less than 10 minutes' : expirationSeconds > MOST_SECONDS ? 'may not specify a duration larger than 2^32 seconds' : '';
+  const wrong =
+    expirationSeconds < LEAST_SECONDS
+      ? 'may not specify a duration less than 10 minutes'
+      : expirationSeconds > MOST_SECONDS
+        ? 'may not specify a duration larger than 2^32 seconds'
+        : '';
   if (!wrong) return;
-  const error: FieldError = { field: 'spec.expirationSeconds', type: 'FieldValueInvalid', message: `Invalid value: ${expirationSeconds}: ${wrong}` };
+  const error: FieldError = {
+    field: 'spec.expirationSeconds',
+    type: 'FieldValueInvalid',
+    message: `Invalid value: ${expirationSeconds}: ${wrong}`,
+  };
   throw invalid('TokenRequest', GROUP, '', [error]);
 }
 
 /** A kubelet gets tokens for the pods that run on its node and for nothing else (upstream's NodeRestriction). */
-function checkNode(nodeName: string, { boundObjectRef: ref }: TokenRequestSpec, namespace: string, account: string, pods: Stored<Pod>): void {
+function checkNode(
+  nodeName: string,
+  { boundObjectRef: ref }: TokenRequestSpec,
+  namespace: string,
+  account: string,
+  pods: Stored<Pod>,
+): void {
   const refuse = (why: string): Error => forbidden('serviceaccounts', '', account, why);
   if (ref?.kind !== 'Pod' || !ref.name) throw refuse('node requested token not bound to a pod');
   if (!ref.uid) throw refuse('node requested token with a pod binding without a uid');
@@ -113,7 +137,10 @@ function boundObjects(objects: StoredObjects): (ref: BoundObjectReference, accou
       case 'v1 Pod': {
         const pod = pods.get(namespace, ref.name ?? '');
         if (pod && pod.spec?.serviceAccountName !== account.metadata.name) {
-          throw statusError('BadRequest', `cannot bind token for serviceaccount "${account.metadata.name}" to pod running with different serviceaccount name.`);
+          throw statusError(
+            'BadRequest',
+            `cannot bind token for serviceaccount "${account.metadata.name}" to pod running with different serviceaccount name.`,
+          );
         }
         return { pod: sameObject('pods', ref, pod), ...nodeOf(pod!) };
       }

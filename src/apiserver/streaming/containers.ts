@@ -4,7 +4,11 @@ import type { Pod } from '../../api/types.gen.ts';
 /** The container that a request means: the one named, or the only one. Throws StatusError 400 in upstream's words. */
 export function chooseContainer({ metadata, spec }: Pod, asked: string): string {
   const main = (spec?.containers ?? []).map(({ name }) => name);
-  const all = [...(spec?.initContainers ?? []).map(({ name }) => name), ...main, ...(spec?.ephemeralContainers ?? []).map(({ name }) => name)];
+  const all = [
+    ...(spec?.initContainers ?? []).map(({ name }) => name),
+    ...main,
+    ...(spec?.ephemeralContainers ?? []).map(({ name }) => name),
+  ];
   if (asked) {
     if (all.includes(asked)) return asked;
     throw statusError('BadRequest', `container ${asked} is not valid for pod ${metadata.name}`);

@@ -42,5 +42,8 @@ export function nodeAddress({ metadata, status }: Node): string {
     const found = status?.addresses?.find((address) => address.type === type);
     if (found) return found.address;
   }
-  throw statusError('InternalError', `Internal error occurred: no preferred addresses found for node ${metadata.name}; known addresses: []`);
+  throw statusError(
+    'InternalError',
+    `Internal error occurred: no preferred addresses found for node ${metadata.name}; known addresses: []`,
+  );
 }

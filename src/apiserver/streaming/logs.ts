@@ -41,20 +41,37 @@ function logParameters({ query, info }: RequestContext): URLSearchParams {
   for (const [name, least] of Object.entries(NUMBERS)) {
     const text = query.get(name);
     if (text === null || text === '') continue;
-    if (!/^-?\d+$/.test(text)) throw statusError('BadRequest', `unable to parse query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+    if (!/^-?\d+$/.test(text))
+      throw statusError(
+        'BadRequest',
+        `unable to parse query parameter ${name}: strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`,
+      );
     if (Number(text) < least) errors.push(tooSmall(name, text, least));
     parameters.set(name, text);
   }
   const sinceTime = query.get('sinceTime');
   if (sinceTime) {
-    if (Number.isNaN(Date.parse(sinceTime))) throw statusError('BadRequest', `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)}`);
-    if (parameters.has('sinceSeconds')) errors.push({ field: '', type: 'FieldValueForbidden', message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified' });
+    if (Number.isNaN(Date.parse(sinceTime)))
+      throw statusError(
+        'BadRequest',
+        `parsing time ${JSON.stringify(sinceTime)} as "2006-01-02T15:04:05Z07:00": cannot parse ${JSON.stringify(sinceTime)}`,
+      );
+    if (parameters.has('sinceSeconds'))
+      errors.push({
+        field: '',
+        type: 'FieldValueForbidden',
+        message: 'Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified',
+      });
     parameters.set('sinceTime', sinceTime);
   }
   const stream = query.get('stream');
   if (stream && stream !== 'All') {
     if (stream !== 'Stdout' && stream !== 'Stderr') {
-      errors.push({ field: 'stream', type: 'FieldValueNotSupported', message: `Unsupported value: ${JSON.stringify(stream)}: supported values: "All", "Stderr", "Stdout"` });
+      errors.push({
+        field: 'stream',
+        type: 'FieldValueNotSupported',
+        message: `Unsupported value: ${JSON.stringify(stream)}: supported values: "All", "Stderr", "Stdout"`,
+      });
     }
     parameters.set('stream', stream);
   }
@@ -72,12 +89,23 @@ async function get(target: Target, path: string, signal: AbortSignal): Promise<I
     const socket = await target.connect(signal);
     const { request } = await import('node:http');
     return await new Promise<IncomingMessage>((resolve, reject) => {
-      const outgoing = request({ createConnection: () => socket, path, headers: { host: target.authority, connection: 'close' }, setHost: false, signal });
+      const outgoing = request({
+        createConnection: () => socket,
+        path,
+        headers: { host: target.authority, connection: 'close' },
+        setHost: false,
+        signal,
+      });
       outgoing.once('error', reject).once('response', resolve).end();
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw statusError('InternalError', `Internal error occurred: Get "${target.scheme}://${target.authority}${path}": ${errorMessage(error)}`, undefined, error);
+    throw statusError(
+      'InternalError',
+      `Internal error occurred: Get "${target.scheme}://${target.authority}${path}": ${errorMessage(error)}`,
+      undefined,
+      error,
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { stored } from '../stored.ts';
 import { chooseContainer, nodeOfPod } from './containers.ts';
 import { forwardedHeaders, relay } from './relay.ts';
 import type { Target } from './target.ts';
+import { isTunnel, tunnel } from './port-forward-tunnel.ts';
 
 export function podStreamsHandler(options: StoredObjects & { kubelet: (nodeName: string) => Target }): StreamingHandler {
   const pods = stored<Pod>(options, '', 'v1', 'pods');
@@ -22,7 +23,9 @@ export function podStreamsHandler(options: StoredObjects & { kubelet: (nodeName:
       const path = PATHS[info.subresource as keyof typeof PATHS](context, pod);
       const target = options.kubelet(nodeOfPod(pod));
       const sent = forwardedHeaders(headers, target.authority, true);
-      await relay(target, { method: request.method!, path, headers: sent, signal, unreachable: dialFailed }, reply);
+      const passed = { method: request.method!, path, headers: sent, signal, unreachable: dialFailed };
+      if (info.subresource === 'portforward' && isTunnel(headers)) await tunnel(target, passed, request, reply);
+      else await relay(target, passed, reply);
     },
   };
 }

@@ -63,7 +63,8 @@ function podLocator(options: ProxyLocationOptions): (info: RequestInfo, name: Na
     const ports = (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
     const named = ports.find((port) => port.name === name.port && name.port !== '')?.containerPort;
     const port = named ?? (name.port ? Number(name.port) : (ports[0]?.containerPort ?? (name.scheme === 'https' ? 443 : 80)));
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw statusError('BadRequest', `invalid pod request ${JSON.stringify(name.name)}`);
+    if (!Number.isInteger(port) || port < 1 || port > 65_535)
+      throw statusError('BadRequest', `invalid pod request ${JSON.stringify(name.name)}`);
     return targetAt(options, name, pod.status?.podIP ?? '', port);
   };
 }
@@ -85,16 +86,24 @@ function serviceLocator(options: ProxyLocationOptions): (info: RequestInfo, name
 
 function servicePort({ metadata, spec }: Service, { port }: Name): ServicePort {
   const ports = spec?.ports ?? [];
-  const found = ports.find((candidate) => candidate.name === port && port !== '') ?? ports.find((candidate) => String(candidate.port) === port) ?? (port === '' && ports.length === 1 ? ports[0] : undefined);
+  const found =
+    ports.find((candidate) => candidate.name === port && port !== '') ??
+    ports.find((candidate) => String(candidate.port) === port) ??
+    (port === '' && ports.length === 1 ? ports[0] : undefined);
   if (found) return found;
   if (port === '') throw statusError('ServiceUnavailable', `no endpoints available for service ${JSON.stringify(metadata.name)}`);
-  throw statusError('ServiceUnavailable', `no service port ${/^\d+$/.test(port) ? port : JSON.stringify(port)} found for service ${JSON.stringify(metadata.name)}`);
+  throw statusError(
+    'ServiceUnavailable',
+    `no service port ${/^\d+$/.test(port) ? port : JSON.stringify(port)} found for service ${JSON.stringify(metadata.name)}`,
+  );
 }
 
 function readyAddresses({ endpoints, ports = [] }: EndpointSlice, wanted: ServicePort): { host: string; port: number }[] {
   const port = ports.find(({ name }) => (name ?? '') === (wanted.name ?? ''))?.port;
   if (port === undefined) return [];
-  return (endpoints ?? []).filter(({ conditions }) => conditions?.ready ?? true).flatMap(({ addresses }) => addresses.map((host) => ({ host, port })));
+  return (endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready ?? true)
+    .flatMap(({ addresses }) => addresses.map((host) => ({ host, port })));
 }
 
 function nodeLocator(options: ProxyLocationOptions): (info: RequestInfo, name: Name) => Target {
@@ -104,7 +113,8 @@ function nodeLocator(options: ProxyLocationOptions): (info: RequestInfo, name: N
     if (!node) throw notFound('nodes', '', name.name);
     if (name.port === '' || Number(name.port) === kubeletPort(node)) return options.kubelet(name.name);
     const port = Number(name.port);
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw statusError('BadRequest', `invalid node request ${JSON.stringify(name.name)}`);
+    if (!Number.isInteger(port) || port < 1 || port > 65_535)
+      throw statusError('BadRequest', `invalid node request ${JSON.stringify(name.name)}`);
     return targetAt(options, name, nodeAddress(node), port);
   };
 }

@@ -43,7 +43,13 @@ function redirectToSlash({ response }: Extract<StreamReply, { kind: 'response' }
   response.end();
 }
 
-async function passOn(target: Target, { prefix, rest }: SplitPath, context: RequestContext, request: IncomingMessage, reply: StreamReply): Promise<void> {
+async function passOn(
+  target: Target,
+  { prefix, rest }: SplitPath,
+  context: RequestContext,
+  request: IncomingMessage,
+  reply: StreamReply,
+): Promise<void> {
   const upgrade = reply.kind === 'upgrade';
   const mark = request.url!.indexOf('?');
   const headers = forwardedHeaders(context.headers, target.authority, upgrade);

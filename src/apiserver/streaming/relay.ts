@@ -22,41 +22,64 @@ export interface RelayRequest {
 
 /** Resolves when the exchange is over. Throws StatusError when the target cannot be reached; nothing has been answered then. */
 export async function relay(target: Target, request: RelayRequest, reply: StreamReply): Promise<void> {
+  const client = reply.kind === 'upgrade' ? reply.socket : reply.response;
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort(new DOMException('the client went away', 'AbortError'));
+  client.once('close', onClose);
+  try {
+    const signal = AbortSignal.any([request.signal, gone.signal]);
+    const answer = await exchange(target, { ...request, signal });
+    await passBack(answer, request, reply, signal);
+  } finally {
+    client.removeListener('close', onClose);
+  }
+}
+
+export type Answer = { kind: 'upgraded'; message: IncomingMessage; socket: Duplex; head: Buffer } | { kind: 'message'; message: IncomingMessage };
+
+/** Sends the request and waits for the head of its answer. */
+export async function exchange(target: Target, request: RelayRequest): Promise<Answer> {
+  const { signal, unreachable } = request;
   const socket = await connected(target, request);
   const { request: httpRequest } = await import('node:http');
-  const outgoing = httpRequest({
-    createConnection: () => socket,
-    method: request.method,
-    path: request.path,
-    headers: request.headers,
-    setHost: false,
-  });
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => {
-      socket.destroy();
-      resolve();
-    };
-    request.signal.addEventListener('abort', onAbort, { once: true });
-    const done = (): void => {
-      request.signal.removeEventListener('abort', onAbort);
-      resolve();
+  const { method, path, headers } = request;
+  const outgoing = httpRequest({ createConnection: () => socket, method, path, headers, setHost: false });
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => void outgoing.destroy(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    const settled = (answer: Answer): void => {
+      signal.removeEventListener('abort', onAbort);
+      // What breaks from now on breaks the answer's own streams; whoever holds them hears of it there.
+      outgoing.removeAllListeners('error').on('error', () => socket.destroy());
+      resolve(answer);
     };
     outgoing.once('error', (error) => {
-      request.signal.removeEventListener('abort', onAbort);
-      reject(request.unreachable(errorMessage(error), error));
+      signal.removeEventListener('abort', onAbort);
+      reject(signal.aborted ? (signal.reason as Error) : unreachable(errorMessage(error), error));
     });
-    outgoing.once('upgrade', (answer: IncomingMessage, upstream: Duplex, head: Buffer) => {
-      outgoing.removeAllListeners('error').on('error', done);
-      if (reply.kind === 'upgrade') joinUpgraded(answer, reply, upstream, head, done);
-      else upstream.destroy(new Error('an upgrade that nobody asked for'));
-    });
-    outgoing.once('response', (answer) => {
-      outgoing.removeAllListeners('error').on('error', done);
-      if (reply.kind === 'upgrade') answerOnSocket(answer, reply.socket, done);
-      else answerOnResponse(answer, reply.response, request, done);
-    });
+    outgoing.once('upgrade', (message: IncomingMessage, upgraded: Duplex, head: Buffer) => settled({ kind: 'upgraded', message, socket: upgraded, head }));
+    outgoing.once('response', (message) => settled({ kind: 'message', message }));
     if (request.body) request.body.pipe(outgoing);
     else outgoing.end();
+  });
+}
+
+function passBack(answer: Answer, request: RelayRequest, reply: StreamReply, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const ends = (): void => {
+      if (answer.kind === 'upgraded') answer.socket.destroy();
+      else answer.message.destroy();
+      resolve();
+    };
+    signal.addEventListener('abort', ends, { once: true });
+    const done = (): void => {
+      signal.removeEventListener('abort', ends);
+      resolve();
+    };
+    if (answer.kind === 'message' && reply.kind === 'response') answerOnResponse(answer.message, reply.response, request, done);
+    else if (answer.kind === 'message' && reply.kind === 'upgrade') answerOnSocket(answer.message, reply.socket, done);
+    else if (answer.kind === 'upgraded' && reply.kind === 'upgrade') joinUpgraded(answer, reply, done);
+    else ends();
   });
 }
 
@@ -68,19 +91,23 @@ async function connected(target: Target, { signal, unreachable }: RelayRequest):
   }
 }
 
-function joinUpgraded(answer: IncomingMessage, { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>, upstream: Duplex, upstreamHead: Buffer, done: () => void): void {
-  socket.write(`HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${rawHeaderLines(answer)}\r\n`);
+function joinUpgraded({ message, socket: upstream, head: upstreamHead }: Extract<Answer, { kind: 'upgraded' }>, { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>, done: () => void): void {
+  socket.write(`HTTP/1.1 ${message.statusCode} ${message.statusMessage}\r\n${rawHeaderLines(message)}\r\n`);
   if (upstreamHead.length > 0) socket.write(upstreamHead);
   if (head.length > 0) upstream.write(head);
-  // Whichever side breaks takes the other with it; a side that only ends its writing (stdin) leaves the other open.
+  join(socket, upstream, done);
+}
+
+/** Bytes both ways. Whichever side breaks takes the other with it; a side that only ends its writing (stdin) leaves the other open. */
+export function join(client: Duplex, upstream: Duplex, done: () => void): void {
   const broken = (): void => {
-    socket.destroy();
+    client.destroy();
     upstream.destroy();
     done();
   };
-  for (const side of [socket, upstream]) side.once('error', broken).once('close', broken);
-  socket.pipe(upstream);
-  upstream.pipe(socket);
+  for (const side of [client, upstream]) side.once('error', broken).once('close', broken);
+  client.pipe(upstream);
+  upstream.pipe(client);
 }
 
 function rawHeaderLines({ rawHeaders }: IncomingMessage): string {
@@ -90,7 +117,7 @@ function rawHeaderLines({ rawHeaders }: IncomingMessage): string {
 }
 
 /** The target would not upgrade: its answer goes to the client as it is, and the connection ends. */
-function answerOnSocket(answer: IncomingMessage, socket: Duplex, done: () => void): void {
+export function answerOnSocket(answer: IncomingMessage, socket: Duplex, done: () => void): void {
   const headers: string[] = [];
   for (const [name, value] of Object.entries(withoutHopByHop(answer.headers))) {
     for (const one of [value].flat()) headers.push(`${name}: ${one}\r\n`);
@@ -114,11 +141,27 @@ function answerOnResponse(answer: IncomingMessage, response: ServerResponse, { r
   answer.once('error', () => response.destroy());
 }
 
-const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'http2-settings']);
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
 
 /** Without what concerns one connection only (RFC 9110, 7.6.1) and without HTTP/2's pseudo headers. */
 export function withoutHopByHop(headers: Readonly<IncomingHttpHeaders>): IncomingHttpHeaders {
-  const named = new Set(headers.connection?.toLowerCase().split(',').map((name) => name.trim()));
+  const named = new Set(
+    headers.connection
+      ?.toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  );
   const kept: IncomingHttpHeaders = {};
   for (const name in headers) {
     if (!name.startsWith(':') && !HOP_BY_HOP.has(name) && !named.has(name)) kept[name] = headers[name];
@@ -135,7 +178,12 @@ export function forwardedHeaders(headers: Readonly<IncomingHttpHeaders>, authori
   const kept = withoutHopByHop(headers);
   for (const name in kept) if (!CREDENTIALS.test(name)) sent[name] = kept[name];
   const protocols = headers['sec-websocket-protocol'];
-  if (protocols !== undefined) sent['sec-websocket-protocol'] = protocols.split(',').map((text) => text.trim()).filter((text) => !WEBSOCKET_TOKEN.test(text)).join(', ');
+  if (protocols !== undefined)
+    sent['sec-websocket-protocol'] = protocols
+      .split(',')
+      .map((text) => text.trim())
+      .filter((text) => !WEBSOCKET_TOKEN.test(text))
+      .join(', ');
   sent['host'] = authority;
   if (upgrade) {
     sent['connection'] = 'Upgrade';

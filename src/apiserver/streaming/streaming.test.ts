@@ -23,7 +23,8 @@ function fakeServer() {
   const seen: { method: string; url: string; headers: IncomingMessage['headers'] }[] = [];
   const server = createServer((request, response) => {
     seen.push({ method: request.method!, url: request.url!, headers: request.headers });
-    if (request.url!.startsWith('/containerLogs/default/waiting')) response.writeHead(400).end('container "c" in pod "waiting" is waiting to start: ContainerCreating');
+    if (request.url!.startsWith('/containerLogs/default/waiting'))
+      response.writeHead(400).end('container "c" in pod "waiting" is waiting to start: ContainerCreating');
     else if (request.url!.startsWith('/containerLogs/')) {
       response.writeHead(200, { 'content-type': 'text/plain' });
       response.write('line 1\n');
@@ -39,7 +40,9 @@ function fakeServer() {
       socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nnot today');
       return;
     }
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\nhello `);
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${request.headers.upgrade}\r\nConnection: Upgrade\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\nhello `,
+    );
     if (head.length > 0) socket.write(head);
     socket.pipe(socket);
   });
@@ -50,7 +53,10 @@ function fakeServer() {
 function frontServer(streaming: Streaming) {
   const clock = systemClock({ unref: true });
   const handle = async (incoming: IncomingMessage, reply: StreamReply): Promise<void> => {
-    const request = new Request({ method: incoming.method!, url: incoming.url!, headers: incoming.headers, remoteAddress: '127.0.0.1' }, clock);
+    const request = new Request(
+      { method: incoming.method!, url: incoming.url!, headers: incoming.headers, remoteAddress: '127.0.0.1' },
+      clock,
+    );
     try {
       const handler = streaming.takeovers.find((candidate) => candidate.match(request));
       await handler!.handle(request, incoming, reply);
@@ -79,7 +85,16 @@ describe('streaming', () => {
     const target = tcpTarget('127.0.0.1', (kubelet.server.address() as AddressInfo).port);
     const kubeletPort = (kubelet.server.address() as AddressInfo).port;
     const pod = (name: string, containers: string[], nodeName = 'n1') =>
-      ({ apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'default', name }, spec: { nodeName, containers: containers.map((container) => ({ name: container, ports: [{ name: 'http', containerPort: kubeletPort }] })) }, status: { podIP: '127.0.0.1' } }) as never;
+      ({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { namespace: 'default', name },
+        spec: {
+          nodeName,
+          containers: containers.map((container) => ({ name: container, ports: [{ name: 'http', containerPort: kubeletPort }] })),
+        },
+        status: { podIP: '127.0.0.1' },
+      }) as never;
     const objects = new MemoryObjects(
       { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } },
       pod('web', ['c']),
@@ -87,18 +102,33 @@ describe('streaming', () => {
       pod('waiting', ['c']),
       pod('refuse', ['c']),
       pod('unscheduled', ['c'], ''),
-      { apiVersion: 'v1', kind: 'Service', metadata: { namespace: 'default', name: 'web' }, spec: { ports: [{ name: 'http', port: 80 }] } } as never,
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { namespace: 'default', name: 'web' },
+        spec: { ports: [{ name: 'http', port: 80 }] },
+      } as never,
       { apiVersion: 'v1', kind: 'Service', metadata: { namespace: 'default', name: 'empty' }, spec: { ports: [{ port: 80 }] } } as never,
       {
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
         metadata: { namespace: 'default', name: 'web-1', labels: { 'kubernetes.io/service-name': 'web' } },
         addressType: 'IPv4',
-        endpoints: [{ addresses: ['10.0.0.9'], conditions: { ready: false } }, { addresses: ['127.0.0.1'], conditions: { ready: true } }],
+        endpoints: [
+          { addresses: ['10.0.0.9'], conditions: { ready: false } },
+          { addresses: ['127.0.0.1'], conditions: { ready: true } },
+        ],
         ports: [{ name: 'http', port: kubeletPort }],
       } as never,
     );
-    streaming = createStreaming({ source: objects.source, resources: objects.resources, kubeletTls: {}, dial: () => target, allowLoopback: true, rng: seededRng(1) });
+    streaming = createStreaming({
+      source: objects.source,
+      resources: objects.resources,
+      kubeletTls: {},
+      dial: () => target,
+      allowLoopback: true,
+      rng: seededRng(1),
+    });
     front = frontServer(streaming);
     front.listen(0, '127.0.0.1');
     await once(front, 'listening');
@@ -111,10 +141,14 @@ describe('streaming', () => {
     kubelet.server.close();
   });
 
-  async function upgrade(path: string, headers: Record<string, string> = { connection: 'Upgrade', upgrade: 'SPDY/3.1' }) {
-    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method: 'POST', headers });
+  async function upgrade(path: string, headers: Record<string, string> = { connection: 'Upgrade', upgrade: 'SPDY/3.1' }, method = 'POST') {
+    const outgoing = httpRequest({ host: '127.0.0.1', port, path, method, headers });
     outgoing.end();
-    const [answer, socket, head] = (await Promise.race([once(outgoing, 'upgrade'), once(outgoing, 'response')])) as [IncomingMessage, Duplex?, Buffer?];
+    const [answer, socket, head] = (await Promise.race([once(outgoing, 'upgrade'), once(outgoing, 'response')])) as [
+      IncomingMessage,
+      Duplex?,
+      Buffer?,
+    ];
     if (head?.length) socket!.unshift(head);
     return { answer, socket };
   }
@@ -125,7 +159,10 @@ describe('streaming', () => {
   }
 
   async function log(query: string, pod = 'web', signal = new AbortController()) {
-    const request = new Request({ method: 'GET', url: `${POD}/${pod}/log${query}`, headers: {}, remoteAddress: '' }, systemClock({ unref: true }));
+    const request = new Request(
+      { method: 'GET', url: `${POD}/${pod}/log${query}`, headers: {}, remoteAddress: '' },
+      systemClock({ unref: true }),
+    );
     signal.signal.addEventListener('abort', () => request.abort(signal.signal.reason as Error));
     const answer = await streaming.handlers[0]!.handle(request, { bytes: async () => Buffer.alloc(0), json: async () => undefined });
     assert.ok('stream' in answer);
@@ -157,9 +194,38 @@ describe('streaming', () => {
     assert.equal(kubelet.seen.at(-1)!.url, '/portForward/default/web?port=80&port=443');
   });
 
+  test('SPDY within a WebSocket is unwrapped for the kubelet', async () => {
+    const { answer, socket } = await upgrade(
+      `${POD}/web/portforward`,
+      {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+        'sec-websocket-protocol': 'SPDY/3.1+portforward.k8s.io',
+      },
+      'GET',
+    );
+    assert.equal(answer.headers['sec-websocket-protocol'], 'SPDY/3.1+portforward.k8s.io');
+    const { method, headers } = kubelet.seen.at(-1)!;
+    assert.deepEqual([method, headers.upgrade, headers['x-stream-protocol-version']], ['POST', 'SPDY/3.1', 'portforward.k8s.io']);
+    // a binary frame of six bytes, masked with zeros
+    socket!.write(Buffer.concat([Buffer.from([0x82, 0x80 + 6, 0, 0, 0, 0]), Buffer.from('frames')]));
+    let received = Buffer.alloc(0);
+    for await (const chunk of socket!) {
+      received = Buffer.concat([received, chunk as Buffer]);
+      if (received.length >= 16) break;
+    }
+    assert.deepEqual(received, Buffer.concat([Buffer.from([0x82, 6]), Buffer.from('hello '), Buffer.from([0x82, 6]), Buffer.from('frames')]));
+  });
+
   test('a WebSocket’s token does not travel on', async () => {
     const protocols = 'v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0';
-    const { socket } = await upgrade(`${POD}/web/attach?stdout=true`, { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-protocol': protocols });
+    const { socket } = await upgrade(`${POD}/web/attach?stdout=true`, {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-protocol': protocols,
+    });
     socket!.destroy();
     assert.equal(kubelet.seen.at(-1)!.headers['sec-websocket-protocol'], 'v5.channel.k8s.io');
   });
@@ -185,7 +251,10 @@ describe('streaming', () => {
   }
 
   test('exec without an upgrade is a bad request', async () => {
-    assert.deepEqual(await fetchText(`${POD}/web/exec?command=x`, { method: 'POST' }).then(({ status, text }) => [status, text]), [400, 'Upgrade request required']);
+    assert.deepEqual(await fetchText(`${POD}/web/exec?command=x`, { method: 'POST' }).then(({ status, text }) => [status, text]), [
+      400,
+      'Upgrade request required',
+    ]);
   });
 
   test('logs stream with their options', async () => {
@@ -209,7 +278,9 @@ describe('streaming', () => {
 
   test('log errors are the kubelet’s words or upstream’s', async () => {
     await assert.rejects(log('', 'waiting'), { message: 'container "c" in pod "waiting" is waiting to start: ContainerCreating' });
-    await assert.rejects(log('?tailLines=-1'), { message: 'PodLogOptions "web" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0' });
+    await assert.rejects(log('?tailLines=-1'), {
+      message: 'PodLogOptions "web" is invalid: tailLines: Invalid value: -1: must be greater than or equal to 0',
+    });
     await assert.rejects(log('', 'two'), /choose one of: \[a b\]/);
   });
 
@@ -250,8 +321,14 @@ describe('streaming', () => {
   });
 
   test('proxy errors', async () => {
-    assert.deepEqual(await fetchText('/api/v1/namespaces/default/services/empty/proxy/').then(({ status, text }) => [status, text]), [503, 'no endpoints available for service "empty"']);
-    assert.deepEqual(await fetchText('/api/v1/namespaces/default/services/web:9/proxy/').then(({ status, text }) => [status, text]), [503, 'no service port 9 found for service "web"']);
+    assert.deepEqual(await fetchText('/api/v1/namespaces/default/services/empty/proxy/').then(({ status, text }) => [status, text]), [
+      503,
+      'no endpoints available for service "empty"',
+    ]);
+    assert.deepEqual(await fetchText('/api/v1/namespaces/default/services/web:9/proxy/').then(({ status, text }) => [status, text]), [
+      503,
+      'no service port 9 found for service "web"',
+    ]);
     const refusedPort = await fetchText(`${POD}/web:1/proxy/`);
     assert.equal(refusedPort.status, 503);
     assert.match(refusedPort.text, /^error trying to reach service: dial http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
@@ -259,6 +336,9 @@ describe('streaming', () => {
 });
 
 test('the path behind proxy is found by its place', () => {
-  assert.deepEqual(splitPath('/api/v1/namespaces/proxy/pods/proxy/proxy/proxy/x?y'), { prefix: '/api/v1/namespaces/proxy/pods/proxy/proxy', rest: '/proxy/x' });
+  assert.deepEqual(splitPath('/api/v1/namespaces/proxy/pods/proxy/proxy/proxy/x?y'), {
+    prefix: '/api/v1/namespaces/proxy/pods/proxy/proxy',
+    rest: '/proxy/x',
+  });
   assert.deepEqual(splitPath('/api/v1/nodes/n1/proxy'), { prefix: '/api/v1/nodes/n1/proxy', rest: '' });
 });

@@ -30,6 +30,9 @@ export function createStreaming({ kubeletTls, dial, allowLoopback, rng, ...objec
   const kubelet = kubeletLocator({ ...objects, tls: kubeletTls, ...(dial ? { dial } : {}) });
   return {
     handlers: [podLogHandler({ ...objects, kubelet })],
-    takeovers: [podStreamsHandler({ ...objects, kubelet }), proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}) })],
+    takeovers: [
+      podStreamsHandler({ ...objects, kubelet }),
+      proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}) }),
+    ],
   };
 }

@@ -51,7 +51,8 @@ export function tlsTarget(host: string, port: number, { cert, key, ca, acceptedN
         ca,
         rejectUnauthorized: ca !== undefined,
         ...(isIP(host) ? {} : { servername: host }),
-        checkServerIdentity: (name, certificate) => (acceptedName && certificate.subject.CN === acceptedName ? undefined : checkServerIdentity(name, certificate)),
+        checkServerIdentity: (name, certificate) =>
+          acceptedName && certificate.subject.CN === acceptedName ? undefined : checkServerIdentity(name, certificate),
       });
       socket.setNoDelay(true);
       return opened(socket, 'secureConnect', signal);

@@ -131,8 +131,8 @@ export class Fanout {
     const existing = this.#channels.get(key);
     if (existing) return existing as Channel<T>;
     const made = new Channel<T>(key, scope, make());
-    this.#channels.set(key, made as Channel<unknown>);
-    this.#displace.set(made as Channel<unknown>, this.#place(made as Channel<unknown>, pinned));
+    this.#channels.set(key, made);
+    this.#displace.set(made, this.#place(made, pinned));
     this.#unsubscribe ??= this.#cache.subscribe((events) => this.#dispatch(events));
     return made;
   }
@@ -145,8 +145,8 @@ export class Fanout {
   leave<T>(channel: Channel<T>, sink: WatchSink<T>): void {
     channel.sinks.delete(sink);
     if (channel.sinks.size > 0 || !this.#channels.delete(channel.key)) return;
-    this.#displace.get(channel as Channel<unknown>)?.();
-    this.#displace.delete(channel as Channel<unknown>);
+    this.#displace.get(channel)?.();
+    this.#displace.delete(channel);
     if (this.#channels.size > 0) return;
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
@@ -162,7 +162,7 @@ export class Fanout {
   }
 
   #dispatch(events: readonly CacheEvent[]): void {
-    for (const channel of [...this.#everywhere]) channel.deliver(events);
+    for (const channel of this.#everywhere) channel.deliver(events);
     if (this.#byNamespace.size + this.#byName.size + this.#byTrigger.size === 0) return;
     const concerned = new Map<Channel<unknown>, CacheEvent[]>();
     for (const event of events) this.#concerned(event, concerned);

@@ -13,6 +13,9 @@ export class Entry implements ObjectView {
   #object: KubeObject | undefined;
   #stored: Uint8Array | undefined;
   #json: Buffer | undefined;
+  /** #json and a line end, in the same memory. */
+  #line: Buffer | undefined;
+  #typeMeta = -1;
   /** Where the spliced text begins and ends in #json; the rest of it is the stored bytes. */
   #spliced: { start: number; end: number } | undefined;
   #forms: Map<string, unknown> | undefined;
@@ -40,7 +43,19 @@ export class Entry implements ObjectView {
 
   /** JSON text in UTF-8, with its resourceVersion, no line end. */
   json(): Buffer {
-    return (this.#json ??= this.#splice());
+    if (this.#json) return this.#json;
+    this.#line = this.#splice();
+    return (this.#json = this.#line.subarray(0, -1));
+  }
+
+  line(): Buffer {
+    this.json();
+    return this.#line!;
+  }
+
+  typeMeta(): number {
+    if (this.#typeMeta < 0) this.#typeMeta = typeMetaLength(this.json());
+    return this.#typeMeta;
   }
 
   /** The bytes as they are stored (decrypted), without a resourceVersion. */
@@ -75,12 +90,14 @@ export class Entry implements ObjectView {
   #splice(): Buffer {
     const stored = this.stored();
     const at = metadataOffset(stored);
-    if (at < 0) return Buffer.from(JSON.stringify(this.object));
+    if (at < 0) return Buffer.from(`${JSON.stringify(this.object)}\n`);
     const inserted = Buffer.from(`"resourceVersion":"${this.revision}",`);
-    const json = Buffer.allocUnsafeSlow(stored.length + inserted.length);
+    const json = Buffer.allocUnsafeSlow(stored.length + inserted.length + 1);
     json.set(stored.subarray(0, at), 0);
     json.set(inserted, at);
     json.set(stored.subarray(at), at + inserted.length);
+    json[json.length - 1] = LINE_END;
+    this.#typeMeta = at - METADATA.length;
     this.#spliced = { start: at, end: at + inserted.length };
     this.#stored = undefined;
     return json;
@@ -91,6 +108,10 @@ export class Entry implements ObjectView {
 export interface ObjectView {
   readonly object: KubeObject;
   json(): Buffer;
+  /** `json()` with a line end. */
+  line(): Buffer;
+  /** Where `"metadata":` begins in `json()`, behind kind and apiVersion; 0 when it is not in front. */
+  typeMeta(): number;
   form<T>(name: string, make: () => T): T;
 }
 
@@ -111,10 +132,11 @@ function metadataOffset(stored: Uint8Array): number {
   return found && stored.at(-1) === 0x7d ? found[0].length : -1;
 }
 
-/** Where `"metadata":` begins in an object's JSON, for lists, whose items carry no kind and apiVersion; 0 when it is not in front. */
+/** `ObjectView.typeMeta` of JSON bytes. */
 export function typeMetaLength(json: Uint8Array): number {
   const at = metadataOffset(json);
   return at < 0 ? 0 : at - METADATA.length;
 }
 
 const METADATA = '"metadata":{';
+const LINE_END = 0x0a;

@@ -64,8 +64,9 @@ export class Watches {
 
   /** Ends every watch: clients come back with the revision they have. */
   close(): void {
-    for (const end of [...this.#open]) end();
+    for (const end of this.#open) end();
     this.#deadlines.stop();
+    this.#cancelBookmarks?.();
   }
 
   #sendPast<T>({ served, watch, sink }: OpenWatch<T>, channel: Channel<T>): void {
@@ -105,7 +106,7 @@ export class Watches {
   #armBookmarks(): void {
     this.#cancelBookmarks ??= this.#clock.timer(BOOKMARK_MS, () => {
       this.#cancelBookmarks = undefined;
-      for (const bookmark of [...this.#marked]) bookmark();
+      for (const bookmark of this.#marked) bookmark();
       if (this.#marked.size > 0) this.#armBookmarks();
     });
   }

@@ -12,11 +12,20 @@ export const addons = command({
       .positional('names', { type: 'string', array: true, default: [] as string[] })
       .option('wait-timeout', { type: 'string', default: '2m', describe: 'how long to wait until an addon is ready' }),
   run: async ({ action, names, profile: name, output: format, waitTimeout }, { context, output }) => {
-    const [{ changeAddons, listAddons }, { failure }] = await Promise.all([import('../../cluster/switch-addons.ts'), import('../../cluster/reasons.ts')]);
+    const [{ changeAddons, listAddons }, { failure }] = await Promise.all([
+      import('../../cluster/switch-addons.ts'),
+      import('../../cluster/reasons.ts'),
+    ]);
     if (action === 'list') {
       const found = await listAddons(name, context);
       if (format === 'json') output.document(found);
-      else output.text(table(['ADDON', 'STATE', 'DESCRIPTION'], found.map((addon) => [addon.name, addon.enabled ? 'enabled' : 'disabled', addon.description])));
+      else
+        output.text(
+          table(
+            ['ADDON', 'STATE', 'DESCRIPTION'],
+            found.map((addon) => [addon.name, addon.enabled ? 'enabled' : 'disabled', addon.description]),
+          ),
+        );
       return 0;
     }
     if (names.length === 0) throw failure('USAGE', `name an addon to ${action}`);

@@ -2,7 +2,7 @@ import { command } from '../command.ts';
 
 export const completion = command({
   usage: 'completion <shell>',
-  description: 'Print the script that makes a shell complete rockpool\'s commands: `source <(rockpool completion bash)`',
+  description: "Print the script that makes a shell complete rockpool's commands: `source <(rockpool completion bash)`",
   json: 'none',
   options: (yargs) => yargs.positional('shell', { choices: ['bash', 'zsh'] as const, demandOption: true }),
   run: async ({ shell }, { output }) => {

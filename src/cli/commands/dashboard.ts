@@ -7,7 +7,10 @@ export const dashboard = command({
   json: 'document',
   options: (yargs) => yargs.option('url', { type: 'boolean', default: false, describe: 'print the URL, open nothing' }),
   run: async ({ profile: name, url: onlyUrl, output: format }, { context, output }) => {
-    const [{ dashboardUrl }, { requireRunning }] = await Promise.all([import('../../cluster/dashboard.ts'), import('../../cluster/running.ts')]);
+    const [{ dashboardUrl }, { requireRunning }] = await Promise.all([
+      import('../../cluster/dashboard.ts'),
+      import('../../cluster/running.ts'),
+    ]);
     const profile = await requireRunning(name, context);
     await output.animate();
     const url = await dashboardUrl(profile, context);

@@ -7,7 +7,11 @@ export const remove = command({
   options: (yargs) =>
     yargs
       .option('all', { type: 'boolean', default: false, describe: 'delete every cluster' })
-      .option('purge', { type: 'boolean', default: false, describe: 'with --all, caches too; for one cluster, even when its profile is corrupt' }),
+      .option('purge', {
+        type: 'boolean',
+        default: false,
+        describe: 'with --all, caches too; for one cluster, even when its profile is corrupt',
+      }),
   run: async ({ profile, all, purge }, { context, output }) => {
     const [{ deleteAll, deleteCluster }] = await Promise.all([import('../../cluster/stop.ts'), output.animate()]);
     if (all) {

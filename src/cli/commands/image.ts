@@ -3,12 +3,18 @@ import { table } from '../table.ts';
 
 export const image = command({
   usage: 'image <action> [images..]',
-  description: 'Load images into the node, from the engine by name or from an archive (`load`), or built from Debian packages by a recipe (`build`); show those that it has (`ls`)',
+  description:
+    'Load images into the node, from the engine by name or from an archive (`load`), or built from Debian packages by a recipe (`build`); show those that it has (`ls`)',
   json: 'document',
   options: (yargs) =>
     yargs
       .positional('action', { choices: ['load', 'build', 'ls'] as const, demandOption: true })
-      .positional('images', { type: 'string', array: true, default: [] as string[], describe: 'names of images, archives as `docker save` writes them, or names of recipes' }),
+      .positional('images', {
+        type: 'string',
+        array: true,
+        default: [] as string[],
+        describe: 'names of images, archives as `docker save` writes them, or names of recipes',
+      }),
   run: async ({ action, images, profile: name, output: format }, { context, output }) => {
     const [{ buildAndLoad, listImages, loadImage }, { requireRunning }, { failure }] = await Promise.all([
       import('../../cluster/images.ts'),
@@ -19,7 +25,13 @@ export const image = command({
     if (action === 'ls') {
       const found = await listImages(profile, context);
       if (format === 'json') output.document(found);
-      else output.text(table(['IMAGE', 'SIZE'], found.map(({ names, sizeBytes }) => [names.at(-1) ?? '', `${(sizeBytes / 1e6).toFixed(1)} MB`])));
+      else
+        output.text(
+          table(
+            ['IMAGE', 'SIZE'],
+            found.map(({ names, sizeBytes }) => [names.at(-1) ?? '', `${(sizeBytes / 1e6).toFixed(1)} MB`]),
+          ),
+        );
       return 0;
     }
     if (images.length === 0) throw failure('USAGE', 'name an image');

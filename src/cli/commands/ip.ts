@@ -6,7 +6,10 @@ export const ip = command({
   json: 'document',
   options: (yargs) => yargs,
   run: async ({ profile: name, output: format }, { context, output }) => {
-    const [{ openDriver }, { requireRunning }] = await Promise.all([import('../../cluster/drivers/choose.ts'), import('../../cluster/running.ts')]);
+    const [{ openDriver }, { requireRunning }] = await Promise.all([
+      import('../../cluster/drivers/choose.ts'),
+      import('../../cluster/running.ts'),
+    ]);
     const profile = await requireRunning(name, context);
     const address = (await openDriver(profile.driver, context)).nodeAddress(profile);
     if (format === 'json') output.document({ name, ip: address });

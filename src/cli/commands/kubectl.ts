@@ -18,7 +18,14 @@ export async function runKubectl(profile: string, args: readonly string[], conte
   return new Promise((resolve, reject) => {
     child.once('error', (error) => {
       if (errorCode(error) !== 'ENOENT') return reject(error);
-      reject(failure('HOST_TOOL_MISSING', 'kubectl was not found on this machine', { advice: ['Install it: https://kubernetes.io/docs/tasks/tools/ or `sudo apt install kubectl`, `brew install kubectl`.', 'Any version from 1.32 to 1.37 fits.'] }));
+      reject(
+        failure('HOST_TOOL_MISSING', 'kubectl was not found on this machine', {
+          advice: [
+            'Install it: https://kubernetes.io/docs/tasks/tools/ or `sudo apt install kubectl`, `brew install kubectl`.',
+            'Any version from 1.32 to 1.37 fits.',
+          ],
+        }),
+      );
     });
     child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
   });

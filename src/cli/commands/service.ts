@@ -26,13 +26,29 @@ export const service = command({
     if (names[0] === 'list' && names.length === 1) {
       const services = await withApi(profile, context, (client) => listServices(client, namespace, options));
       if (format === 'json') output.document(services);
-      else output.text(table(['NAMESPACE', 'NAME', 'PORTS', 'URL'], services.map((entry) => [entry.namespace, entry.name, entry.ports.join(','), entry.urls.join(' ')])));
+      else
+        output.text(
+          table(
+            ['NAMESPACE', 'NAME', 'PORTS', 'URL'],
+            services.map((entry) => [entry.namespace, entry.name, entry.ports.join(','), entry.urls.join(' ')]),
+          ),
+        );
       return 0;
     }
-    const found = await withApi(profile, context, async (client) => (await Promise.all(names.map((service) => serviceUrls(client, { namespace: namespace ?? 'default', name: service }, options)))).flat());
+    const found = await withApi(profile, context, async (client) =>
+      (
+        await Promise.all(names.map((service) => serviceUrls(client, { namespace: namespace ?? 'default', name: service }, options)))
+      ).flat(),
+    );
     if (format === 'json') output.document(found);
     else if (url) output.text(found.map((entry) => entry.url).join('\n'));
-    else output.text(table(['NAMESPACE', 'NAME', 'TARGET PORT', 'URL'], found.map((entry) => [entry.namespace, entry.name, entry.targetPort, entry.url])));
+    else
+      output.text(
+        table(
+          ['NAMESPACE', 'NAME', 'TARGET PORT', 'URL'],
+          found.map((entry) => [entry.namespace, entry.name, entry.targetPort, entry.url]),
+        ),
+      );
     if (!url && format === 'text') for (const { url: address } of found) await openInBrowser(address, output);
     return 0;
   },

@@ -8,18 +8,25 @@ export const start = command({
   json: 'events',
   options: (yargs) =>
     yargs
-      .option('driver', { type: 'string', describe: 'docker (real containers) or sim (simulated pods, needs nothing); the first that can serve unless given' })
+      .option('driver', {
+        type: 'string',
+        describe: 'docker (real containers) or sim (simulated pods, needs nothing); the first that can serve unless given',
+      })
       .option('kubernetes-version', { type: 'string', describe: 'the version to serve; this release has one' })
       .option('storage', { choices: ['etcd', 'embedded'] as const, describe: 'where the cluster keeps its state' })
       .option('sim-nodes', { type: 'number', describe: 'sim: how many simulated nodes besides the first' })
       .option('cpus', { type: 'number', describe: 'docker: cores that the node may use' })
       .option('memory', { type: 'string', describe: 'docker: memory that the node may use, such as 2g or 1500m' })
       .option('addons', { type: 'string', array: true, describe: 'addons to enable besides the usual ones' })
-      .option('ports', { type: 'string', array: true, describe: 'docker: ports of the node on this machine, [ADDRESS:]HOST:NODE[/udp], ranges too' })
+      .option('ports', {
+        type: 'string',
+        array: true,
+        describe: 'docker: ports of the node on this machine, [ADDRESS:]HOST:NODE[/udp], ranges too',
+      })
       .option('listen-address', { type: 'string', describe: 'address on which the API answers; 127.0.0.1 unless given' })
       .option('api-port', { type: 'number', describe: 'port of the API on this machine; 0 takes a free one' })
       .option('wait-timeout', { type: 'string', default: '60s', describe: 'how long to wait until the node is Ready' })
-      .option('keep-context', { type: 'boolean', default: false, describe: 'leave kubectl\'s current context as it is' })
+      .option('keep-context', { type: 'boolean', default: false, describe: "leave kubectl's current context as it is" })
       .option('trace-startup', { type: 'boolean', default: false, describe: 'print what took how long' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'check everything, print what would be done, and do nothing' }),
   run: async (args, { context, output }) => {
@@ -44,7 +51,13 @@ export const start = command({
       },
       context,
     );
-    if (args.output === 'json') output.document({ profile: result.profile, server: result.server, kubeconfig: result.kubeconfig, elapsedMs: Math.round(result.elapsedMs) });
+    if (args.output === 'json')
+      output.document({
+        profile: result.profile,
+        server: result.server,
+        kubeconfig: result.kubeconfig,
+        elapsedMs: Math.round(result.elapsedMs),
+      });
     else output.text(args.dryRun ? dryRunText(result) : nextSteps(result, args.keepContext));
     if (args.traceStartup) for (const line of result.timeline.lines()) output.info(line);
     return 0;
@@ -65,5 +78,11 @@ function nextSteps({ profile, wasRunning, kubeconfig }: StartResult, keepContext
 }
 
 function dryRunText({ profile, server }: StartResult): string {
-  return [`Would start "${profile.name}":`, ...Object.entries({ ...profile, server }).map(([field, value]) => `    ${field}: ${Array.isArray(value) ? value.join(', ') : String(value)}`), 'Nothing was changed.'].join('\n');
+  return [
+    `Would start "${profile.name}":`,
+    ...Object.entries({ ...profile, server }).map(
+      ([field, value]) => `    ${field}: ${Array.isArray(value) ? value.join(', ') : String(value)}`,
+    ),
+    'Nothing was changed.',
+  ].join('\n');
 }

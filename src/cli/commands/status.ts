@@ -11,11 +11,17 @@ export const status = command({
     try {
       const found = await clusterStatus(profile, context);
       if (format === 'json') output.document(found);
-      else output.text(Object.entries(found).map(([field, value]) => (field === 'name' ? value : `${field}: ${value}`)).join('\n'));
+      else
+        output.text(
+          Object.entries(found)
+            .map(([field, value]) => (field === 'name' ? value : `${field}: ${value}`))
+            .join('\n'),
+        );
       return statusExitCode(found);
     } catch (error) {
       if (!isReason(error, 'PROFILE_NOT_FOUND')) throw error;
-      if (format === 'json') output.document({ name: profile, host: 'Absent', kubelet: 'Stopped', apiserver: 'Stopped', kubeconfig: 'Misconfigured' });
+      if (format === 'json')
+        output.document({ name: profile, host: 'Absent', kubelet: 'Stopped', apiserver: 'Stopped', kubeconfig: 'Misconfigured' });
       else output.text(`There is no profile "${profile}". \`rockpool start\` makes it.`);
       return 7;
     }

@@ -19,9 +19,14 @@ export async function openDriver(name: DriverName, context: ClusterContext): Pro
 }
 
 /** The profile's driver, the one asked for, or the first that can serve. Throws DRIVER_CONFLICT, DRIVER_UNKNOWN, or what keeps it from serving. */
-export async function chooseDriver(asked: string | undefined, existing: Profile | undefined, context: ClusterContext): Promise<DriverChoice> {
+export async function chooseDriver(
+  asked: string | undefined,
+  existing: Profile | undefined,
+  context: ClusterContext,
+): Promise<DriverChoice> {
   if (asked !== undefined && !isDriver(asked)) throw unknownDriver(asked);
-  if (existing && asked !== undefined && asked !== existing.driver) throw failure('DRIVER_CONFLICT', `profile "${existing.name}" was made with the ${existing.driver} driver`);
+  if (existing && asked !== undefined && asked !== existing.driver)
+    throw failure('DRIVER_CONFLICT', `profile "${existing.name}" was made with the ${existing.driver} driver`);
   const named = existing?.driver ?? asked;
   if (named) return { driver: await requireAvailable(named, context), reason: existing ? 'as before' : 'as you asked' };
   const passed: string[] = [];
@@ -46,6 +51,9 @@ function isDriver(name: string): name is DriverName {
 }
 
 function unknownDriver(name: string): Error {
-  if (name === 'host') return failure('DRIVER_UNSUPPORTED', 'the host driver is not part of this release', { advice: ['Use `--driver docker` or `--driver sim`.'] });
+  if (name === 'host')
+    return failure('DRIVER_UNSUPPORTED', 'the host driver is not part of this release', {
+      advice: ['Use `--driver docker` or `--driver sim`.'],
+    });
   return failure('DRIVER_UNKNOWN', `there is no driver "${name}"`);
 }

@@ -64,10 +64,15 @@ interface AptRun {
 
 async function fetchThroughApt(at: AptRun, names: readonly string[]): Promise<DebianPackage[]> {
   const debs = join(at.dir, 'debs');
-  await Promise.all([join(at.dir, 'lists', 'partial'), join(at.dir, 'cache', 'archives', 'partial'), debs].map((dir) => mkdir(dir, { recursive: true })));
+  await Promise.all(
+    [join(at.dir, 'lists', 'partial'), join(at.dir, 'cache', 'archives', 'partial'), debs].map((dir) => mkdir(dir, { recursive: true })),
+  );
   await Promise.all([
     writeFile(join(at.dir, 'status'), ''),
-    writeFile(join(at.dir, 'debian.sources'), `Types: deb\nURIs: ${at.mirror}\nSuites: ${DEBIAN_RELEASE}\nComponents: main\nSigned-By: ${KEYRING}\n`),
+    writeFile(
+      join(at.dir, 'debian.sources'),
+      `Types: deb\nURIs: ${at.mirror}\nSuites: ${DEBIAN_RELEASE}\nComponents: main\nSigned-By: ${KEYRING}\n`,
+    ),
   ]);
   if (!(await listsAreFresh(at))) await apt(at, ['update', '--error-on=any'], at.dir);
   // Not where the files are: apt names only those that it does not find beside itself.
@@ -78,7 +83,9 @@ async function fetchThroughApt(at: AptRun, names: readonly string[]): Promise<De
   const missing = wanted.filter((deb) => !have.has(deb.file));
   // apt checks each file against the signed list's SHA-256 before it gives it its name.
   if (missing.length > 0) await apt(at, ['download', ...missing.map((deb) => deb.name)], debs);
-  return wanted.map(({ file, ...deb }) => ({ ...deb, path: join(debs, file) })).toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+  return wanted
+    .map(({ file, ...deb }) => ({ ...deb, path: join(debs, file) }))
+    .toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 
 async function apt({ dir, arch, env, signal }: AptRun, command: readonly string[], cwd: string): Promise<{ stdout: string }> {
@@ -95,23 +102,33 @@ async function apt({ dir, arch, env, signal }: AptRun, command: readonly string[
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   try {
-    return await run('apt-get', ['-q', ...flags, ...command], { cwd, signal, timeout: 600_000, maxBuffer: 64 * 2 ** 20, env: { ...env, LC_ALL: 'C' } });
+    return await run('apt-get', ['-q', ...flags, ...command], {
+      cwd,
+      signal,
+      timeout: 600_000,
+      maxBuffer: 64 * 2 ** 20,
+      env: { ...env, LC_ALL: 'C' },
+    });
   } catch (error) {
     signal.throwIfAborted();
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').slice(-3).join(' ') : errorMessage(error);
-    if (/No space left on device/.test(said)) throw failure('DISK_FULL', 'the disk filled up while packages were fetched', { cause: error });
+    const said =
+      error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n').slice(-3).join(' ') : errorMessage(error);
+    if (/No space left on device/.test(said))
+      throw failure('DISK_FULL', 'the disk filled up while packages were fetched', { cause: error });
     throw failure('INTERNET_PACKAGES', `apt-get ${command[0]} failed: ${said}`, { cause: error });
   }
 }
 
 /** Lines as `'URI' FILE SIZE SHA256:HEX`; the file is NAME_VERSION_ARCH.deb with `:` of an epoch as `%3a`. */
 export function parseUris(text: string): { name: string; version: string; file: string; sha256: string }[] {
-  return [...text.matchAll(/^'[^']+' (([^_\s]+)_([^_\s]+)_[^_\s]+\.deb) \d+ SHA256:([0-9a-f]{64})$/gm)].map(([, file, name, version, sha256]) => ({
-    name: name!,
-    version: decodeURIComponent(version!),
-    file: file!,
-    sha256: sha256!,
-  }));
+  return [...text.matchAll(/^'[^']+' (([^_\s]+)_([^_\s]+)_[^_\s]+\.deb) \d+ SHA256:([0-9a-f]{64})$/gm)].map(
+    ([, file, name, version, sha256]) => ({
+      name: name!,
+      version: decodeURIComponent(version!),
+      file: file!,
+      sha256: sha256!,
+    }),
+  );
 }
 
 async function listsAreFresh({ dir, clock }: AptRun): Promise<boolean> {
@@ -122,6 +139,8 @@ async function listsAreFresh({ dir, clock }: AptRun): Promise<boolean> {
 
 /** The Debian mirror that this machine's administrator chose, if it is a Debian machine. */
 async function configuredMirror(): Promise<string> {
-  const { stdout } = await run('apt-get', ['indextargets', '--no-release-info', '--format', '$(REPO_URI)', 'Created-By: Packages'], { timeout: 10_000 });
+  const { stdout } = await run('apt-get', ['indextargets', '--no-release-info', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
+    timeout: 10_000,
+  });
   return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? DEFAULT_MIRROR;
 }

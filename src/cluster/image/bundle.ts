@@ -30,7 +30,10 @@ export async function bundleHash(packageRoot: string, arch: DebianArch, cacheDir
   const cache = join(cacheDir, `bundle-${arch}.json`);
   const known = parseCache(await readIfExists(cache));
   if (known?.stamp === stamp) return known.hash;
-  const hash = createHash('sha256').update(await readBundle(packageRoot, arch)).digest('hex').slice(0, 16);
+  const hash = createHash('sha256')
+    .update(await readBundle(packageRoot, arch))
+    .digest('hex')
+    .slice(0, 16);
   await writeFileAtomic(cache, JSON.stringify({ stamp, hash }));
   return hash;
 }
@@ -55,7 +58,14 @@ async function bundleStamp(packageRoot: string, arch: DebianArch): Promise<strin
   if (!files.some(({ name }) => name === 'node.mjs')) throw notBuilt(packageRoot);
   const [ours, theirs] = await Promise.all([
     Promise.all(files.map(async ({ path, name }) => `${name} ${await stat(path).then(({ size, mtimeMs }) => `${size} ${mtimeMs}`)}`)),
-    Promise.all(nativePackages(packageRoot, arch).map(async ({ name, dir }) => `${name} ${createHash('sha256').update((await readIfExists(join(dir, 'package.json'))) ?? '').digest('hex')}`)),
+    Promise.all(
+      nativePackages(packageRoot, arch).map(
+        async ({ name, dir }) =>
+          `${name} ${createHash('sha256')
+            .update((await readIfExists(join(dir, 'package.json'))) ?? '')
+            .digest('hex')}`,
+      ),
+    ),
   ]);
   return [packageRoot, ...ours.toSorted(), ...theirs].join('\n');
 }
@@ -104,5 +114,8 @@ async function listTree(root: string, drop: (path: string) => boolean): Promise<
 function isNotNeeded(path: string): boolean {
   // Of lmdb's builds the one for Node-API and glibc is the image's.
   if (path.endsWith('.node')) return !path.endsWith('node.napi.glibc.node');
-  return /(^|\/)(src|dependencies|tests?|benchmarks?|docs|assets|util|bin|node_modules|\.[^/]+)\//.test(path) || /(\.(md|[cm]?ts|map|cpp|h|gyp|tgz|cmd|min\.js)|dist\/test\.js|LICENSE)$/.test(path);
+  return (
+    /(^|\/)(src|dependencies|tests?|benchmarks?|docs|assets|util|bin|node_modules|\.[^/]+)\//.test(path) ||
+    /(\.(md|[cm]?ts|map|cpp|h|gyp|tgz|cmd|min\.js)|dist\/test\.js|LICENSE)$/.test(path)
+  );
 }

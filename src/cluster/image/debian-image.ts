@@ -36,7 +36,14 @@ export async function readRecipe(path: string): Promise<ImageRecipe> {
     const value = parse(await readFile(path, 'utf8')) as Partial<ImageRecipe> | null;
     if (!value || !Array.isArray(value.names) || !Array.isArray(value.packages)) throw new TypeError('`names` and `packages` are required');
     const overlay = await readOverlay(join(dirname(path), 'rootfs'));
-    return { names: value.names, packages: value.packages, directories: value.directories ?? [], links: value.links ?? {}, config: value.config ?? {}, overlay };
+    return {
+      names: value.names,
+      packages: value.packages,
+      directories: value.directories ?? [],
+      links: value.links ?? {},
+      config: value.config ?? {},
+      overlay,
+    };
   } catch (error) {
     throw failure('IMAGE_BUILD', `${path}: ${errorMessage(error)}`, { cause: error });
   }
@@ -45,7 +52,11 @@ export async function readRecipe(path: string): Promise<ImageRecipe> {
 /** The image as `docker save` would write it. */
 export async function buildImage(recipe: ImageRecipe, { source, arch, signal }: BuildOptions): Promise<Buffer> {
   const packages = await source.fetch(recipe.packages, arch, signal);
-  const extra = [...recipe.directories.map((path) => directory(path)), ...Object.entries(recipe.links).map(([path, target]) => symlink(path, target)), ...recipe.overlay];
+  const extra = [
+    ...recipe.directories.map((path) => directory(path)),
+    ...Object.entries(recipe.links).map(([path, target]) => symlink(path, target)),
+    ...recipe.overlay,
+  ];
   const layer: Buffer[] = [];
   for await (const piece of rootfsTar({ packages, extra, signal })) layer.push(piece);
   return imageArchive({ names: recipe.names, arch, config: recipe.config }, Buffer.concat(layer));
@@ -54,7 +65,9 @@ export async function buildImage(recipe: ImageRecipe, { source, arch, signal }: 
 /** Names of the images that this installation has recipes for. */
 export async function recipeNames(packageRoot: string): Promise<string[]> {
   const entries = await readdir(join(packageRoot, 'images'), { withFileTypes: true });
-  const found = await Promise.all(entries.map(async ({ name }) => ((await readIfExists(recipePath(packageRoot, name))) === undefined ? [] : [name])));
+  const found = await Promise.all(
+    entries.map(async ({ name }) => ((await readIfExists(recipePath(packageRoot, name))) === undefined ? [] : [name])),
+  );
   return found.flat().toSorted();
 }
 

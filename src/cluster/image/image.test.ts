@@ -25,7 +25,12 @@ function deb(suffix: string, data: Buffer): Buffer {
     const head = `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(body.length).padEnd(10)}\`\n`;
     return Buffer.concat([Buffer.from(head), body, Buffer.alloc(body.length % 2, '\n')]);
   };
-  return Buffer.concat([Buffer.from('!<arch>\n'), member('debian-binary', Buffer.from('2.0\n')), member('control.tar.gz', Buffer.from('odd')), member(`data.tar${suffix}`, data)]);
+  return Buffer.concat([
+    Buffer.from('!<arch>\n'),
+    member('debian-binary', Buffer.from('2.0\n')),
+    member('control.tar.gz', Buffer.from('odd')),
+    member(`data.tar${suffix}`, data),
+  ]);
 }
 
 const content = [directory('./usr'), directory('./usr/bin'), file('./usr/bin/tool', 'hello\n', 0o755), symlink('./usr/bin/alias', 'tool')];
@@ -34,13 +39,21 @@ const XZ = `/Td6WFoAAAFpIt42AgAhARwAAAAQz1jM4Cf/AJddABcLyyeJ8uv7sv6J4fnJCB0cKx5/
 bCDLQEcTOnbJIF1+9sSrrAJdu5Ed8Pog3CUwOKbL8zHIePr/SS6SENJthxa/Fk8sWMZX7NYBHJzKxeqJ8ymEDnZqOOfOkAU65Ogj
 xPajDKZ3uVWjz7rXqWsLoKA4HCZQDZ0pfz2wovF5JQAAALqtnhgAAa8BgFAAAN3Gmpc+MA2LAgAAAAABWVo=`;
 
-for (const [suffix, data] of [['', tarOf(content)], ['.gz', gzipSync(tarOf(content))], ['.zst', zstdCompressSync(tarOf(content))], ['.xz', Buffer.from(XZ, 'base64')]] as const) {
+for (const [suffix, data] of [
+  ['', tarOf(content)],
+  ['.gz', gzipSync(tarOf(content))],
+  ['.zst', zstdCompressSync(tarOf(content))],
+  ['.xz', Buffer.from(XZ, 'base64')],
+] as const) {
   test(`a package with data.tar${suffix} is read`, async () => {
     const entries = await readDeb(deb(suffix, data), 'tool', () => false);
     const tool = entries.find((entry) => entry.path === 'usr/bin/tool');
     assert.equal(tool?.body.toString(), 'hello\n');
     assert.equal(entries.find((entry) => entry.path === 'usr/bin/alias')?.target, 'tool');
-    assert.deepEqual((await readDeb(deb(suffix, data), 'tool', (path) => path.endsWith('alias'))).filter(({ type }) => type === 'SymbolicLink'), []);
+    assert.deepEqual(
+      (await readDeb(deb(suffix, data), 'tool', (path) => path.endsWith('alias'))).filter(({ type }) => type === 'SymbolicLink'),
+      [],
+    );
   });
 }
 
@@ -49,7 +62,11 @@ for (const { name, bytes, says } of [
   { name: 'no data', bytes: deb('.xz', Buffer.alloc(0)).subarray(0, 70), says: /has no data\.tar/ },
   { name: 'an unknown compression', bytes: deb('.lz', Buffer.alloc(4)), says: /compressed in a way/ },
 ]) {
-  test(`a package that is none: ${name}`, () => assert.rejects(readDeb(bytes, 'x', () => false), { code: 'IMAGE_BUILD', message: says }));
+  test(`a package that is none: ${name}`, () =>
+    assert.rejects(
+      readDeb(bytes, 'x', () => false),
+      { code: 'IMAGE_BUILD', message: says },
+    ));
 }
 
 async function unpacked(packages: { name: string; entries: TarEntry[] }[], extra: TarEntry[] = []): Promise<TarEntry[]> {
@@ -66,9 +83,15 @@ async function unpacked(packages: { name: string; entries: TarEntry[] }[], extra
 test('what maintainer scripts would have done is in the tree', async () => {
   const tree = await unpacked([
     { name: 'base-files', entries: [directory('usr'), symlink('lib', 'usr/lib')] },
-    { name: 'base-passwd', entries: [file('usr/share/base-passwd/passwd.master', 'root:*:0\n'), file('usr/share/base-passwd/group.master', 'root:*:0\n')] },
+    {
+      name: 'base-passwd',
+      entries: [file('usr/share/base-passwd/passwd.master', 'root:*:0\n'), file('usr/share/base-passwd/group.master', 'root:*:0\n')],
+    },
     { name: 'iptables', entries: [file('usr/sbin/xtables-nft-multi', 'x', 0o755)] },
-    { name: 'ca-certificates', entries: [file('usr/share/ca-certificates/mozilla/A.crt', 'A'), file('usr/share/ca-certificates/mozilla/B.crt', 'B')] },
+    {
+      name: 'ca-certificates',
+      entries: [file('usr/share/ca-certificates/mozilla/A.crt', 'A'), file('usr/share/ca-certificates/mozilla/B.crt', 'B')],
+    },
     { name: 'busybox-static', entries: [file('usr/bin/busybox', 'b', 0o755), file('usr/bin/tar', 'real tar', 0o755)] },
     { name: 'old', entries: [directory('lib'), file('lib/old.so', 'so'), file('usr/share/doc/old/copyright', 'dropped')] },
   ]);
@@ -78,18 +101,29 @@ test('what maintainer scripts would have done is in the tree', async () => {
   assert.equal(at('usr/sbin/iptables-restore')?.target, 'xtables-nft-multi');
   assert.equal(at('etc/ssl/certs/ca-certificates.crt')?.body.toString(), 'A\nB\n');
   assert.equal(at('usr/bin/sh')?.target, 'busybox');
-  assert.equal(at('usr/bin/tar')?.body.toString(), 'real tar', 'a package\'s own program stays');
+  assert.equal(at('usr/bin/tar')?.body.toString(), 'real tar', "a package's own program stays");
   assert.equal(at('lib')?.type, 'SymbolicLink', 'a package cannot replace the link by a folder');
   assert.equal(at('usr/lib/old.so')?.body.toString(), 'so');
   assert.equal(at('usr/share/doc/old/copyright'), undefined);
 });
 
-test('extra files win over a package\'s', async () => {
+test("extra files win over a package's", async () => {
   const tree = await unpacked([{ name: 'x', entries: [file('etc/conf', 'theirs')] }], [file('etc/conf', 'ours')]);
-  assert.deepEqual(tree.map(({ body }) => body.toString()), ['ours']);
+  assert.deepEqual(
+    tree.map(({ body }) => body.toString()),
+    ['ours'],
+  );
 });
 
-for (const [path, dropped] of [['usr/share/man/man1/x.gz', true], ['usr/share/misc/x', false], ['usr/lib/cni/bridge', false], ['usr/lib/cni/bandwidth', true], ['usr/bin/containerd', false], ['usr/bin/containerd-stress', true], ['usr/lib/x86_64-linux-gnu/libcrun.a', true]] as const) {
+for (const [path, dropped] of [
+  ['usr/share/man/man1/x.gz', true],
+  ['usr/share/misc/x', false],
+  ['usr/lib/cni/bridge', false],
+  ['usr/lib/cni/bandwidth', true],
+  ['usr/bin/containerd', false],
+  ['usr/bin/containerd-stress', true],
+  ['usr/lib/x86_64-linux-gnu/libcrun.a', true],
+] as const) {
   test(`${path} ${dropped ? 'stays out' : 'comes along'}`, () => assert.equal(isDropped(path), dropped));
 }
 
@@ -102,9 +136,10 @@ test('long paths survive the tar', async () => {
 
 test('what apt says of packages', () => {
   const sha = 'a'.repeat(64);
-  assert.deepEqual(parseUris(`Reading...\n'http://deb/x/busybox-static_1%3a1.37.0-6_amd64.deb' busybox-static_1%3a1.37.0-6_amd64.deb 12 SHA256:${sha}\n`), [
-    { name: 'busybox-static', version: '1:1.37.0-6', file: 'busybox-static_1%3a1.37.0-6_amd64.deb', sha256: sha },
-  ]);
+  assert.deepEqual(
+    parseUris(`Reading...\n'http://deb/x/busybox-static_1%3a1.37.0-6_amd64.deb' busybox-static_1%3a1.37.0-6_amd64.deb 12 SHA256:${sha}\n`),
+    [{ name: 'busybox-static', version: '1:1.37.0-6', file: 'busybox-static_1%3a1.37.0-6_amd64.deb', sha256: sha }],
+  );
 });
 
 test('an image archive is what docker save writes, the same bytes each time', async () => {
@@ -118,10 +153,18 @@ test('an image archive is what docker save writes, the same bytes each time', as
   const stored = entries.find((entry) => entry.path === manifest.Layers[0])!;
   const config = json(manifest.Config) as unknown as { rootfs: { diff_ids: string[] }; config: object };
   assert.equal(`sha256:${createHash('sha256').update(stored.body).digest('hex')}`, config.rootfs.diff_ids[0]);
-  assert.deepEqual(config.config, { Cmd: ['/hello'], Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'], WorkingDir: '/', ExposedPorts: { '80/tcp': {} } });
+  assert.deepEqual(config.config, {
+    Cmd: ['/hello'],
+    Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+    WorkingDir: '/',
+    ExposedPorts: { '80/tcp': {} },
+  });
 });
 
-for (const [arch, machine] of [['amd64', 62], ['arm64', 183]] as const) {
+for (const [arch, machine] of [
+  ['amd64', 62],
+  ['arm64', 183],
+] as const) {
   test(`the pause program for ${arch} is a small static ELF`, () => {
     const elf = pauseProgram(arch);
     assert.equal(elf.subarray(0, 4).toString('latin1'), '\x7fELF');
@@ -131,7 +174,7 @@ for (const [arch, machine] of [['amd64', 62], ['arm64', 183]] as const) {
   });
 }
 
-test('the bundle\'s hash follows its content and is not read twice', async () => {
+test("the bundle's hash follows its content and is not read twice", async () => {
   const root = join(dir, 'package');
   await mkdir(join(root, 'dist', 'chunks'), { recursive: true });
   await assert.rejects(bundleHash(root, 'amd64', dir), { code: 'IMAGE_BUILD' });
@@ -140,11 +183,13 @@ test('the bundle\'s hash follows its content and is not read twice', async () =>
   const first = await bundleHash(root, 'amd64', dir);
   assert.equal(await bundleHash(root, 'amd64', dir), first);
   await writeFile(join(root, 'dist', 'cli.mjs'), 'laptop, changed');
-  assert.equal(await bundleHash(root, 'amd64', dir), first, 'the laptop\'s part is not in it');
+  assert.equal(await bundleHash(root, 'amd64', dir), first, "the laptop's part is not in it");
   await writeFile(join(root, 'dist', 'node.mjs'), 'node, changed');
   assert.notEqual(await bundleHash(root, 'amd64', dir), first);
   const paths = (await readTar(Readable.from([await readBundle(root, 'amd64')]))).map(({ path }) => path);
-  assert.ok(paths.includes('opt/rockpool/node.mjs') && paths.includes('opt/rockpool/images/pause.tar') && !paths.includes('opt/rockpool/cli.mjs'));
+  assert.ok(
+    paths.includes('opt/rockpool/node.mjs') && paths.includes('opt/rockpool/images/pause.tar') && !paths.includes('opt/rockpool/cli.mjs'),
+  );
 });
 
 test('recipes of this installation are well formed', async () => {

@@ -35,7 +35,12 @@ export async function nodeBinary(arch: DebianArch, options: NodeBinaryOptions): 
 async function pack(spec: string, archive: string, { cacheDir, env, signal }: NodeBinaryOptions): Promise<void> {
   await mkdir(cacheDir, { recursive: true });
   try {
-    const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', cacheDir, spec], { signal, timeout: 600_000, env: { ...env }, shell: process.platform === 'win32' });
+    const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', cacheDir, spec], {
+      signal,
+      timeout: 600_000,
+      env: { ...env },
+      shell: process.platform === 'win32',
+    });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     await rename(join(cacheDir, filename), archive);
   } catch (error) {

@@ -5,14 +5,43 @@ export const DEBIAN_RELEASE = 'trixie';
 /** Exactly these, without what they depend on: busybox stands for the usual tools, and nothing is configured by maintainer scripts. */
 export const NODE_PACKAGES: readonly string[] = [
   // The ground: users, names of protocols, the C library.
-  ...['base-files', 'base-passwd', 'netbase', 'libc6', 'libc-bin', 'libgcc-s1', 'libstdc++6'],
+  'base-files',
+  'base-passwd',
+  'netbase',
+  'libc6',
+  'libc-bin',
+  'libgcc-s1',
+  'libstdc++6',
   // Containers: crun starts one in half of runc's time; runc is the fallback.
-  ...['containerd', 'runc', 'crun', 'libseccomp2', 'libcap2', 'libyajl2', 'libsystemd0', 'containernetworking-plugins'],
+  'containerd',
+  'runc',
+  'crun',
+  'libseccomp2',
+  'libcap2',
+  'libyajl2',
+  'libsystemd0',
+  'containernetworking-plugins',
   'etcd-server',
   // The packet filter.
-  ...['iptables', 'libxtables12', 'libip4tc2', 'libip6tc2', 'libnftnl11', 'libmnl0', 'libnfnetlink0', 'libnetfilter-conntrack3'],
-  ...['nftables', 'libnftables1', 'libjansson4', 'libgmp10', 'libedit2', 'libbsd0', 'libmd0', 'libtinfo6', 'conntrack'],
-  ...['busybox-static', 'ca-certificates'],
+  'iptables',
+  'libxtables12',
+  'libip4tc2',
+  'libip6tc2',
+  'libnftnl11',
+  'libmnl0',
+  'libnfnetlink0',
+  'libnetfilter-conntrack3',
+  'nftables',
+  'libnftables1',
+  'libjansson4',
+  'libgmp10',
+  'libedit2',
+  'libbsd0',
+  'libmd0',
+  'libtinfo6',
+  'conntrack',
+  'busybox-static',
+  'ca-certificates',
 ];
 
 /** Folders and files of packages that no node needs: 120 MB of 400. Paths as in the package, without `./`. */

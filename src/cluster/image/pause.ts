@@ -22,7 +22,14 @@ const CODE: Readonly<Record<DebianArch, { machine: number; hex: string }>> = {
 };
 
 export function pauseArchive(arch: DebianArch): Buffer {
-  const layer = tarOf([directory('dev'), directory('etc'), directory('proc'), directory('sys'), directory('tmp', 0o1777), file('pause', pauseProgram(arch), 0o755)]);
+  const layer = tarOf([
+    directory('dev'),
+    directory('etc'),
+    directory('proc'),
+    directory('sys'),
+    directory('tmp', 0o1777),
+    file('pause', pauseProgram(arch), 0o755),
+  ]);
   return imageArchive({ names: [PAUSE_IMAGE], arch, config: { entrypoint: ['/pause'], user: '65535:65535' } }, layer);
 }
 

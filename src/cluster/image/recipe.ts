@@ -11,12 +11,22 @@ export const NODE_REPOSITORY = 'rockpool/node';
 
 /** What is asked for, before it is known which versions the release has: an image with this tag need not be built again. */
 export function baseTag(arch: DebianArch): string {
-  const recipe = { rules: RULES, release: DEBIAN_RELEASE, packages: NODE_PACKAGES, dropped: DROPPED.map(String), node: NODE_BINARIES[arch], arch };
+  const recipe = {
+    rules: RULES,
+    release: DEBIAN_RELEASE,
+    packages: NODE_PACKAGES,
+    dropped: DROPPED.map(String),
+    node: NODE_BINARIES[arch],
+    arch,
+  };
   return `${BASE_REPOSITORY}:${createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 16)}`;
 }
 
 export function nodeTag(arch: DebianArch, bundleHash: string): string {
-  return `${NODE_REPOSITORY}:${createHash('sha256').update(`${baseTag(arch)} ${bundleHash}`).digest('hex').slice(0, 16)}`;
+  return `${NODE_REPOSITORY}:${createHash('sha256')
+    .update(`${baseTag(arch)} ${bundleHash}`)
+    .digest('hex')
+    .slice(0, 16)}`;
 }
 
 /** What went in, kept as a label of the base image: `name version sha256`, one after the other. */

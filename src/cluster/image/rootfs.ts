@@ -1,6 +1,5 @@
 /** Packages to one file tree: what dpkg's maintainer scripts and triggers would have done is done here, as data. */
-import { readFile } from 'node:fs/promises';
-import { readDeb } from './deb.ts';
+import { readDebFile } from './deb.ts';
 import type { TarEntry } from './deb.ts';
 import { DROPPED } from './packages.ts';
 import { directory, file, symlink, tarEnd, tarEntry } from './tar-writer.ts';
@@ -14,10 +13,12 @@ export interface RootfsSource {
   signal: AbortSignal;
 }
 
+const READ_AHEAD = 2;
+
 /** Where base-files puts a link since the merge of /usr. */
 const MERGED = /^(bin|sbin|lib|lib32|lib64|libx32)(\/|$)/;
 
-/** The tar of the tree, piece by piece; one package at a time is in memory. */
+/** The tar of the tree, piece by piece; a few packages at a time are in memory. */
 export async function* rootfsTar({ packages, extra, onPackage, signal }: RootfsSource): AsyncGenerator<Buffer> {
   const fixes = new Fixes();
   const overridden = new Set(extra.map((entry) => entry.path));
@@ -29,14 +30,17 @@ export async function* rootfsTar({ packages, extra, onPackage, signal }: RootfsS
       yield* tarEntry(entry);
     }
   };
-  // Read the next package while this one is written out.
-  let next = packages.length > 0 ? unpack(packages[0]!) : undefined;
+  // The next packages are read while this one is written out.
+  const ahead: Promise<TarEntry[]>[] = [];
   for (let i = 0; i < packages.length; i++) {
     signal.throwIfAborted();
-    const entries = (await next!).filter((entry) => !overridden.has(entry.path));
-    next = i + 1 < packages.length ? unpack(packages[i + 1]!) : undefined;
-    // It is awaited on the next turn; should this turn fail first, its failure is the one that is told.
-    next?.catch((): void => {});
+    for (let next = ahead.length; next < Math.min(i + 1 + READ_AHEAD, packages.length); next++) {
+      ahead[next] = unpack(packages[next]!);
+      // Each is awaited in its turn; should an earlier one fail, that failure is the one that is told.
+      ahead[next]!.catch((): void => {});
+    }
+    const entries = (await ahead[i]!).filter((entry) => !overridden.has(entry.path));
+    delete ahead[i];
     for (const entry of entries) fixes.see(entry);
     yield* emit(entries);
     onPackage?.(i + 1, packages.length);
@@ -51,7 +55,7 @@ export function isDropped(path: string): boolean {
 }
 
 async function unpack({ name, path }: { name: string; path: string }): Promise<TarEntry[]> {
-  const entries = await readDeb(await readFile(path), name, isDropped);
+  const entries = await readDebFile(path, name, isDropped);
   return entries.map((entry) => (name === 'base-files' ? entry : merged(entry)));
 }
 
@@ -63,10 +67,80 @@ function merged(entry: TarEntry): TarEntry {
 
 /** busybox applets that scripts and people in a node shell look for; /usr/sbin for those that they call by that path. */
 const APPLETS = [
-  ...['sh', 'ash', 'awk', 'cat', 'chmod', 'chown', 'clear', 'cp', 'cut', 'date', 'dd', 'df', 'dmesg', 'du', 'echo', 'env', 'false', 'find', 'free', 'grep'],
-  ...['gunzip', 'gzip', 'head', 'hostname', 'id', 'ip', 'kill', 'killall', 'less', 'ln', 'ls', 'md5sum', 'mkdir', 'mkfifo', 'mknod', 'more', 'mount', 'mv', 'nc'],
-  ...['nproc', 'nslookup', 'od', 'ping', 'ps', 'pwd', 'readlink', 'realpath', 'rm', 'rmdir', 'sed', 'seq', 'sha256sum', 'sleep', 'sort', 'stat', 'stty', 'sync'],
-  ...['tail', 'tar', 'tee', 'test', 'timeout', 'top', 'touch', 'tr', 'true', 'umount', 'uname', 'uniq', 'vi', 'wc', 'wget', 'which', 'xargs'],
+  'sh',
+  'ash',
+  'awk',
+  'cat',
+  'chmod',
+  'chown',
+  'clear',
+  'cp',
+  'cut',
+  'date',
+  'dd',
+  'df',
+  'dmesg',
+  'du',
+  'echo',
+  'env',
+  'false',
+  'find',
+  'free',
+  'grep',
+  'gunzip',
+  'gzip',
+  'head',
+  'hostname',
+  'id',
+  'ip',
+  'kill',
+  'killall',
+  'less',
+  'ln',
+  'ls',
+  'md5sum',
+  'mkdir',
+  'mkfifo',
+  'mknod',
+  'more',
+  'mount',
+  'mv',
+  'nc',
+  'nproc',
+  'nslookup',
+  'od',
+  'ping',
+  'ps',
+  'pwd',
+  'readlink',
+  'realpath',
+  'rm',
+  'rmdir',
+  'sed',
+  'seq',
+  'sha256sum',
+  'sleep',
+  'sort',
+  'stat',
+  'stty',
+  'sync',
+  'tail',
+  'tar',
+  'tee',
+  'test',
+  'timeout',
+  'top',
+  'touch',
+  'tr',
+  'true',
+  'umount',
+  'uname',
+  'uniq',
+  'vi',
+  'wc',
+  'wget',
+  'which',
+  'xargs',
 ];
 const IPTABLES = ['iptables', 'iptables-save', 'iptables-restore', 'ip6tables', 'ip6tables-save', 'ip6tables-restore'];
 

@@ -37,7 +37,9 @@ export async function generateEcKey(): Promise<{ privateKey: KeyObject; publicKe
 }
 
 export function pemOf(key: KeyObject): string {
-  return key.type === 'private' ? (key.export({ type: 'pkcs8', format: 'pem' }) as string) : (key.export({ type: 'spki', format: 'pem' }) as string);
+  return key.type === 'private'
+    ? (key.export({ type: 'pkcs8', format: 'pem' }) as string)
+    : (key.export({ type: 'spki', format: 'pem' }) as string);
 }
 
 /** A new key and its certificate, signed by `issuer`, or by itself when there is none. */
@@ -74,7 +76,9 @@ function toBeSigned(request: CertificateRequest, { publicKey, issuerKey, issuerN
   const serial = randomBytes(16);
   serial[0] = (serial[0]! & 0x7f) | 0x40;
   return sequence([
-    forgeAsn1.create(Class.CONTEXT_SPECIFIC, 0 as asn1.Type, true, [forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, forgeAsn1.integerToDer(2).getBytes())]),
+    forgeAsn1.create(Class.CONTEXT_SPECIFIC, 0 as asn1.Type, true, [
+      forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, forgeAsn1.integerToDer(2).getBytes()),
+    ]),
     forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, serial.toString('binary')),
     signatureAlgorithm(),
     pki.distinguishedNameToAsn1(certificate.issuer),
@@ -126,7 +130,9 @@ function sequence(items: asn1.Asn1[]): asn1.Asn1 {
 
 /** ecdsa-with-SHA256, RFC 5758. */
 function signatureAlgorithm(): asn1.Asn1 {
-  return sequence([forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.OID, false, forgeAsn1.oidToDer('1.2.840.10045.4.3.2').getBytes())]);
+  return sequence([
+    forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.OID, false, forgeAsn1.oidToDer('1.2.840.10045.4.3.2').getBytes()),
+  ]);
 }
 
 function bitString(bytes: Buffer): asn1.Asn1 {

@@ -13,7 +13,13 @@ import { addressAt, firstAddress, plannedLeaves } from './plan.ts';
 import type { PkiSubjects } from './plan.ts';
 
 const DAY_MS = 86_400_000;
-const subjects: PkiSubjects = { nodeName: 'rockpool', nodeAddresses: ['192.168.49.2'], extraNames: ['api.example'], serviceCidr: '10.96.0.0/12', clusterDomain: 'cluster.local' };
+const subjects: PkiSubjects = {
+  nodeName: 'rockpool',
+  nodeAddresses: ['192.168.49.2'],
+  extraNames: ['api.example'],
+  serviceCidr: '10.96.0.0/12',
+  clusterDomain: 'cluster.local',
+};
 const now = Date.UTC(2026, 5, 1);
 const folders: string[] = [];
 
@@ -65,7 +71,13 @@ const handshakes = [
 test('TLS accepts the API server by each of its names, and clients by their certificate', async (t) => {
   const { files } = await ensurePki(await folder(), subjects, new ManualClock(Date.now()));
   const server = createServer(
-    { cert: files.get('apiserver.crt')!, key: files.get('apiserver.key')!, ca: files.get('ca.crt')!, requestCert: true, rejectUnauthorized: true },
+    {
+      cert: files.get('apiserver.crt')!,
+      key: files.get('apiserver.key')!,
+      ca: files.get('ca.crt')!,
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
     (socket: TLSSocket) => socket.end(socket.getPeerCertificate().subject.CN as string),
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -81,13 +93,23 @@ test('TLS accepts the API server by each of its names, and clients by their cert
 
 function peerName(port: number, host: string, files: Pki['files']): Promise<string> {
   return new Promise((resolve) => {
-    const options = { host: '127.0.0.1', port, ca: files.get('ca.crt')!, cert: files.get('components/admin.crt')!, key: files.get('components/admin.key')! };
+    const options = {
+      host: '127.0.0.1',
+      port,
+      ca: files.get('ca.crt')!,
+      cert: files.get('components/admin.crt')!,
+      key: files.get('components/admin.key')!,
+    };
     const name = /^[\d.]+$/.test(host) ? {} : { servername: host };
-    const socket = connect({ ...options, ...name, checkServerIdentity: (_, peer) => {
-      const certificate = new X509Certificate(peer.raw);
-      const matches = /^[\d.]+$/.test(host) ? certificate.checkIP(host) : certificate.checkHost(host);
-      return matches ? undefined : Object.assign(new Error('name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-    } });
+    const socket = connect({
+      ...options,
+      ...name,
+      checkServerIdentity: (_, peer) => {
+        const certificate = new X509Certificate(peer.raw);
+        const matches = /^[\d.]+$/.test(host) ? certificate.checkIP(host) : certificate.checkHost(host);
+        return matches ? undefined : Object.assign(new Error('name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+      },
+    });
     socket.once('data', (data: Buffer) => resolve(data.toString()));
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
   });
@@ -106,11 +128,33 @@ const renewals: Renewal[] = [
   { name: 'with 31 days left nothing changes', clockMs: now + 334 * DAY_MS, renewed: [] },
   { name: 'with under 30 days left every leaf is made anew', clockMs: now + 336 * DAY_MS, renewed: 'all' },
   { name: 'after the clock was set back before their beginning', clockMs: now - DAY_MS, renewed: 'all' },
-  { name: 'when the node has another address', clockMs: now + DAY_MS, change: { nodeAddresses: ['192.168.58.2'] }, renewed: ['apiserver', 'kubelet-server'] },
+  {
+    name: 'when the node has another address',
+    clockMs: now + DAY_MS,
+    change: { nodeAddresses: ['192.168.58.2'] },
+    renewed: ['apiserver', 'kubelet-server'],
+  },
   { name: 'when the service range moved', clockMs: now + DAY_MS, change: { serviceCidr: '10.112.0.0/16' }, renewed: ['apiserver'] },
-  { name: 'when a key is damaged', clockMs: now + DAY_MS, spoil: (dir) => writeFile(join(dir, 'kubelet-client.key'), 'half a k'), renewed: ['kubelet-client'] },
-  { name: 'when a certificate is missing', clockMs: now + DAY_MS, spoil: (dir) => rm(join(dir, 'components/admin.crt')), renewed: ['components/admin'] },
-  { name: 'when the authority was lost', clockMs: now + DAY_MS, spoil: (dir) => rm(join(dir, 'ca.key')), renewed: plannedLeaves(subjects).filter(({ authority }) => authority === 'ca').map(({ file }) => file) },
+  {
+    name: 'when a key is damaged',
+    clockMs: now + DAY_MS,
+    spoil: (dir) => writeFile(join(dir, 'kubelet-client.key'), 'half a k'),
+    renewed: ['kubelet-client'],
+  },
+  {
+    name: 'when a certificate is missing',
+    clockMs: now + DAY_MS,
+    spoil: (dir) => rm(join(dir, 'components/admin.crt')),
+    renewed: ['components/admin'],
+  },
+  {
+    name: 'when the authority was lost',
+    clockMs: now + DAY_MS,
+    spoil: (dir) => rm(join(dir, 'ca.key')),
+    renewed: plannedLeaves(subjects)
+      .filter(({ authority }) => authority === 'ca')
+      .map(({ file }) => file),
+  },
 ];
 
 for (const { name, clockMs, change, spoil, renewed } of renewals) {

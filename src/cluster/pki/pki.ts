@@ -48,7 +48,8 @@ export async function ensurePki(dir: string, subjects: PkiSubjects, clock: Clock
   await Promise.all(
     plannedLeaves(subjects).map(async (leaf) => {
       const kept = await keptLeaf(dir, leaf, authorities[leaf.authority], now);
-      const pair = kept ?? (await issue({ ...leaf, notBefore: now - SKEW_MS, notAfter: now + LEAF_DAYS * DAY_MS }, authorities[leaf.authority]));
+      const pair =
+        kept ?? (await issue({ ...leaf, notBefore: now - SKEW_MS, notAfter: now + LEAF_DAYS * DAY_MS }, authorities[leaf.authority]));
       files.set(`${leaf.file}.crt`, pair.certPem);
       files.set(`${leaf.file}.key`, pair.keyPem);
       if (kept) return;
@@ -57,7 +58,11 @@ export async function ensurePki(dir: string, subjects: PkiSubjects, clock: Clock
       written.set(`${leaf.file}.key`, pair.keyPem);
     }),
   );
-  await Promise.all([...written].map(([name, text]) => writeFileAtomic(join(dir, name), text, { mode: name.endsWith('.crt') || name.endsWith('.pub') ? 0o644 : 0o600 })));
+  await Promise.all(
+    [...written].map(([name, text]) =>
+      writeFileAtomic(join(dir, name), text, { mode: name.endsWith('.crt') || name.endsWith('.pub') ? 0o644 : 0o600 }),
+    ),
+  );
   return { files, renewed: renewed.toSorted() };
 }
 
@@ -108,7 +113,12 @@ async function ensureServiceAccountKey(dir: string, written: Map<string, string>
   return made;
 }
 
-async function keptLeaf(dir: string, leaf: PlannedLeaf, issuer: Issuer, now: number): Promise<{ certPem: string; keyPem: string } | undefined> {
+async function keptLeaf(
+  dir: string,
+  leaf: PlannedLeaf,
+  issuer: Issuer,
+  now: number,
+): Promise<{ certPem: string; keyPem: string } | undefined> {
   const [certPem, keyPem] = await Promise.all([readIfExists(join(dir, `${leaf.file}.crt`)), readIfExists(join(dir, `${leaf.file}.key`))]);
   if (!certPem || !keyPem || !belongTogether(certPem, keyPem)) return undefined;
   const certificate = new X509Certificate(certPem);

@@ -34,10 +34,24 @@ export function plannedLeaves(subjects: PkiSubjects): PlannedLeaf[] {
       authority: 'ca',
       commonName: 'kube-apiserver',
       usage: 'server',
-      dnsNames: unique(['localhost', nodeName, 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${clusterDomain}`, ...extraNames]),
+      dnsNames: unique([
+        'localhost',
+        nodeName,
+        'kubernetes',
+        'kubernetes.default',
+        'kubernetes.default.svc',
+        `kubernetes.default.svc.${clusterDomain}`,
+        ...extraNames,
+      ]),
       ipAddresses: unique([...loopback, firstAddress(serviceCidr), ...nodeAddresses]),
     },
-    { file: 'apiserver-kubelet-client', authority: 'ca', commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'], usage: 'client' },
+    {
+      file: 'apiserver-kubelet-client',
+      authority: 'ca',
+      commonName: 'kube-apiserver-kubelet-client',
+      organizations: ['system:masters'],
+      usage: 'client',
+    },
     { file: 'front-proxy-client', authority: 'front-proxy-ca', commonName: 'front-proxy-client', usage: 'client' },
     {
       file: 'kubelet-server',
@@ -63,7 +77,10 @@ export function firstAddress(cidr: string): string {
 
 /** The address `offset` above the range's base. */
 export function addressAt(cidr: string, offset: number): string {
-  const base = cidr.slice(0, cidr.indexOf('/')).split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const base = cidr
+    .slice(0, cidr.indexOf('/'))
+    .split('.')
+    .reduce((sum, part) => sum * 256 + Number(part), 0);
   const value = base + offset;
   return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }

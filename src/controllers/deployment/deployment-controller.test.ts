@@ -4,6 +4,7 @@ import { eventually } from '../../../test/fixtures/eventually.ts';
 import { notReady, running, withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
 import type { Deployment, DeploymentSpec, PodTemplateSpec, ReplicaSet } from '../../api/types.gen.ts';
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../../client/resources.ts';
+import { stableHash } from '../rollout/template-hash.ts';
 import { revisionOf } from './revisions.ts';
 
 const NS = 'default';
@@ -139,23 +140,30 @@ test('Recreate lets all old pods go before the first new one comes', () =>
     assert.deepEqual(world.logged, []);
   }));
 
-test('a name that is taken leads to another hash; a ReplicaSet without an owner is adopted', () =>
+test('a ReplicaSet without an owner is adopted; a name that is taken leads to another hash', () =>
   withWorkloads(async (world) => {
-    const deployments = world.admin.resource(DEPLOYMENTS, NS);
-    await deployments.create(deployment({ replicas: 1 }));
-    await settled(world, 1);
-    const [one] = await replicaSets(world);
-    await deployments.delete('web', { propagationPolicy: 'Orphan' });
-    await eventually(async () => assert.equal((await replicaSets(world))[0]!.metadata.ownerReferences, undefined), soon);
-    await deployments.create(deployment({ replicas: 1 }));
-    const adopted = await settled(world, 1);
-    assert.deepEqual((await replicaSets(world)).map(({ metadata }) => [metadata.name, metadata.ownerReferences![0]!.uid]), [[one!.metadata.name, adopted.metadata.uid]]);
+    const { admin } = world;
+    const sets = admin.resource(REPLICA_SETS, NS);
+    const orphan: ReplicaSet = { metadata: { name: 'by-hand', labels: { app: 'web' } } as ReplicaSet['metadata'], spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1') } };
+    await sets.create(orphan);
+    const { metadata } = await admin.resource(DEPLOYMENTS, NS).create(deployment());
+    await settled(world, 3);
+    assert.deepEqual((await replicaSets(world)).map((each) => [each.metadata.name, each.metadata.ownerReferences![0]!.uid]), [['by-hand', metadata.uid]]);
 
-    await deployments.delete('web', { propagationPolicy: 'Orphan' });
-    await eventually(async () => assert.equal((await replicaSets(world))[0]!.metadata.ownerReferences, undefined), soon);
-    const other = { apiVersion: 'v1', kind: 'ConfigMap', name: 'x', uid: 'a-uid', controller: true };
-    await world.admin.resource(REPLICA_SETS, NS).patch(one!.metadata.name!, 'merge', { metadata: { ownerReferences: [{ ...other, kind: 'Node', name: 'x' }] } }).catch(() => undefined);
-    await deployments.create(deployment({ replicas: 2 }));
-    const second = await settled(world, 2);
-    assert.ok((second.status!.collisionCount ?? 0) <= 1);
+    const other = { ...deployment({ selector: { matchLabels: { app: 'other' } } }), metadata: { name: 'other' } };
+    other.spec!.template = { ...template('nginx:1'), metadata: { labels: { app: 'other' } } as PodTemplateSpec['metadata'] };
+    const squatter: ReplicaSet = { ...orphan, metadata: { name: `other-${stableHash(await defaulted(admin, other))}` } as ReplicaSet['metadata'] };
+    await sets.create(squatter);
+    await admin.resource(DEPLOYMENTS, NS).create(other);
+    await eventually(async () => {
+      const { status } = await admin.resource(DEPLOYMENTS, NS).get('other');
+      assert.deepEqual([status?.collisionCount, status?.availableReplicas], [1, 3]);
+    }, soon);
   }));
+
+/** The template as the server stores it. */
+async function defaulted(admin: WorkloadWorld['admin'], { spec }: Deployment): Promise<PodTemplateSpec> {
+  const made = await admin.resource(DEPLOYMENTS, NS).create({ metadata: { name: 'probe' }, spec: { ...spec!, paused: true } });
+  await admin.resource(DEPLOYMENTS, NS).delete('probe');
+  return made.spec!.template;
+}

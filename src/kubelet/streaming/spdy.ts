@@ -1,4 +1,5 @@
 /** The SPDY/3.1 form of exec, attach and port-forward: a stream each for stdin, stdout, stderr, errors and sizes, told apart by a header. */
+import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import transport, { type SpdyConnection, type SpdyStream } from 'spdy-transport';
 import type { StreamOptions, StreamSession } from '../runtime/runtime.ts';
@@ -28,7 +29,7 @@ export async function serveSpdy({ request, socket, head }: Upgrade, kind: Stream
 
 /** Serves port-forward on SPDY frames that are there already (also tunnelled in a WebSocket). */
 export async function forwardOver(socket: Duplex, serve: Serve): Promise<void> {
-  const { connection, closed } = open(socket);
+  const { connection, closed } = await open(socket);
   let handler: ((port: number, stream: Duplex) => void) | undefined;
   const waiting: SpdyStream[] = [];
   connection.on('stream', (stream) => {
@@ -50,7 +51,7 @@ export async function forwardOver(socket: Duplex, serve: Serve): Promise<void> {
 }
 
 async function commandOver(socket: Duplex, { options, protocol }: { options: StreamOptions; protocol: string }, serve: Serve): Promise<void> {
-  const { connection, closed } = open(socket);
+  const { connection, closed } = await open(socket);
   const streams = await collect(connection, expectedStreams(options, protocol), closed);
   const sizes = new PushIterable<{ width: number; height: number }>();
   streams.get('resize')?.on('data', (chunk: Buffer) => parseSizes(chunk.toString()).forEach((size) => sizes.push(size)));
@@ -93,7 +94,9 @@ function collect(connection: SpdyConnection, expected: readonly string[], closed
   });
 }
 
-function open(socket: Duplex): { connection: SpdyConnection; closed: AbortSignal } {
+async function open(socket: Duplex): Promise<{ connection: SpdyConnection; closed: AbortSignal }> {
+  // Kubernetes's client loses what comes right behind the 101 (it reads ahead): our settings frame waits for its first frame
+  await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
   const connection = transport.connection.create(socket, { protocol: 'spdy', isServer: true });
   const end = new AbortController();
   connection.on('error', () => socket.destroy());

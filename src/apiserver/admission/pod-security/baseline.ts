@@ -4,12 +4,33 @@ import type { Check, PodLike } from './violation.ts';
 import { containersOf, distinct, named, namesWhere, plural, quoted, setters } from './violation.ts';
 
 const DEFAULT_CAPABILITIES = new Set([
-  'AUDIT_WRITE', 'CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'NET_BIND_SERVICE', 'SETFCAP', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT',
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
 ]);
 const SAFE_SYSCTLS = new Set([
-  'kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.tcp_syncookies', 'net.ipv4.ping_group_range',
-  'net.ipv4.ip_local_reserved_ports', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_rmem', 'net.ipv4.tcp_wmem',
+  'kernel.shm_rmid_forced',
+  'net.ipv4.ip_local_port_range',
+  'net.ipv4.ip_unprivileged_port_start',
+  'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range',
+  'net.ipv4.ip_local_reserved_ports',
+  'net.ipv4.tcp_keepalive_time',
+  'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl',
+  'net.ipv4.tcp_keepalive_probes',
+  'net.ipv4.tcp_rmem',
+  'net.ipv4.tcp_wmem',
 ]);
 const SELINUX_TYPES = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']);
 const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
@@ -20,22 +41,36 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     const byPod = unconfined(pod.spec.securityContext ?? {});
     const names = namesWhere(pod, unconfined);
     const annotations = Object.entries(pod.metadata?.annotations ?? {}).filter(
-      ([key, value]) => key.startsWith(APPARMOR_ANNOTATION) && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/'),
+      ([key, value]) =>
+        key.startsWith(APPARMOR_ANNOTATION) && value !== '' && value !== 'runtime/default' && !value.startsWith('localhost/'),
     );
     const details = [
       ...(byPod || names.length > 0 ? [`${setters(byPod, names)} must not set AppArmor profile type to "Unconfined"`] : []),
-      ...(annotations.length > 0 ? [`${plural('annotation', 'annotations', annotations.length)} ${annotations.map(([key, value]) => `"${key}"=${JSON.stringify(value)}`).toSorted().join(', ')}`] : []),
+      ...(annotations.length > 0
+        ? [
+            `${plural('annotation', 'annotations', annotations.length)} ${annotations
+              .map(([key, value]) => `"${key}"=${JSON.stringify(value)}`)
+              .toSorted()
+              .join(', ')}`,
+          ]
+        : []),
     ];
     const count = names.length + annotations.length + (byPod ? 1 : 0);
-    return details.length > 0 ? { reason: plural('forbidden AppArmor profile', 'forbidden AppArmor profiles', count), detail: details.join('; ') } : undefined;
+    return details.length > 0
+      ? { reason: plural('forbidden AppArmor profile', 'forbidden AppArmor profiles', count), detail: details.join('; ') }
+      : undefined;
   },
 
   capabilities_baseline(pod) {
-    const added = (capabilities: { add?: string[] } | undefined): string[] => (capabilities?.add ?? []).filter((name) => !DEFAULT_CAPABILITIES.has(name));
+    const added = (capabilities: { add?: string[] } | undefined): string[] =>
+      (capabilities?.add ?? []).filter((name) => !DEFAULT_CAPABILITIES.has(name));
     const names = namesWhere(pod, ({ capabilities }) => added(capabilities).length > 0);
     if (names.length === 0) return undefined;
     const forbidden = distinct(containersOf(pod.spec).flatMap(({ securityContext }) => added(securityContext?.capabilities)));
-    return { reason: 'non-default capabilities', detail: `${named(names)} must not include ${quoted(forbidden)} in securityContext.capabilities.add` };
+    return {
+      reason: 'non-default capabilities',
+      detail: `${named(names)} must not include ${quoted(forbidden)} in securityContext.capabilities.add`,
+    };
   },
 
   hostNamespaces({ spec }) {
@@ -49,15 +84,20 @@ export const BASELINE: Readonly<Record<string, Check>> = {
   },
 
   hostPorts(pod) {
-    const portsOf = (ports: { hostPort?: number }[] | undefined): string[] => (ports ?? []).filter(({ hostPort }) => hostPort).map(({ hostPort }) => String(hostPort));
+    const portsOf = (ports: { hostPort?: number }[] | undefined): string[] =>
+      (ports ?? []).filter(({ hostPort }) => hostPort).map(({ hostPort }) => String(hostPort));
     const names = namesWhere(pod, (_context, { ports }) => portsOf(ports).length > 0);
     if (names.length === 0) return undefined;
     const ports = distinct(containersOf(pod.spec).flatMap((container) => portsOf(container.ports)));
-    return { reason: 'hostPort', detail: `${named(names)} ${plural('uses', 'use', names.length)} ${plural('hostPort', 'hostPorts', ports.length)} ${ports.join(', ')}` };
+    return {
+      reason: 'hostPort',
+      detail: `${named(names)} ${plural('uses', 'use', names.length)} ${plural('hostPort', 'hostPorts', ports.length)} ${ports.join(', ')}`,
+    };
   },
 
   hostProbesAndHostLifecycle(pod) {
-    const hosts = (handler: Probe | LifecycleHandler | undefined): string[] => [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host): host is string => Boolean(host));
+    const hosts = (handler: Probe | LifecycleHandler | undefined): string[] =>
+      [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host): host is string => Boolean(host));
     const all = containersOf(pod.spec).map(({ name, livenessProbe, readinessProbe, startupProbe, lifecycle }) => ({
       name,
       hosts: [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop].flatMap(hosts),
@@ -67,7 +107,10 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     const forbidden = distinct(bad.flatMap((container) => container.hosts));
     const names = distinct(bad.map(({ name }) => name));
     const what = plural('probe or lifecycle host', 'probe or lifecycle hosts', forbidden.length);
-    return { reason: 'probe or lifecycle host', detail: `${named(names)} ${plural('uses', 'use', names.length)} ${what} ${quoted(forbidden)}` };
+    return {
+      reason: 'probe or lifecycle host',
+      detail: `${named(names)} ${plural('uses', 'use', names.length)} ${what} ${quoted(forbidden)}`,
+    };
   },
 
   privileged(pod) {
@@ -90,8 +133,14 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     const ofPod = problems(pod.spec.securityContext?.seLinuxOptions ?? {});
     const names = namesWhere(pod, ({ seLinuxOptions }) => problems(seLinuxOptions ?? {}).length > 0);
     if (ofPod.length === 0 && names.length === 0) return undefined;
-    const all = new Set([...ofPod, ...containersOf(pod.spec).flatMap(({ securityContext }) => problems(securityContext?.seLinuxOptions ?? {}))]);
-    return { reason: 'seLinuxOptions', detail: `${setters(ofPod.length > 0, names)} set forbidden securityContext.seLinuxOptions: ${[...all].join('; ')}` };
+    const all = new Set([
+      ...ofPod,
+      ...containersOf(pod.spec).flatMap(({ securityContext }) => problems(securityContext?.seLinuxOptions ?? {})),
+    ]);
+    return {
+      reason: 'seLinuxOptions',
+      detail: `${setters(ofPod.length > 0, names)} set forbidden securityContext.seLinuxOptions: ${[...all].join('; ')}`,
+    };
   },
 
   seccompProfile_baseline(pod) {
@@ -99,7 +148,10 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     const byPod = unconfined(pod.spec.securityContext ?? {});
     const names = namesWhere(pod, unconfined);
     if (!byPod && names.length === 0) return undefined;
-    return { reason: 'seccompProfile', detail: `${setters(byPod, names)} must not set securityContext.seccompProfile.type to "Unconfined"` };
+    return {
+      reason: 'seccompProfile',
+      detail: `${setters(byPod, names)} must not set securityContext.seccompProfile.type to "Unconfined"`,
+    };
   },
 
   sysctls({ spec }) {
@@ -120,6 +172,10 @@ export const BASELINE: Readonly<Record<string, Check>> = {
 export function procMount(pod: PodLike): ReturnType<Check> {
   const names = namesWhere(pod, (context) => context.procMount !== undefined && context.procMount !== 'Default');
   if (names.length === 0) return undefined;
-  const mounts = distinct(containersOf(pod.spec).map(({ securityContext }) => securityContext?.procMount ?? 'Default').filter((mount) => mount !== 'Default'));
+  const mounts = distinct(
+    containersOf(pod.spec)
+      .map(({ securityContext }) => securityContext?.procMount ?? 'Default')
+      .filter((mount) => mount !== 'Default'),
+  );
   return { reason: 'procMount', detail: `${named(names)} must not set securityContext.procMount to ${quoted(mounts)}` };
 }

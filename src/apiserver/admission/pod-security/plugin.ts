@@ -54,7 +54,16 @@ function isPod({ resource }: AdmissionRequest): boolean {
   return resource.group === '' && resource.resource === 'pods';
 }
 
-const TEMPLATES = new Set(['apps/deployments', 'apps/replicasets', 'apps/statefulsets', 'apps/daemonsets', 'batch/jobs', '/replicationcontrollers', '/podtemplates', 'batch/cronjobs']);
+const TEMPLATES = new Set([
+  'apps/deployments',
+  'apps/replicasets',
+  'apps/statefulsets',
+  'apps/daemonsets',
+  'batch/jobs',
+  '/replicationcontrollers',
+  '/podtemplates',
+  'batch/cronjobs',
+]);
 
 /** The pod of a request, or the template in a workload; undefined where there is none to judge. */
 function podOf({ resource, subresource, operation, object }: AdmissionRequest): PodLike | undefined {
@@ -94,7 +103,9 @@ function checkNamespace(request: AdmissionRequest, pods: Stored<Pod>): void {
   if (errors.length > 0) throw invalid('Namespace', '', name, errors);
   const { level, version } = policyOf(labels, 'enforce');
   if (request.operation !== 'UPDATE' || level === policyOf(request.oldObject?.metadata.labels ?? {}, 'enforce').level) return;
-  const found = pods.list(name).map((pod) => ({ name: pod.metadata.name!, reasons: violations(pod as PodLike, level).map(({ reason }) => reason) }));
+  const found = pods
+    .list(name)
+    .map((pod) => ({ name: pod.metadata.name!, reasons: violations(pod as PodLike, level).map(({ reason }) => reason) }));
   const bad = found.filter(({ reasons }) => reasons.length > 0);
   if (bad.length === 0) return;
   request.warn(`existing pods in namespace ${JSON.stringify(name)} violate the new PodSecurity enforce level "${level}:${version}"`);
@@ -110,10 +121,18 @@ function labelErrors(labels: Readonly<Record<string, string>>, mode: Mode): Fiel
   const level = labels[PREFIX + mode];
   const version = labels[`${PREFIX}${mode}-version`];
   if (level !== undefined && !LEVELS.includes(level)) {
-    errors.push({ field: field(PREFIX + mode), type: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(level)}: must be one of ${LEVELS.join(', ')}` });
+    errors.push({
+      field: field(PREFIX + mode),
+      type: 'FieldValueInvalid',
+      message: `Invalid value: ${JSON.stringify(level)}: must be one of ${LEVELS.join(', ')}`,
+    });
   }
   if (version !== undefined && version !== 'latest' && !/^v1\.\d+$/.test(version)) {
-    errors.push({ field: field(`${PREFIX}${mode}-version`), type: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"` });
+    errors.push({
+      field: field(`${PREFIX}${mode}-version`),
+      type: 'FieldValueInvalid',
+      message: `Invalid value: ${JSON.stringify(version)}: must be "latest" or "v1.x"`,
+    });
   }
   return errors;
 }

@@ -4,7 +4,17 @@ import { procMount } from './baseline.ts';
 import type { Check, PodLike } from './violation.ts';
 import { containersOf, distinct, named, namesWhere, plural, quoted, setters } from './violation.ts';
 
-const ALLOWED_VOLUMES = new Set(['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'image', 'persistentVolumeClaim', 'projected', 'secret']);
+const ALLOWED_VOLUMES = new Set([
+  'configMap',
+  'csi',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'image',
+  'persistentVolumeClaim',
+  'projected',
+  'secret',
+]);
 const SECCOMP_TYPES = new Set(['RuntimeDefault', 'Localhost']);
 
 const forWindows = ({ spec }: PodLike): boolean => spec.os?.name === 'windows';
@@ -13,12 +23,15 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
   allowPrivilegeEscalation(pod) {
     if (forWindows(pod)) return undefined;
     const names = namesWhere(pod, ({ allowPrivilegeEscalation }) => allowPrivilegeEscalation !== false);
-    return names.length > 0 ? { reason: 'allowPrivilegeEscalation != false', detail: `${named(names)} must set securityContext.allowPrivilegeEscalation=false` } : undefined;
+    return names.length > 0
+      ? { reason: 'allowPrivilegeEscalation != false', detail: `${named(names)} must set securityContext.allowPrivilegeEscalation=false` }
+      : undefined;
   },
 
   capabilities_restricted(pod) {
     if (forWindows(pod)) return undefined;
-    const extra = (capabilities: { add?: string[] } | undefined): string[] => (capabilities?.add ?? []).filter((name) => name !== 'NET_BIND_SERVICE');
+    const extra = (capabilities: { add?: string[] } | undefined): string[] =>
+      (capabilities?.add ?? []).filter((name) => name !== 'NET_BIND_SERVICE');
     const keeping = namesWhere(pod, ({ capabilities }) => !capabilities?.drop?.includes('ALL'));
     const adding = namesWhere(pod, ({ capabilities }) => extra(capabilities).length > 0);
     if (keeping.length === 0 && adding.length === 0) return undefined;
@@ -33,7 +46,9 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
   procMount_restricted: procMount,
 
   restrictedVolumes({ spec }) {
-    const bad = (spec.volumes ?? []).map((volume) => ({ name: volume.name, type: typeOf(volume) })).filter(({ type }) => type !== undefined);
+    const bad = (spec.volumes ?? [])
+      .map((volume) => ({ name: volume.name, type: typeOf(volume) }))
+      .filter(({ type }) => type !== undefined);
     if (bad.length === 0) return undefined;
     const types = distinct(bad.map(({ type }) => type!));
     const names = bad.map(({ name }) => name);
@@ -73,7 +88,12 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
     const silent = pods !== undefined ? [] : namesWhere(pod, ({ seccompProfile }) => seccompProfile === undefined);
     const reason = 'seccompProfile';
     if (podBad || explicit.length > 0) {
-      const types = distinct([...(podBad ? [pods] : []), ...containersOf(pod.spec).map(({ securityContext }) => securityContext?.seccompProfile?.type ?? 'RuntimeDefault')].filter((type) => !SECCOMP_TYPES.has(type)));
+      const types = distinct(
+        [
+          ...(podBad ? [pods] : []),
+          ...containersOf(pod.spec).map(({ securityContext }) => securityContext?.seccompProfile?.type ?? 'RuntimeDefault'),
+        ].filter((type) => !SECCOMP_TYPES.has(type)),
+      );
       return { reason, detail: `${setters(podBad, explicit)} must not set securityContext.seccompProfile.type to ${quoted(types)}` };
     }
     if (silent.length === 0) return undefined;

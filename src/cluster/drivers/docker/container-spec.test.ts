@@ -48,14 +48,16 @@ test('the node container asks for what it needs and not for --privileged', () =>
 });
 
 test('a container is replaced when what was asked for changed, not when the engine knows fewer capabilities', () => {
-  const label = (change: Partial<Profile>, dropped: string[] = []) => containerSpec({ ...profile, ...change }, dropped).Labels!['rockpool.dev/spec'];
+  const label = (change: Partial<Profile>, dropped: string[] = []) =>
+    containerSpec({ ...profile, ...change }, dropped).Labels!['rockpool.dev/spec'];
   const same = label({});
   assert.equal(label({}, ['BPF']), same);
   assert.equal(label({ state: 'creating', addons: ['dns'] }), same);
-  for (const change of [{ apiPort: 42000 }, { nodeImage: 'rockpool/node:def' }, { ports: ['8080:80'] }, { memoryMiB: 2048 }, { cpus: 2 }]) assert.notEqual(label(change), same, JSON.stringify(change));
+  for (const change of [{ apiPort: 42000 }, { nodeImage: 'rockpool/node:def' }, { ports: ['8080:80'] }, { memoryMiB: 2048 }, { cpus: 2 }])
+    assert.notEqual(label(change), same, JSON.stringify(change));
 });
 
-test('limits are the engine\'s units', () => {
+test("limits are the engine's units", () => {
   const host = containerSpec({ ...profile, cpus: 1.5, memoryMiB: 2048 }).HostConfig!;
   assert.equal(host.NanoCpus, 1_500_000_000);
   assert.equal(host.Memory, 2_147_483_648);
@@ -67,7 +69,13 @@ test('ports', async (t) => {
     { text: '8080:80', ports: [{ host: 8080, node: 80, protocol: 'tcp' }] },
     { text: '30080', ports: [{ host: 30080, node: 30080, protocol: 'tcp' }] },
     { text: '0.0.0.0:5300:53/udp', ports: [{ address: '0.0.0.0', host: 5300, node: 53, protocol: 'udp' }] },
-    { text: '8000-8001:30000-30001', ports: [{ host: 8000, node: 30000, protocol: 'tcp' }, { host: 8001, node: 30001, protocol: 'tcp' }] },
+    {
+      text: '8000-8001:30000-30001',
+      ports: [
+        { host: 8000, node: 30000, protocol: 'tcp' },
+        { host: 8001, node: 30001, protocol: 'tcp' },
+      ],
+    },
   ];
   for (const { text, ports } of good) await t.test(text, () => assert.deepEqual(parsePorts(text), ports));
   for (const text of ['', 'http', '8080:', '1-2:3', '2-1:3-4', '0:80', '80:70000', '80:80/sctp']) {

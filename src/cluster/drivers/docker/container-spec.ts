@@ -16,9 +16,32 @@ export const CONFIG_PATH = `${STATE_DIR}/node.json`;
  * makes namespaces, NET_ADMIN the pod network and the packet filter, SYS_PTRACE exec into containers of other users; the rest is for pods.
  */
 const CAPABILITIES = [
-  ...['SYS_ADMIN', 'NET_ADMIN', 'SYS_PTRACE', 'SYS_MODULE', 'SYS_RAWIO', 'SYS_PACCT', 'SYS_BOOT', 'SYS_NICE', 'SYS_TIME', 'SYS_TTY_CONFIG'],
-  ...['LEASE', 'AUDIT_CONTROL', 'AUDIT_READ', 'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'LINUX_IMMUTABLE'],
-  ...['IPC_LOCK', 'IPC_OWNER', 'DAC_READ_SEARCH', 'NET_BROADCAST', 'PERFMON', 'BPF', 'CHECKPOINT_RESTORE'],
+  'SYS_ADMIN',
+  'NET_ADMIN',
+  'SYS_PTRACE',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_PACCT',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'LEASE',
+  'AUDIT_CONTROL',
+  'AUDIT_READ',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'LINUX_IMMUTABLE',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'DAC_READ_SEARCH',
+  'NET_BROADCAST',
+  'PERFMON',
+  'BPF',
+  'CHECKPOINT_RESTORE',
 ];
 
 /** The node container. `dropped` names capabilities that this engine does not know. */
@@ -81,12 +104,18 @@ export interface PublishedPort {
 /** `[ADDRESS:]HOST:NODE[/udp]` or `PORT`; ports may be ranges of equal length. Throws USAGE. */
 export function parsePorts(text: string): PublishedPort[] {
   const match = /^(?:(\d+\.\d+\.\d+\.\d+):)?(\d+(?:-\d+)?)(?::(\d+(?:-\d+)?))?(?:\/(tcp|udp))?$/.exec(text);
-  const wrong = (): Error => failure('USAGE', `--ports ${text}: write [ADDRESS:]HOST:NODE[/udp], such as 8080:30080 or 30000-30010:30000-30010`);
+  const wrong = (): Error =>
+    failure('USAGE', `--ports ${text}: write [ADDRESS:]HOST:NODE[/udp], such as 8080:30080 or 30000-30010:30000-30010`);
   if (!match) throw wrong();
   const host = range(match[2]!);
   const node = range(match[3] ?? match[2]!);
   if (host.length === 0 || host.length !== node.length || [...host, ...node].some((port) => port < 1 || port > 65_535)) throw wrong();
-  return host.map((port, i) => ({ ...(match[1] ? { address: match[1] } : {}), host: port, node: node[i]!, protocol: match[4] === 'udp' ? 'udp' : 'tcp' }));
+  return host.map((port, i) => ({
+    ...(match[1] ? { address: match[1] } : {}),
+    host: port,
+    node: node[i]!,
+    protocol: match[4] === 'udp' ? 'udp' : 'tcp',
+  }));
 }
 
 function range(text: string): number[] {

@@ -10,7 +10,8 @@ import { engineCall, engineFailure, isMissing } from './engine.ts';
 export async function findContainer(docker: Dockerode, name: string): Promise<Dockerode.ContainerInspectInfo | undefined> {
   try {
     const info = await docker.getContainer(name).inspect();
-    if (info.Config.Labels[PROFILE_LABEL] !== name) throw failure('ENGINE_CONFLICT', `the engine has a container "${name}" that is not Rockpool's`);
+    if (info.Config.Labels[PROFILE_LABEL] !== name)
+      throw failure('ENGINE_CONFLICT', `the engine has a container "${name}" that is not Rockpool's`);
     return info;
   } catch (error) {
     if (isMissing(error)) return undefined;
@@ -46,7 +47,8 @@ async function createContainer(docker: Dockerode, profile: Profile): Promise<voi
 async function ensureVolume(docker: Dockerode, name: string): Promise<boolean> {
   try {
     const volume = await docker.getVolume(name).inspect();
-    if (volume.Labels?.[PROFILE_LABEL] !== name) throw failure('ENGINE_CONFLICT', `the engine has a volume "${name}" that is not Rockpool's`);
+    if (volume.Labels?.[PROFILE_LABEL] !== name)
+      throw failure('ENGINE_CONFLICT', `the engine has a volume "${name}" that is not Rockpool's`);
     return false;
   } catch (error) {
     if (!isMissing(error)) throw engineFailure(error, `cannot look for volume ${name}`);
@@ -57,7 +59,8 @@ async function ensureVolume(docker: Dockerode, name: string): Promise<boolean> {
 
 export async function removeContainer(docker: Dockerode, name: string): Promise<void> {
   const info = await findContainer(docker, name);
-  if (info) await engineCall(`cannot remove container ${name}`, () => docker.getContainer(info.Id).remove({ force: true }).catch(ignoreMissing));
+  if (info)
+    await engineCall(`cannot remove container ${name}`, () => docker.getContainer(info.Id).remove({ force: true }).catch(ignoreMissing));
 }
 
 export async function removeVolume(docker: Dockerode, name: string): Promise<void> {

@@ -4,7 +4,7 @@ import type { ClusterContext } from '../../context.ts';
 import type { AddonFiles, Availability, Driver, HostState, LogOptions, NodeFiles, NodeLayout } from '../../driver.ts';
 import type { TarEntry } from '../../image/deb.ts';
 import { directory, file, tarOf } from '../../image/tar-writer.ts';
-import { COMPILE_CACHE_DIR, IMAGES_DIR } from '../../image/bundle.ts';
+import { IMAGES_DIR } from '../../image/bundle.ts';
 import { debianArch } from '../../image/packages.ts';
 import type { DebianArch } from '../../image/packages.ts';
 import { errorMessage } from '../../../lib/errors.ts';
@@ -40,7 +40,8 @@ export function dockerDriver(context: ClusterContext): Driver {
     plan: async (profile) => plan(await engine(), profile, context),
     layout,
     prepare: async (profile) => prepare(await engine(), profile),
-    start: async (profile, files, { timeoutMs, signal }) => start(await engine(), profile, files, { clock: context.clock, timeoutMs, signal }),
+    start: async (profile, files, { timeoutMs, signal }) =>
+      start(await engine(), profile, files, { clock: context.clock, timeoutMs, signal }),
     stop: async (profile, { timeoutMs }) => stop(await engine(), profile, timeoutMs),
     remove: async (profile) => {
       const docker = await engine();
@@ -78,10 +79,25 @@ async function available({ env, userHome }: ClusterContext, engine: () => Promis
   try {
     const docker = await engine();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_MS)]);
-    const version = (await docker.version({ abortSignal: deadline } as never)) as unknown as { Version: string; Arch: string; Os: string; Platform?: { Name?: string } };
+    const version = (await docker.version({ abortSignal: deadline } as never)) as unknown as {
+      Version: string;
+      Arch: string;
+      Os: string;
+      Platform?: { Name?: string };
+    };
     const arch = debianArch(version.Arch);
-    if (version.Os !== 'linux') return unavailable(failure('DRIVER_UNSUPPORTED', `the engine runs ${version.Os} containers, and nodes are Linux`, { advice: ['Switch the engine to Linux containers.'] }));
-    if (!arch) return unavailable(failure('DRIVER_UNSUPPORTED', `there is no node image for ${version.Arch}`, { advice: ['`rockpool start --driver sim` runs anywhere.'] }));
+    if (version.Os !== 'linux')
+      return unavailable(
+        failure('DRIVER_UNSUPPORTED', `the engine runs ${version.Os} containers, and nodes are Linux`, {
+          advice: ['Switch the engine to Linux containers.'],
+        }),
+      );
+    if (!arch)
+      return unavailable(
+        failure('DRIVER_UNSUPPORTED', `there is no node image for ${version.Arch}`, {
+          advice: ['`rockpool start --driver sim` runs anywhere.'],
+        }),
+      );
     return { ok: true, detail: `engine ${version.Version} at ${address.url}` };
   } catch (error) {
     signal.throwIfAborted();
@@ -142,10 +158,15 @@ async function prepare(docker: Dockerode, profile: Profile): Promise<() => Promi
   return undo;
 }
 
-async function start(docker: Dockerode, profile: Profile, files: NodeFiles, options: Parameters<typeof bootNode>[1]): Promise<ReadyReport | undefined> {
+async function start(
+  docker: Dockerode,
+  profile: Profile,
+  files: NodeFiles,
+  options: Parameters<typeof bootNode>[1],
+): Promise<ReadyReport | undefined> {
   if ((await state(docker, profile)) === 'Running') return undefined;
   const container = docker.getContainer(profile.name);
-  await engineCall('cannot write the node\'s files', () => container.putArchive(nodeArchive(files), { path: '/' }));
+  await engineCall("cannot write the node's files", () => container.putArchive(nodeArchive(files), { path: '/' }));
   return requireReady(await bootNode(container, options));
 }
 
@@ -183,7 +204,8 @@ async function state(docker: Dockerode, { name }: Profile): Promise<HostState> {
 }
 
 async function running(docker: Dockerode, profile: Profile): Promise<Dockerode.Container> {
-  if ((await state(docker, profile)) !== 'Running') throw failure('NODE_NOT_RUNNING', `the node of profile "${profile.name}" is not running`);
+  if ((await state(docker, profile)) !== 'Running')
+    throw failure('NODE_NOT_RUNNING', `the node of profile "${profile.name}" is not running`);
   return docker.getContainer(profile.name);
 }
 
@@ -206,7 +228,8 @@ function addonEntries({ files, absent }: AddonFiles): TarEntry[] {
 /** The node's own program takes the archive on its standard input and prints the names of its images, one a line. */
 async function importImage(container: Dockerode.Container, archive: Readable, signal: AbortSignal): Promise<string[]> {
   const result = await execInContainer(container, [...PROGRAM, 'image', 'import', '-'], { stdin: archive, signal });
-  if (result.exitCode !== 0) throw failure('RUNTIME_IMAGE', `the node did not take the image: ${result.stderr.trim().split('\n').at(-1) ?? ''}`);
+  if (result.exitCode !== 0)
+    throw failure('RUNTIME_IMAGE', `the node did not take the image: ${result.stderr.trim().split('\n').at(-1) ?? ''}`);
   return result.stdout.split('\n').filter((line) => line !== '');
 }
 

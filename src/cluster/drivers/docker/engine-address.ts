@@ -33,9 +33,14 @@ export async function parseAddress(url: string, env: Env): Promise<EngineAddress
   const { protocol, hostname, port, username } = new URL(url);
   if (protocol === 'ssh:') return { url, options: { protocol: 'ssh', host: hostname, port: Number(port || 22), username } };
   const tls = Boolean(env['DOCKER_TLS_VERIFY']) || protocol === 'https:';
-  const address: EngineAddress = { url, options: { host: hostname, port: Number(port || (tls ? 2376 : 2375)), protocol: tls ? 'https' : 'http' } };
+  const address: EngineAddress = {
+    url,
+    options: { host: hostname, port: Number(port || (tls ? 2376 : 2375)), protocol: tls ? 'https' : 'http' },
+  };
   if (tls && env['DOCKER_CERT_PATH']) {
-    const [ca, cert, key] = await Promise.all(['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(join(env['DOCKER_CERT_PATH']!, name), 'utf8')));
+    const [ca, cert, key] = await Promise.all(
+      ['ca.pem', 'cert.pem', 'key.pem'].map((name) => readFile(join(env['DOCKER_CERT_PATH']!, name), 'utf8')),
+    );
     Object.assign(address.options, { ca, cert, key });
   }
   return address;
@@ -54,7 +59,10 @@ async function jsonField(path: string, fields: readonly string[]): Promise<strin
   const text = await readIfExists(path);
   if (!text) return undefined;
   try {
-    const value = fields.reduce<unknown>((at, field) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[field] : undefined), JSON.parse(text));
+    const value = fields.reduce<unknown>(
+      (at, field) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[field] : undefined),
+      JSON.parse(text),
+    );
     return typeof value === 'string' ? value : undefined;
   } catch (error) {
     // The docker command ignores a broken file as well, with a warning of its own.

@@ -12,12 +12,38 @@ const home = await mkdtemp(join(tmpdir(), 'rockpool-engine-'));
 after(() => rm(home, { recursive: true }));
 
 const refusals = [
-  { name: 'dead socket', error: Object.assign(new Error('connect ECONNREFUSED /var/run/docker.sock'), { code: 'ECONNREFUSED' }), code: 'ENGINE_NOT_RUNNING' },
-  { name: 'socket of root', error: Object.assign(new Error('connect EACCES /var/run/docker.sock'), { code: 'EACCES' }), code: 'ENGINE_PERMISSION' },
-  { name: 'full disk', error: new Error('(HTTP code 500) server error - write /var/lib/docker/tmp/x: no space left on device'), code: 'DISK_FULL' },
-  { name: 'used port', error: new Error('(HTTP code 500) server error - driver failed programming external connectivity on endpoint rockpool: Bind for 127.0.0.1:41000 failed: port is already allocated'), code: 'PORT_IN_USE' },
-  { name: 'used port of the host', error: new Error('(HTTP code 500) server error - listen tcp4 127.0.0.1:41000: bind: address already in use'), code: 'PORT_IN_USE' },
-  { name: 'no addresses', error: new Error('(HTTP code 403) unexpected - Pool overlaps with other one on this address space'), code: 'NETWORK_FULL' },
+  {
+    name: 'dead socket',
+    error: Object.assign(new Error('connect ECONNREFUSED /var/run/docker.sock'), { code: 'ECONNREFUSED' }),
+    code: 'ENGINE_NOT_RUNNING',
+  },
+  {
+    name: 'socket of root',
+    error: Object.assign(new Error('connect EACCES /var/run/docker.sock'), { code: 'EACCES' }),
+    code: 'ENGINE_PERMISSION',
+  },
+  {
+    name: 'full disk',
+    error: new Error('(HTTP code 500) server error - write /var/lib/docker/tmp/x: no space left on device'),
+    code: 'DISK_FULL',
+  },
+  {
+    name: 'used port',
+    error: new Error(
+      '(HTTP code 500) server error - driver failed programming external connectivity on endpoint rockpool: Bind for 127.0.0.1:41000 failed: port is already allocated',
+    ),
+    code: 'PORT_IN_USE',
+  },
+  {
+    name: 'used port of the host',
+    error: new Error('(HTTP code 500) server error - listen tcp4 127.0.0.1:41000: bind: address already in use'),
+    code: 'PORT_IN_USE',
+  },
+  {
+    name: 'no addresses',
+    error: new Error('(HTTP code 403) unexpected - Pool overlaps with other one on this address space'),
+    code: 'NETWORK_FULL',
+  },
   { name: 'anything else', error: new Error('(HTTP code 500) server error - something odd'), code: 'ENGINE_ERROR' },
 ];
 for (const { name, error, code } of refusals) {
@@ -32,15 +58,27 @@ for (const { name, error, code } of refusals) {
 
 test('an engine that does not answer is told as such by the real client', async () => {
   const docker = await connect({ url: '', options: { socketPath: join(home, 'no.sock') } });
-  const error = await docker.ping().then(() => undefined, (failed: unknown) => engineFailure(failed, 'engine'));
+  const error = await docker.ping().then(
+    () => undefined,
+    (failed: unknown) => engineFailure(failed, 'engine'),
+  );
   assert.equal((error as Error & { code: string }).code, 'ENGINE_NOT_RUNNING');
 });
 
 test('where the engine answers', async (t) => {
   await t.test('DOCKER_HOST wins', async () => {
     assert.deepEqual((await engineAddress({ DOCKER_HOST: 'unix:///x.sock' }, home))?.options, { socketPath: '/x.sock' });
-    assert.deepEqual((await engineAddress({ DOCKER_HOST: 'tcp://10.0.0.1:2375' }, home))?.options, { host: '10.0.0.1', port: 2375, protocol: 'http' });
-    assert.deepEqual((await engineAddress({ DOCKER_HOST: 'ssh://me@box' }, home))?.options, { protocol: 'ssh', host: 'box', port: 22, username: 'me' });
+    assert.deepEqual((await engineAddress({ DOCKER_HOST: 'tcp://10.0.0.1:2375' }, home))?.options, {
+      host: '10.0.0.1',
+      port: 2375,
+      protocol: 'http',
+    });
+    assert.deepEqual((await engineAddress({ DOCKER_HOST: 'ssh://me@box' }, home))?.options, {
+      protocol: 'ssh',
+      host: 'box',
+      port: 22,
+      username: 'me',
+    });
   });
   await t.test('TLS by the usual variables', async () => {
     for (const name of ['ca', 'cert', 'key']) await writeFile(join(home, `${name}.pem`), name);

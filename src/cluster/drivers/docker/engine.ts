@@ -31,13 +31,15 @@ export function engineFailure(error: unknown, what: string): Error {
   const message = errorMessage(error);
   const code = errorCode(error);
   if (code === 'EACCES') return failure('ENGINE_PERMISSION', `${what}: this user may not talk to the engine`, { cause: error });
-  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'ENOTFOUND') return failure('ENGINE_NOT_RUNNING', `${what}: the engine does not answer`, { cause: error });
+  if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'ENOTFOUND')
+    return failure('ENGINE_NOT_RUNNING', `${what}: the engine does not answer`, { cause: error });
   if (/no space left on device/i.test(message)) return failure('DISK_FULL', `${what}: the engine's disk is full`, { cause: error });
   if (/port is already allocated|address already in use|ports are not available/i.test(message)) {
     const port = /(?:0\.0\.0\.0|127\.0\.0\.1|\[::\]|\[::1\]):(\d+)/.exec(message)?.[1];
     return failure('PORT_IN_USE', `${what}: port ${port ?? ''} is in use by another program`.replace('  ', ' '), { cause: error });
   }
-  if (/pool overlaps|non-overlapping IPv4|all predefined address pools/i.test(message)) return failure('NETWORK_FULL', `${what}: no free range of addresses`, { cause: error });
+  if (/pool overlaps|non-overlapping IPv4|all predefined address pools/i.test(message))
+    return failure('NETWORK_FULL', `${what}: no free range of addresses`, { cause: error });
   return failure('ENGINE_ERROR', `${what}: ${engineText(error)}`, { cause: error });
 }
 
@@ -52,5 +54,7 @@ export async function engineCall<T>(what: string, call: () => Promise<T>): Promi
 
 /** The engine's own words without dockerode's frame `(HTTP code 500) server error - `. */
 function engineText(error: unknown): string {
-  return errorMessage(error).replace(/^\(HTTP code \d+\) [^-]* - /, '').trim();
+  return errorMessage(error)
+    .replace(/^\(HTTP code \d+\) [^-]* - /, '')
+    .trim();
 }

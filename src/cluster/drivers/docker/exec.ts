@@ -10,11 +10,17 @@ export interface ExecOptions {
 }
 
 /** Runs a program in the container to its end. Input is streamed, not held. */
-export async function execInContainer(container: Dockerode.Container, command: readonly string[], { stdin, signal }: ExecOptions): Promise<ExecResult> {
+export async function execInContainer(
+  container: Dockerode.Container,
+  command: readonly string[],
+  { stdin, signal }: ExecOptions,
+): Promise<ExecResult> {
   const exec = await engineCall('cannot run a command in the node', () =>
     container.exec({ Cmd: [...command], AttachStdin: stdin !== undefined, AttachStdout: true, AttachStderr: true, abortSignal: signal }),
   );
-  const stream: Duplex = await engineCall('cannot run a command in the node', () => exec.start({ hijack: true, stdin: stdin !== undefined, abortSignal: signal }));
+  const stream: Duplex = await engineCall('cannot run a command in the node', () =>
+    exec.start({ hijack: true, stdin: stdin !== undefined, abortSignal: signal }),
+  );
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const parts = new Demultiplexer((name, data) => (name === 'stdout' ? out : err).push(data));

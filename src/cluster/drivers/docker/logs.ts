@@ -11,12 +11,12 @@ export async function* containerLogs(container: Dockerode.Container, { follow, t
   const lines = new PassThrough();
   const parts = new Demultiplexer((_, data) => lines.write(data));
   if (follow) {
-    const stream = await engineCall('cannot read the node\'s log', () => container.logs({ ...query, follow: true }));
+    const stream = await engineCall("cannot read the node's log", () => container.logs({ ...query, follow: true }));
     stream.on('data', (chunk: Buffer) => parts.write(chunk));
     stream.on('end', () => lines.end());
     signal.addEventListener('abort', () => lines.end(), { once: true });
   } else {
-    parts.write(await engineCall('cannot read the node\'s log', () => container.logs({ ...query, follow: false })));
+    parts.write(await engineCall("cannot read the node's log", () => container.logs({ ...query, follow: false })));
     lines.end();
   }
   yield* createInterface({ input: Readable.from(lines), crlfDelay: Infinity });

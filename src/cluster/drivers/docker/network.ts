@@ -18,13 +18,16 @@ export async function chooseNetwork(docker: Dockerode, name: string): Promise<No
   const networks = await docker.listNetworks();
   const mine = networks.find((network) => network.Name === name);
   if (mine) {
-    if (mine.Labels?.[PROFILE_LABEL] !== name) throw failure('ENGINE_CONFLICT', `the engine has a network "${name}" that is not Rockpool's`);
+    if (mine.Labels?.[PROFILE_LABEL] !== name)
+      throw failure('ENGINE_CONFLICT', `the engine has a network "${name}" that is not Rockpool's`);
     const subnet = mine.IPAM?.Config?.[0]?.Subnet;
     if (subnet) return { subnet, nodeIp: addressAt(subnet, 2) };
   }
   const used = [
     ...networks.flatMap((network) => (network.IPAM?.Config ?? []).map((config) => config.Subnet ?? '')),
-    ...Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).flatMap(({ cidr, family }) => (cidr && family === 'IPv4' ? [cidr] : []))),
+    ...Object.values(networkInterfaces()).flatMap((addresses) =>
+      (addresses ?? []).flatMap(({ cidr, family }) => (cidr && family === 'IPv4' ? [cidr] : [])),
+    ),
   ].filter((cidr) => /^\d+\.\d+\.\d+\.\d+\/\d+$/.test(cidr));
   const subnet = CANDIDATES.find((candidate) => !used.some((cidr) => overlaps(candidate, cidr)));
   if (!subnet) throw failure('NETWORK_FULL', 'no range of addresses is free for the node');

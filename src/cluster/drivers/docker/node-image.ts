@@ -77,7 +77,10 @@ async function buildBase(docker: Dockerode, arch: DebianArch, tag: string, conte
   const source = await packageSource(docker, context);
   progress.step('image', `Building the node image from ${source.description}, once`);
   progress.detail(`fetching ${NODE_PACKAGES.length} packages`);
-  const [packages, program] = await Promise.all([source.fetch(NODE_PACKAGES, arch, signal), nodeBinary(arch, { packageRoot, cacheDir, env, signal })]);
+  const [packages, program] = await Promise.all([
+    source.fetch(NODE_PACKAGES, arch, signal),
+    nodeBinary(arch, { packageRoot, cacheDir, env, signal }),
+  ]);
   const tar = rootfsTar({
     packages,
     extra: [file('usr/bin/node', program, 0o755)],
@@ -86,7 +89,11 @@ async function buildBase(docker: Dockerode, arch: DebianArch, tag: string, conte
   });
   await engineCall('the engine did not take the node image', async () => {
     const [repo, version] = tag.split(':');
-    const answer = await docker.importImage(Readable.from(tar), { repo, tag: version, changes: [`LABEL ${PACKAGES_LABEL}=${JSON.stringify(provenance(packages))}`] });
+    const answer = await docker.importImage(Readable.from(tar), {
+      repo,
+      tag: version,
+      changes: [`LABEL ${PACKAGES_LABEL}=${JSON.stringify(provenance(packages))}`],
+    });
     await followed(docker, answer);
   });
 }
@@ -97,7 +104,10 @@ export async function packageSource(docker: Dockerode, { home, clock, env }: Clu
   const source = (await aptSource({ cacheDir, clock, env })) ?? containerSource(docker, cacheDir);
   // The folder of lists and packages is one for all profiles.
   const lock = { clock, purpose: 'package download', waitMs: BUILD_WAIT_MS };
-  return { description: source.description, fetch: (names, arch, signal) => withLock(join(cacheDir, 'lock'), { ...lock, signal }, () => source.fetch(names, arch, signal)) };
+  return {
+    description: source.description,
+    fetch: (names, arch, signal) => withLock(join(cacheDir, 'lock'), { ...lock, signal }, () => source.fetch(names, arch, signal)),
+  };
 }
 
 function packageCache(home: string): string {

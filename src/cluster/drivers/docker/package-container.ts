@@ -27,7 +27,9 @@ export function containerSource(docker: Dockerode, cacheDir: string): PackageSou
       const have = new Set(await readdir(dir));
       const absent = names.filter((name) => !wanted.some((deb) => deb.name === name && have.has(deb.file)));
       if (absent.length > 0) throw failure('INTERNET_PACKAGES', `apt in the container did not fetch ${absent.join(', ')}`);
-      return wanted.map(({ file, ...deb }) => ({ ...deb, path: join(dir, file) })).toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
+      return wanted
+        .map(({ file, ...deb }) => ({ ...deb, path: join(dir, file) }))
+        .toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
     },
   };
 }
@@ -39,7 +41,9 @@ async function pullIfMissing(docker: Dockerode): Promise<void> {
     if (!isMissing(error)) throw error;
     await engineCall(`cannot pull ${IMAGE}`, async () => {
       const stream = await docker.pull(IMAGE);
-      await new Promise<void>((resolve, reject) => docker.modem.followProgress(stream, (failed: Error | null) => (failed ? reject(failed) : resolve())));
+      await new Promise<void>((resolve, reject) =>
+        docker.modem.followProgress(stream, (failed: Error | null) => (failed ? reject(failed) : resolve())),
+      );
     });
   }
 }
@@ -62,7 +66,9 @@ async function downloadInContainer(docker: Dockerode, { names, arch, dir, signal
     `apt-get -q download --print-uris ${list} > uris`,
     `apt-get -q -o APT::Sandbox::User=root download ${list} >&2`,
   ].join('\n');
-  const container = await engineCall(`cannot make a ${IMAGE} container`, () => docker.createContainer({ Image: IMAGE, Cmd: ['sh', '-c', script], Tty: true }));
+  const container = await engineCall(`cannot make a ${IMAGE} container`, () =>
+    docker.createContainer({ Image: IMAGE, Cmd: ['sh', '-c', script], Tty: true }),
+  );
   const onAbort = (): void => void container.kill().catch(() => container.remove({ force: true }));
   signal.addEventListener('abort', onAbort, { once: true });
   try {

@@ -23,8 +23,12 @@ export async function awaitReport({ reportFile, log, ended, clock, timeoutMs, si
   try {
     return await Promise.race([
       written(reportFile, either),
-      ended.then(async (code) => (await readReport(reportFile)) ?? fail('NODE_START', `the node ended with code ${code} before it was ready`, log)),
-      clock.sleep(timeoutMs, either).then(() => fail('NODE_TIMEOUT', `the node did not report within ${Math.round(timeoutMs / 1000)} s`, log)),
+      ended.then(
+        async (code) => (await readReport(reportFile)) ?? fail('NODE_START', `the node ended with code ${code} before it was ready`, log),
+      ),
+      clock
+        .sleep(timeoutMs, either)
+        .then(() => fail('NODE_TIMEOUT', `the node did not report within ${Math.round(timeoutMs / 1000)} s`, log)),
     ]);
   } finally {
     done.abort();

@@ -53,13 +53,29 @@ after(async () => {
 
 async function profileOf(name: string): Promise<Profile> {
   return {
-    ...{ schema: 1, name, driver: 'sim', storage: 'embedded', created: '2026-06-01T10:00:00Z', listenAddress: '127.0.0.1', apiPort: await freePort('127.0.0.1') },
-    ...{ podCidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/12', nodePortRange: '30000-32767', addons: [], ports: [], simNodes: 0, state: 'created' },
+    schema: 1,
+    name,
+    driver: 'sim',
+    storage: 'embedded',
+    created: '2026-06-01T10:00:00Z',
+    listenAddress: '127.0.0.1',
+    apiPort: await freePort('127.0.0.1'),
+    podCidr: '10.244.0.0/16',
+    serviceCidr: '10.96.0.0/12',
+    nodePortRange: '30000-32767',
+    addons: [],
+    ports: [],
+    simNodes: 0,
+    state: 'created',
   };
 }
 
 function filesOf(profile: Profile): NodeFiles {
-  return { config: nodeConfig(driver, profile, { traceStartup: false }), pki: new Map(), addons: { files: new Map([['dns/addon.yaml', 'name: dns']]), absent: ['old'] } };
+  return {
+    config: nodeConfig(driver, profile, { traceStartup: false }),
+    pki: new Map(),
+    addons: { files: new Map([['dns/addon.yaml', 'name: dns']]), absent: ['old'] },
+  };
 }
 
 async function started(name: string, timeoutMs = 10_000): Promise<Profile> {
@@ -73,7 +89,11 @@ async function started(name: string, timeoutMs = 10_000): Promise<Profile> {
 test('a node runs on without us, is found again, and stops', async () => {
   const profile = await started('lesson');
   assert.equal(await driver.state(profile), 'Running');
-  assert.equal(await driver.start(profile, filesOf(profile), { timeoutMs: 1000, signal: context.signal }), undefined, 'one that runs is left alone');
+  assert.equal(
+    await driver.start(profile, filesOf(profile), { timeoutMs: 1000, signal: context.signal }),
+    undefined,
+    'one that runs is left alone',
+  );
   assert.equal(await readFile(join(profilePaths(root, 'lesson').addons, 'dns', 'addon.yaml'), 'utf8'), 'name: dns');
   const lines: string[] = [];
   for await (const line of driver.logs(profile, { follow: false, signal: context.signal })) lines.push(line);
@@ -152,8 +172,15 @@ test('logs can be followed', async () => {
   await driver.remove(profile);
 });
 
-for (const [what, change] of [['ports', { ports: ['80:80'] }], ['etcd', { storage: 'etcd' }], ['cpus', { cpus: 1 }]] as const) {
+for (const [what, change] of [
+  ['ports', { ports: ['80:80'] }],
+  ['etcd', { storage: 'etcd' }],
+  ['cpus', { cpus: 1 }],
+] as const) {
   test(`what sim cannot do is an error: ${what}`, async () => {
-    await assert.rejects(async () => driver.plan({ ...(await profileOf('xx')), ...change } as Profile, context.signal), { code: 'DRIVER_UNSUPPORTED', exitCode: 56 });
+    await assert.rejects(async () => driver.plan({ ...(await profileOf('xx')), ...change } as Profile, context.signal), {
+      code: 'DRIVER_UNSUPPORTED',
+      exitCode: 56,
+    });
   });
 }

@@ -52,7 +52,9 @@ export function simDriver(context: ClusterContext): Driver {
     nodeAddress: () => '127.0.0.1',
     writeAddons: async (profile, addons) => writeAddons(paths(profile).addons, addons),
     exec: async () => {
-      throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no node to run a command in', { advice: ['Use the docker driver: `rockpool delete`, then `rockpool start --driver docker`.'] });
+      throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no node to run a command in', {
+        advice: ['Use the docker driver: `rockpool delete`, then `rockpool start --driver docker`.'],
+      });
     },
     logs: (profile, options) => followFile(paths(profile).log, options),
     importImage: async () => {
@@ -68,22 +70,32 @@ export function simDriver(context: ClusterContext): Driver {
 }
 
 function noImages(): Error {
-  return failure('DRIVER_UNSUPPORTED', 'containers are simulated here and images are not kept: a name that is known is modelled, any other runs as an idle process', {
-    advice: ['For real containers use the docker driver in another profile: `rockpool start -p real --driver docker`.'],
-  });
+  return failure(
+    'DRIVER_UNSUPPORTED',
+    'containers are simulated here and images are not kept: a name that is known is modelled, any other runs as an idle process',
+    {
+      advice: ['For real containers use the docker driver in another profile: `rockpool start -p real --driver docker`.'],
+    },
+  );
 }
 
 async function available(): Promise<Availability> {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
-  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1])) return { ok: true, detail: `Node.js ${process.versions.node}, ${availableParallelism()} cores` };
-  const error = failure('HOST_NODE_VERSION', `the sim driver needs Node.js ${NEEDED.join('.')} or newer, and this is ${process.versions.node}`);
+  if (major > NEEDED[0] || (major === NEEDED[0] && minor >= NEEDED[1]))
+    return { ok: true, detail: `Node.js ${process.versions.node}, ${availableParallelism()} cores` };
+  const error = failure(
+    'HOST_NODE_VERSION',
+    `the sim driver needs Node.js ${NEEDED.join('.')} or newer, and this is ${process.versions.node}`,
+  );
   return { ok: false, reason: error.message, error };
 }
 
 async function plan(profile: Profile, context: ClusterContext): Promise<Profile> {
-  if (profile.ports.length > 0) throw failure('DRIVER_UNSUPPORTED', '--ports needs a node container: on sim, services answer on this machine already');
+  if (profile.ports.length > 0)
+    throw failure('DRIVER_UNSUPPORTED', '--ports needs a node container: on sim, services answer on this machine already');
   if (profile.storage === 'etcd') throw failure('DRIVER_UNSUPPORTED', '--storage etcd needs the docker driver: sim brings no etcd');
-  if (profile.cpus !== undefined || profile.memoryMiB !== undefined) throw failure('DRIVER_UNSUPPORTED', '--cpus and --memory need the docker driver: a simulated pod uses neither');
+  if (profile.cpus !== undefined || profile.memoryMiB !== undefined)
+    throw failure('DRIVER_UNSUPPORTED', '--cpus and --memory need the docker driver: a simulated pod uses neither');
   return profile.state === 'creating' ? { ...profile, ...(await freeRanges(profile, context)) } : profile;
 }
 
@@ -122,7 +134,12 @@ function layout({ home }: ClusterContext, profile: Profile): NodeLayout {
   };
 }
 
-async function start(context: ClusterContext, profile: Profile, files: NodeFiles, options: { timeoutMs: number; signal: AbortSignal }): Promise<ReadyReport | undefined> {
+async function start(
+  context: ClusterContext,
+  profile: Profile,
+  files: NodeFiles,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<ReadyReport | undefined> {
   if ((await state(context, profile)) === 'Running') return undefined;
   const { nodeConfig, addons, log, pid: pidFile, run } = profilePaths(context.home, profile.name);
   const reportFile = join(run, 'report.json');
@@ -147,7 +164,11 @@ async function start(context: ClusterContext, profile: Profile, files: NodeFiles
       child.once('exit', (code) => resolve(code ?? 1));
     });
     // A spawn that failed has no pid; its error is told by awaitReport.
-    if (child.pid !== undefined) await writeFileAtomic(pidFile, JSON.stringify({ pid: child.pid, start: (await processStart(child.pid)) ?? '' } satisfies NodeProcess));
+    if (child.pid !== undefined)
+      await writeFileAtomic(
+        pidFile,
+        JSON.stringify({ pid: child.pid, start: (await processStart(child.pid)) ?? '' } satisfies NodeProcess),
+      );
     const report = await awaitReport({ reportFile, log, ended, clock: context.clock, ...options });
     child.unref();
     return requireReady(report);
@@ -199,7 +220,9 @@ async function runningNode(pidFile: string): Promise<NodeProcess | undefined> {
 function parseNodeProcess(text: string): NodeProcess | undefined {
   try {
     const value = JSON.parse(text) as Partial<NodeProcess>;
-    return Number.isInteger(value.pid) && value.pid! > 1 && typeof value.start === 'string' && value.start !== '' ? (value as NodeProcess) : undefined;
+    return Number.isInteger(value.pid) && value.pid! > 1 && typeof value.start === 'string' && value.start !== ''
+      ? (value as NodeProcess)
+      : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

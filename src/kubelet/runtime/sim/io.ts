@@ -14,7 +14,8 @@ export interface Output {
   readonly isTty: boolean;
   /** Resolves when there is room for more. Rejects with BrokenPipe when nobody reads. */
   write(data: string | Uint8Array): void | Promise<void>;
-  close(): void;
+  /** Nothing more will be written. */
+  end(): void;
 }
 
 /** As EPIPE and SIGPIPE: who writes to nobody ends with 141. */
@@ -106,7 +107,7 @@ export class Pipe implements Input, Output {
 /** Nothing to read, as /dev/null. */
 export const EMPTY_INPUT: Input = { isTty: false, read: () => Promise.resolve(undefined), unread: () => undefined, close: () => undefined };
 
-export const NULL_OUTPUT: Output = { isTty: false, write: () => undefined, close: () => undefined };
+export const NULL_OUTPUT: Output = { isTty: false, write: () => undefined, end: () => undefined };
 
 /** Gathers what is written. */
 export class Collector implements Output {
@@ -117,7 +118,7 @@ export class Collector implements Output {
     this.#chunks.push(typeof data === 'string' ? Buffer.from(data) : Buffer.from(data));
   }
 
-  close(): void {
+  end(): void {
     // There is no reader to tell.
   }
 
@@ -162,9 +163,10 @@ export async function readLine(input: Input, signal?: AbortSignal): Promise<stri
 
 /** Line by line, the last one also without a newline. */
 export async function* linesOf(input: Input, signal?: AbortSignal): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
   let rest = '';
   for (let chunk = await input.read(signal); chunk; chunk = await input.read(signal)) {
-    const lines = (rest + chunk.toString('utf8')).split('\n');
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
     rest = lines.pop()!;
     yield* lines;
   }

@@ -3,6 +3,7 @@ import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
 import type { ContainerRuntime } from '../kubelet/runtime/runtime.ts';
 import { containerdProcess, containerdSocket } from './containerd.ts';
+import { nodePodCidr } from './kubelet.ts';
 import { preloadImages } from './preload.ts';
 import { prepareNode } from './prepare.ts';
 import type { NodeTools } from './run.ts';
@@ -24,10 +25,4 @@ export async function bootContainerd(config: NodeConfig, { clock, log, trace }: 
   trace.mark('containerd');
   if (config.imagesDir) await trace.during('images', preloadImages(config.imagesDir, { socket, dataDir: config.dataDir, log }));
   return { runtime: createCriRuntime({ socketPath: socket, clock, log }), process };
-}
-
-/** The first /24 of the cluster's pod range: this node's share (kube-controller-manager's node-cidr-mask-size). */
-export function nodePodCidr(clusterCidr: string): string {
-  const [address, bits] = clusterCidr.split('/') as [string, string];
-  return Number(bits) >= 24 ? clusterCidr : `${address}/24`;
 }

@@ -1,0 +1,45 @@
+/** The kubelet with its runtime: containerd in a node container, the simulated one elsewhere. */
+import { join } from 'node:path';
+import type { ComponentContext } from '../client/reconcile.ts';
+import { createKubelet, type Kubelet } from '../kubelet/kubelet.ts';
+import type { ContainerRuntime } from '../kubelet/runtime/runtime.ts';
+import type { Component } from '../lib/component.ts';
+import type { NodeConfig } from '../lib/node-config.ts';
+import { readPem } from './config.ts';
+import type { NodeTools } from './run.ts';
+
+export interface BootedRuntime {
+  runtime: ContainerRuntime;
+  /** What serves it, started already. */
+  parts: Component[];
+}
+
+const KUBELET_PORT = 10_250;
+
+/** Boots the runtime that the configuration names; only that one is loaded. */
+export async function bootRuntime(config: NodeConfig, tools: NodeTools, signal: AbortSignal): Promise<BootedRuntime> {
+  const { bootContainerd } = await import('./boot-containerd.ts');
+  const { runtime, process } = await bootContainerd(config, tools, signal);
+  return { runtime, parts: [process] };
+}
+
+export function nodeKubelet(config: NodeConfig, context: ComponentContext, runtime: ContainerRuntime): Kubelet {
+  const { pki } = config;
+  return createKubelet({
+    ...context,
+    runtime,
+    nodeName: config.nodeName,
+    nodeIp: config.apiserver.advertiseAddress,
+    rootDir: join(config.dataDir, 'kubelet'),
+    dns: { ip: config.clusterDnsIp, domain: config.clusterDomain },
+    serving: { cert: readPem(pki, 'kubeletServerCert'), key: readPem(pki, 'kubeletServerKey'), clientCa: readPem(pki, 'caCert'), host: config.apiserver.bindAddress, port: KUBELET_PORT },
+    labels: { 'rockpool.dev/runtime': config.runtime },
+    podCidr: nodePodCidr(config.podCidr),
+  });
+}
+
+/** The first /24 of the cluster's pod range: this node's share (kube-controller-manager's node-cidr-mask-size). */
+export function nodePodCidr(clusterCidr: string): string {
+  const [address, bits] = clusterCidr.split('/') as [string, string];
+  return Number(bits) >= 24 ? clusterCidr : `${address}/24`;
+}
