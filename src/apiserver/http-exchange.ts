@@ -87,7 +87,7 @@ export class HttpExchange {
     if (reply.kind === 'upgrade') throw statusError('BadRequest', 'unable to upgrade: this path has no streams');
     const { response } = reply;
     response.once('close', () => {
-      if (!response.writableFinished) request.abort(new DOMException('the client went away', 'AbortError'));
+      if (!response.writableEnded) request.abort(new DOMException('the client went away', 'AbortError'));
     });
     const release = this.#enter(request);
     try {

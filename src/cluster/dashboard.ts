@@ -13,7 +13,8 @@ const TIMEOUT_MS = 120_000;
 /** The dashboard's address from this machine; the addon is enabled when it was not. */
 export async function dashboardUrl(profile: Profile, context: ClusterContext): Promise<string> {
   if (!profile.addons.includes(ADDON)) await changeAddons(profile.name, { names: [ADDON], enable: true, timeoutMs: TIMEOUT_MS }, context);
-  const address = (await openDriver(profile.driver, context)).nodeAddress(profile);
-  const [found] = await withApi(profile, context, (client) => serviceUrls(client, SERVICE, { address, https: false }));
+  const driver = await openDriver(profile.driver, context);
+  const options = { reach: (port: number) => driver.reach(profile, port), https: false };
+  const [found] = await withApi(profile, context, (client) => serviceUrls(client, SERVICE, options));
   return found!.url;
 }

@@ -47,6 +47,11 @@ export interface NodeLayout {
   advertiseAddress: string;
 }
 
+export interface Reachable {
+  address: string;
+  port: number;
+}
+
 export interface LogOptions {
   follow: boolean;
   /** The last lines only. */
@@ -75,8 +80,10 @@ export interface Driver {
   stop(profile: Profile, options: { timeoutMs: number }): Promise<void>;
   remove(profile: Profile): Promise<void>;
   state(profile: Profile): Promise<HostState>;
-  /** The address at which NodePorts answer to this machine. */
+  /** The node's address, in the network where its pods and Services are. */
   nodeAddress(profile: Profile): string;
+  /** Where a port of the node answers to this machine; undefined where it does not. */
+  reach(profile: Profile, port: number): Reachable | undefined;
   /** Removes what profiles share, such as node images. */
   purge(): Promise<void>;
   /** Changes the manifests that the node applies, running or not. */

@@ -10,7 +10,7 @@ import { profilePaths } from './paths.ts';
 import { listProfileNames } from './profile.ts';
 import { isReason } from './reasons.ts';
 import { startCluster } from './start.ts';
-import type { StartRequest } from './start.ts';
+import type { StartRequest } from './start-request.ts';
 import { clusterStatus, statusExitCode } from './status.ts';
 import { deleteAll, deleteCluster, stopCluster } from './stop.ts';
 import { changeAddons, listAddons } from './switch-addons.ts';

@@ -5,6 +5,8 @@ import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
 import { createDeploymentController } from './deployment/deployment-controller.ts';
+import { createEndpointsController } from './endpoints/endpoints-controller.ts';
+import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
@@ -56,6 +58,10 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'deployment-controller', create: createDeploymentController },
   // ReplicaSets would have no pods.
   { serviceAccount: 'replicaset-controller', create: createReplicaSetController },
+  // Services would lead nowhere: proxy, DNS and ingress read slices.
+  { serviceAccount: 'endpointslice-controller', create: createEndpointSliceController },
+  // `kubectl get endpoints` and older clients would find nothing.
+  { serviceAccount: 'endpoint-controller', create: createEndpointsController },
 ];
 
 /** All controllers, not yet started. */

@@ -12,7 +12,10 @@ export interface UpdateTracking {
   info: ResourceInfo;
   /** What is stored; undefined on create. */
   live: KubeObject | undefined;
-  /** What will be stored: after admission and preparation. */
+  /**
+   * What the client asks for: decoded and defaulted, before admission, allocators and preparation. What those add is the server's doing and
+   * belongs to nobody (a Job's selector, a Service's clusterIP, a pod's token volume), or a later apply could take it away.
+   */
   updated: KubeObject;
   /** The field manager's name: `fieldManager`, else the user agent up to the first `/`. */
   manager: string;

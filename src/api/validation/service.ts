@@ -51,7 +51,8 @@ function checkPorts(problems: Problems, spec: ServiceSpec): void {
     checkServicePort(problems, path, port, { names, needsName: ports.length > 1 });
     if (spec.type === 'ClusterIP' && port.nodePort) problems.forbidden(`${path}.nodePort`, "may not be used when `type` is 'ClusterIP'");
     const number = `${port.protocol}/${port.port}`;
-    if (numbers.has(number)) problems.duplicate(path, { protocol: port.protocol, port: port.port });
+    if (numbers.has(number))
+      problems.duplicate(path, { Name: '', Protocol: port.protocol, AppProtocol: null, Port: port.port, TargetPort: 0, NodePort: 0 });
     numbers.add(number);
     if (!port.nodePort) continue;
     const nodePort = `${port.protocol}/${port.nodePort}`;

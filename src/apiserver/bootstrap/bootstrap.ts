@@ -30,6 +30,8 @@ import {
 export interface BootstrapOptions extends StoredObjects {
   master: MasterAddress;
   serviceCidrs: string[];
+  /** Endpoints on loopback addresses are taken by this server (the simulated runtime). */
+  allowLoopback?: boolean;
   /** PEM, for the ConfigMap extension-apiserver-authentication; left out when absent. */
   clientCa?: string;
   frontProxyCa?: string;
@@ -58,7 +60,7 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
         ...namespacedRoleBindings().map((binding) => writer.ensureBinding('rolebindings', binding)),
         ...systemPriorityClasses().map((object) => writer.ensure('scheduling.k8s.io', 'v1', 'priorityclasses', object)),
         writer.ensure('networking.k8s.io', 'v1', 'servicecidrs', defaultServiceCidr(options.serviceCidrs)),
-        ...ensureMaster(writer, options.master),
+        ...ensureMaster(writer, options),
       ]);
     },
     async runDeferred() {
@@ -80,10 +82,10 @@ function ensureNamespaces(writer: Writer): Promise<void>[] {
   return SYSTEM_NAMESPACES.map((name) => writer.ensure('', 'v1', 'namespaces', systemNamespace(name)));
 }
 
-function ensureMaster(writer: Writer, master: MasterAddress): Promise<void>[] {
+function ensureMaster(writer: Writer, { master, allowLoopback }: BootstrapOptions): Promise<void>[] {
   const service = writer.ensure('', 'v1', 'services', kubernetesService(master), replacing(['spec', 'ports']));
   // The API takes no endpoints on loopback addresses: a server that only this machine reaches has a Service without any.
-  if (isLoopback(master.advertiseAddress)) return [service];
+  if (!allowLoopback && isLoopback(master.advertiseAddress)) return [service];
   return [
     service,
     writer.ensure('', 'v1', 'endpoints', kubernetesEndpoints(master), replacing(['subsets'])),
@@ -107,7 +109,7 @@ function keepCurrent(options: BootstrapOptions, writer: Writer): () => void {
   ] as const;
   const stops = master.map(([group, resource]) =>
     stored(options, group, 'v1', resource).subscribe(({ metadata }) => {
-      if (metadata.namespace === 'default' && metadata.name === 'kubernetes') again(() => ensureMaster(writer, options.master));
+      if (metadata.namespace === 'default' && metadata.name === 'kubernetes') again(() => ensureMaster(writer, options));
     }),
   );
   const namespaces = stored(options, '', 'v1', 'namespaces').subscribe(({ metadata }, _previous, deleted) => {

@@ -5,13 +5,11 @@ export const remove = command({
   description: 'Delete the cluster with everything in it; succeeds when there is none',
   json: 'events',
   options: (yargs) =>
-    yargs
-      .option('all', { type: 'boolean', default: false, describe: 'delete every cluster' })
-      .option('purge', {
-        type: 'boolean',
-        default: false,
-        describe: 'with --all, caches too; for one cluster, even when its profile is corrupt',
-      }),
+    yargs.option('all', { type: 'boolean', default: false, describe: 'delete every cluster' }).option('purge', {
+      type: 'boolean',
+      default: false,
+      describe: 'with --all, caches too; for one cluster, even when its profile is corrupt',
+    }),
   run: async ({ profile, all, purge }, { context, output }) => {
     const [{ deleteAll, deleteCluster }] = await Promise.all([import('../../cluster/stop.ts'), output.animate()]);
     if (all) {

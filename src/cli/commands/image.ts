@@ -7,14 +7,12 @@ export const image = command({
     'Load images into the node, from the engine by name or from an archive (`load`), or built from Debian packages by a recipe (`build`); show those that it has (`ls`)',
   json: 'document',
   options: (yargs) =>
-    yargs
-      .positional('action', { choices: ['load', 'build', 'ls'] as const, demandOption: true })
-      .positional('images', {
-        type: 'string',
-        array: true,
-        default: [] as string[],
-        describe: 'names of images, archives as `docker save` writes them, or names of recipes',
-      }),
+    yargs.positional('action', { choices: ['load', 'build', 'ls'] as const, demandOption: true }).positional('images', {
+      type: 'string',
+      array: true,
+      default: [] as string[],
+      describe: 'names of images, archives as `docker save` writes them, or names of recipes',
+    }),
   run: async ({ action, images, profile: name, output: format }, { context, output }) => {
     const [{ buildAndLoad, listImages, loadImage }, { requireRunning }, { failure }] = await Promise.all([
       import('../../cluster/images.ts'),

@@ -22,7 +22,8 @@ export const service = command({
     ]);
     if (names.length === 0) throw failure('USAGE', 'name a service, or `list`');
     const profile = await requireRunning(name, context);
-    const options = { address: (await openDriver(profile.driver, context)).nodeAddress(profile), https };
+    const driver = await openDriver(profile.driver, context);
+    const options = { reach: (port: number) => driver.reach(profile, port), https };
     if (names[0] === 'list' && names.length === 1) {
       const services = await withApi(profile, context, (client) => listServices(client, namespace, options));
       if (format === 'json') output.document(services);

@@ -66,9 +66,8 @@ class EndpointsController implements Reconciler {
       await (exists ? resource.update(endpoints) : resource.create(endpoints));
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
-      // The cache is behind; the event of what it lacks comes here again.
-      if (!exists && StatusError.is(error, 'AlreadyExists')) throw error;
-      if (StatusError.is(error, 'Conflict')) throw error;
+      // The cache is behind, and a retry will find it right: nothing to tell anybody.
+      if (StatusError.is(error, 'AlreadyExists') || StatusError.is(error, 'Conflict')) throw error;
       const [reason, verb] = exists ? ['FailedToUpdateEndpoint', 'update'] : ['FailedToCreateEndpoint', 'create'];
       this.#context.events.event(endpoints.metadata.uid ? endpoints : service, 'Warning', reason!, `Failed to ${verb} endpoint for service ${namespace}/${name}: ${messageOf(error)}`);
       throw error;

@@ -2,7 +2,7 @@ import { semanticEqual } from '../../api/patch/json.ts';
 import type { EndpointSlice, Node, Service } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
-import type { ComponentContext, Reconciler } from '../../client/reconcile.ts';
+import type { ComponentContext, Reconciler, ReconcileResult } from '../../client/reconcile.ts';
 import { ENDPOINT_SLICES, NODES, SERVICES } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { controllerReference, unlessGone } from '../pods/ownership.ts';
@@ -10,7 +10,7 @@ import { isNamespaceTerminating } from '../pods/pod-control.ts';
 import { familiesOf, isHeadless, selectsPods, ServicePods } from '../servicepods/service-pods.ts';
 import { portGroups } from './endpoints-of.ts';
 import { planSlices, type SliceContent, type SlicePlan } from './slice-plan.ts';
-import { SliceTracker } from './slice-tracker.ts';
+import { SliceTracker, TRACKING_TIMEOUT_MS } from './slice-tracker.ts';
 
 const SERVICE_NAME = 'kubernetes.io/service-name';
 const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -31,13 +31,14 @@ class EndpointSliceController implements Reconciler {
   readonly #backends: ServicePods;
   readonly #slices: Informer<EndpointSlice>;
   readonly #nodes: Informer<Node>;
-  readonly #tracker = new SliceTracker();
+  readonly #tracker: SliceTracker;
 
   constructor(context: ComponentContext) {
     this.#context = context;
     this.#backends = new ServicePods(context.client);
     this.#slices = context.client.informer(ENDPOINT_SLICES);
     this.#nodes = context.client.informer(NODES);
+    this.#tracker = new SliceTracker(context.clock);
     this.#slices.addIndex(SERVICE_INDEX, (slice) => {
       const service = serviceOf(slice);
       return service ? [service] : [];
@@ -68,13 +69,13 @@ class EndpointSliceController implements Reconciler {
     });
   }
 
-  async reconcile(key: string): Promise<void> {
+  async reconcile(key: string): Promise<ReconcileResult> {
     const service = this.#backends.services.get(key);
     // Slices of a Service that is gone are the garbage collector's.
     if (!service || service.metadata.deletionTimestamp || !selectsPods(service)) return;
     const cached = this.#slices.byIndex(SERVICE_INDEX, key);
     // The event of what is missing brings the Service here again.
-    if (!this.#tracker.isCurrent(service.metadata.uid!, cached)) return;
+    if (!this.#tracker.isCurrent(service.metadata.uid!, cached)) return { afterMs: TRACKING_TIMEOUT_MS };
     const slices = cached.filter(({ metadata }) => !metadata.deletionTimestamp);
     const families = familiesOf(service);
     const pods = this.#backends.of(service);

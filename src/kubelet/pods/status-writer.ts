@@ -10,6 +10,8 @@ import type { Logger } from '../../lib/log.ts';
 export interface StatusWriter {
   /** Sends the status unless it was sent already. Returns at once; of several the last one wins. */
   set(pod: Pod, status: PodStatus): void;
+  /** What the API shows now: when somebody else changed what is ours (a node that was thought dead), it is written again. */
+  observed(pod: Pod): void;
   /** Resolves when the last status of the pod is with the API server, or the pod is gone there. */
   flushed(podUid: string): Promise<void>;
   forget(podUid: string): void;
@@ -22,6 +24,8 @@ interface Entry {
   sent: PodStatus;
   sending?: Promise<void>;
   gone: boolean;
+  /** The revision that showed another's word in place of ours. */
+  overtaken?: string;
 }
 
 /** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
@@ -65,6 +69,17 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
         .finally(() => {
           entry.sending = undefined;
         });
+    },
+    observed({ metadata, status }) {
+      const entry = entries.get(metadata.uid!);
+      if (!entry || entry.sending || entry.sentText === '') return;
+      const readyOf = (one: PodStatus | undefined): string => `${one?.phase} ${one?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
+      if (readyOf(status) !== readyOf(entry.sent) && metadata.resourceVersion !== entry.overtaken) {
+        // what is on its way to us may be older than what we sent: only a state that stays is mended, by the next look
+        entry.overtaken = metadata.resourceVersion;
+        entry.sentText = '';
+        entry.sent = status ?? {};
+      }
     },
     async flushed(podUid) {
       await entries.get(podUid)?.sending;

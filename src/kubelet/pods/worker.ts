@@ -89,6 +89,7 @@ class Worker implements PodWorker {
   update(pod: Pod, gone = false): void {
     this.#pod = pod;
     this.#gone ||= gone;
+    this.#services.status.observed(pod);
     // a shorter grace period, or an end that was not known yet, interrupts what is under way
     if (this.#shallEnd() && this.#grace() < this.#stepGrace) this.#step.abort(new Error('the pod shall end'));
     this.wake();

@@ -1,3 +1,4 @@
+import type { Pod } from '../../api/types.gen.ts';
 import { errorCode } from '../../lib/errors.ts';
 import { readLog } from '../logs/read.ts';
 import { findContainer } from '../pods/containers-of.ts';
@@ -11,7 +12,7 @@ export const containerLogs: Route = async ({ request, response, parts, query }, 
   const pod = requirePod(parts, context);
   const name = containerName(parts);
   if (!findContainer(pod, name)) throw new HttpError(404, `container ${name} is not valid for pod ${pod.metadata.name}`);
-  const status = await loggedContainer(pod.metadata.uid!, name, { previous: flag(query, 'previous'), podName: pod.metadata.name! }, context);
+  const status = await loggedContainer(pod, name, flag(query, 'previous'), context);
   const gone = new AbortController();
   request.once('close', () => gone.abort());
   response.once('close', () => gone.abort());
@@ -29,15 +30,19 @@ export const containerLogs: Route = async ({ request, response, parts, query }, 
   }
 };
 
-async function loggedContainer(uid: string, name: string, { previous, podName }: { previous: boolean; podName: string }, { cache }: RouteContext): Promise<ContainerStatus> {
-  const containers = (await cache.pod(uid)).containers.filter((container) => container.name === name);
+async function loggedContainer({ metadata, status }: Pod, name: string, previous: boolean, { cache }: RouteContext): Promise<ContainerStatus> {
+  const containers = (await cache.pod(metadata.uid!)).containers.filter((container) => container.name === name);
+  const [current, ...older] = containers;
   if (previous) {
-    const before = containers.filter((container, i) => i > 0 || container.state === 'EXITED').find((container) => container.state === 'EXITED');
-    if (!before) throw new HttpError(400, `previous terminated container "${name}" in pod "${podName}" not found`);
+    const before = older.find((container) => container.state === 'EXITED') ?? (current?.state === 'EXITED' ? current : undefined);
+    if (!before) throw new HttpError(400, `previous terminated container "${name}" in pod "${metadata.name}" not found`);
     return before;
   }
-  if (!containers[0]) throw new HttpError(400, `container "${name}" in pod "${podName}" is waiting to start: ContainerCreating`);
-  return containers[0];
+  if (current && current.state !== 'CREATED') return current;
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const reason = statuses.find((one) => one.name === name)?.state?.waiting?.reason ?? 'ContainerCreating';
+  const why = /ImagePull/.test(reason) ? 'trying and failing to pull image' : reason;
+  throw new HttpError(400, `container "${name}" in pod "${metadata.name}" is waiting to start: ${why}`);
 }
 
 function logOptions(query: URLSearchParams, now: number): Pick<Parameters<typeof readLog>[1], 'tailLines' | 'sinceMs' | 'timestamps' | 'limitBytes' | 'stream'> {

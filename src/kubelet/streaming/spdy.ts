@@ -1,15 +1,14 @@
 /** The SPDY/3.1 form of exec, attach and port-forward: a stream each for stdin, stdout, stderr, errors and sizes, told apart by a header. */
-import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import transport, { type SpdyConnection, type SpdyStream } from 'spdy-transport';
+import { finished } from 'node:stream/promises';
 import type { StreamOptions, StreamSession } from '../runtime/runtime.ts';
 import { exitStatus, exitText, parseSizes, PushIterable, type ExitResult, type StreamKind } from './session.ts';
 import type { Upgrade } from './serve.ts';
+import { SpdyConnection, type SpdyStream } from './spdy-connection.ts';
 
 /** Best first. */
 const EXEC_PROTOCOLS = ['v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io'];
 const FORWARD_PROTOCOLS = ['portforward.k8s.io'];
-const MAX_WINDOW = 2 ** 31 - 1;
 const STREAMS_DEADLINE_MS = 30_000;
 
 type Serve = (session: StreamSession) => Promise<void>;
@@ -29,30 +28,28 @@ export async function serveSpdy({ request, socket, head }: Upgrade, kind: Stream
 
 /** Serves port-forward on SPDY frames that are there already (also tunnelled in a WebSocket). */
 export async function forwardOver(socket: Duplex, serve: Serve): Promise<void> {
-  const { connection, closed } = await open(socket);
   let handler: ((port: number, stream: Duplex) => void) | undefined;
   const waiting: SpdyStream[] = [];
-  connection.on('stream', (stream) => {
-    stream.respond(200, {});
+  const accept = (stream: SpdyStream): void => {
     // each connection has an error stream as well: it ends silently when all went well
-    if (stream.headers.streamtype === 'error') stream.end();
-    else if (handler) handler(Number(stream.headers.port), stream);
+    if (stream.headers.get('streamtype') === 'error') stream.end();
+    else if (handler) handler(Number(stream.headers.get('port')), stream);
     else waiting.push(stream);
-  });
+  };
+  const connection = new SpdyConnection(socket, accept);
   await serve({
-    onConnection(accept) {
-      handler = accept;
-      for (const stream of waiting.splice(0)) accept(Number(stream.headers.port), stream);
+    onConnection(given) {
+      handler = given;
+      waiting.splice(0).forEach(accept);
     },
     exit: () => connection.end(),
-    closed,
+    closed: connection.closed,
   });
-  await untilAborted(closed);
 }
 
 async function commandOver(socket: Duplex, { options, protocol }: { options: StreamOptions; protocol: string }, serve: Serve): Promise<void> {
-  const { connection, closed } = await open(socket);
-  const streams = await collect(connection, expectedStreams(options, protocol), closed);
+  const { connection, streams } = await collect(socket, expectedStreams(options, protocol));
+  const { closed } = connection;
   const sizes = new PushIterable<{ width: number; height: number }>();
   streams.get('resize')?.on('data', (chunk: Buffer) => parseSizes(chunk.toString()).forEach((size) => sizes.push(size)));
   closed.addEventListener('abort', () => sizes.end(), { once: true });
@@ -63,9 +60,13 @@ async function commandOver(socket: Duplex, { options, protocol }: { options: Str
     stderr,
     resize: options.tty ? sizes : undefined,
     exit(result) {
+      const left = [stdout, stderr].filter((stream) => stream !== undefined);
+      for (const stream of left) stream.end();
       errors?.end(exitMessage(result, protocol));
-      stdout?.end();
-      stderr?.end();
+      Promise.all([...left, errors!].map((stream) => finished(stream, { readable: false, writable: true }))).then(
+        () => connection.end(),
+        () => socket.destroy(),
+      );
     },
     closed,
   });
@@ -81,36 +82,14 @@ function expectedStreams({ stdin, stdout, stderr, tty }: StreamOptions, protocol
 }
 
 /** Waits until the client has opened every stream. Throws when it does not. */
-function collect(connection: SpdyConnection, expected: readonly string[], closed: AbortSignal): Promise<Map<string, SpdyStream>> {
+function collect(socket: Duplex, expected: readonly string[]): Promise<{ connection: SpdyConnection; streams: Map<string, SpdyStream> }> {
   const streams = new Map<string, SpdyStream>();
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new Error('timed out waiting for client to create streams'));
-    AbortSignal.any([closed, AbortSignal.timeout(STREAMS_DEADLINE_MS)]).addEventListener('abort', giveUp, { once: true });
-    connection.on('stream', (stream) => {
-      stream.respond(200, {});
-      streams.set(stream.headers.streamtype ?? '', stream);
-      if (expected.every((name) => streams.has(name))) resolve(streams);
+    const connection = new SpdyConnection(socket, (stream) => {
+      streams.set(stream.headers.get('streamtype') ?? '', stream);
+      if (expected.every((name) => streams.has(name))) resolve({ connection, streams });
     });
-  });
-}
-
-async function open(socket: Duplex): Promise<{ connection: SpdyConnection; closed: AbortSignal }> {
-  // Kubernetes's client loses what comes right behind the 101 (it reads ahead): our settings frame waits for its first frame
-  await Promise.race([once(socket, 'readable'), once(socket, 'close')]);
-  const connection = transport.connection.create(socket, { protocol: 'spdy', isServer: true });
-  const end = new AbortController();
-  connection.on('error', () => socket.destroy());
-  connection.on('close', () => end.abort());
-  // version 3 frames: without the flow control of the whole connection that 3.1 added, since Kubernetes's client has none
-  connection.start(3);
-  // nor does it ever send window updates for a stream: as if it had said that its windows have no end
-  connection._handleFrame({ type: 'SETTINGS', settings: { initial_window_size: MAX_WINDOW } });
-  return { connection, closed: end.signal };
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+    const giveUp = (): void => reject(new Error('timed out waiting for client to create streams'));
+    AbortSignal.any([connection.closed, AbortSignal.timeout(STREAMS_DEADLINE_MS)]).addEventListener('abort', giveUp, { once: true });
   });
 }

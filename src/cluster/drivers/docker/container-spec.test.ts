@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Profile } from '../../profile.ts';
 import { containerSpec, parsePorts } from './container-spec.ts';
+import { proxySettings } from './proxy-settings.ts';
 
 const profile: Profile = {
   schema: 1,
@@ -49,7 +50,7 @@ test('the node container asks for what it needs and not for --privileged', () =>
 
 test('a container is replaced when what was asked for changed, not when the engine knows fewer capabilities', () => {
   const label = (change: Partial<Profile>, dropped: string[] = []) =>
-    containerSpec({ ...profile, ...change }, dropped).Labels!['rockpool.dev/spec'];
+    containerSpec({ ...profile, ...change }, { dropped }).Labels!['rockpool.dev/spec'];
   const same = label({});
   assert.equal(label({}, ['BPF']), same);
   assert.equal(label({ state: 'creating', addons: ['dns'] }), same);

@@ -44,14 +44,22 @@ const CAPABILITIES = [
   'CHECKPOINT_RESTORE',
 ];
 
-/** The node container. `dropped` names capabilities that this engine does not know. */
-export function containerSpec(profile: Profile, dropped: readonly string[] = []): ContainerCreateOptions & { name: string } {
+export interface SpecOptions {
+  /** `NAME=value`. */
+  env?: readonly string[];
+  /** Capabilities that this engine does not know. */
+  dropped?: readonly string[];
+}
+
+/** The node container. */
+export function containerSpec(profile: Profile, { env = [], dropped = [] }: SpecOptions = {}): ContainerCreateOptions & { name: string } {
   const ports = portBindings(profile);
   const spec: ContainerCreateOptions & { name: string } = {
     name: profile.name,
     Image: profile.nodeImage!,
     Hostname: profile.name,
     Cmd: [CONFIG_PATH],
+    Env: [...env],
     StopSignal: 'SIGTERM',
     ExposedPorts: Object.fromEntries(Object.keys(ports).map((port) => [port, {}])),
     Labels: { [PROFILE_LABEL]: profile.name },

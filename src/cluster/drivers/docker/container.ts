@@ -20,21 +20,25 @@ export async function findContainer(docker: Dockerode, name: string): Promise<Do
 }
 
 /** Makes the volume and the container as far as they are missing; a container of another specification is replaced. Tells what it made. */
-export async function ensureContainer(docker: Dockerode, profile: Profile): Promise<{ container: boolean; volume: boolean }> {
-  const spec = containerSpec(profile);
+export async function ensureContainer(
+  docker: Dockerode,
+  profile: Profile,
+  env: readonly string[],
+): Promise<{ container: boolean; volume: boolean }> {
+  const spec = containerSpec(profile, { env });
   const [existing, volume] = await Promise.all([findContainer(docker, profile.name), ensureVolume(docker, profile.name)]);
   if (existing && existing.Config.Labels[SPEC_LABEL] === spec.Labels![SPEC_LABEL]) return { container: false, volume };
   if (existing) await engineCall('cannot replace the node container', () => docker.getContainer(existing.Id).remove({ force: true }));
-  await createContainer(docker, profile);
+  await createContainer(docker, profile, env);
   return { container: true, volume };
 }
 
 /** Engines refuse a capability that they do not know by name; it is left out then, and the pods that ask for it fail. */
-async function createContainer(docker: Dockerode, profile: Profile): Promise<void> {
+async function createContainer(docker: Dockerode, profile: Profile, env: readonly string[]): Promise<void> {
   const dropped: string[] = [];
   for (;;) {
     try {
-      await docker.createContainer(containerSpec(profile, dropped));
+      await docker.createContainer(containerSpec(profile, { env, dropped }));
       return;
     } catch (error) {
       const unknown = /unknown capability: "?(?:CAP_)?([A-Z_]+)"?/i.exec(errorMessage(error))?.[1];

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import type { ClusterContext } from '../../context.ts';
-import type { AddonFiles, Availability, Driver, HostState, LogOptions, NodeFiles, NodeLayout } from '../../driver.ts';
+import type { AddonFiles, Availability, Driver, HostState, LogOptions, NodeFiles, NodeLayout, Reachable } from '../../driver.ts';
 import type { TarEntry } from '../../image/deb.ts';
 import { directory, file, tarOf } from '../../image/tar-writer.ts';
 import { IMAGES_DIR } from '../../image/bundle.ts';
@@ -15,8 +15,9 @@ import type { Profile } from '../../profile.ts';
 import { failure } from '../../reasons.ts';
 import { bootNode } from './boot.ts';
 import { API_PORT, CONFIG_PATH, STATE_DIR, parsePorts } from './container-spec.ts';
+import { proxySettings } from './proxy-settings.ts';
 import { ensureContainer, findContainer, removeContainer, removeVolume } from './container.ts';
-import { engineAddress } from './engine-address.ts';
+import { engineAddress, isLocal } from './engine-address.ts';
 import { connect, engineCall, engineFailure, isMissing, isUnchanged } from './engine.ts';
 import { execInContainer } from './exec.ts';
 import { containerLogs } from './logs.ts';
@@ -39,7 +40,7 @@ export function dockerDriver(context: ClusterContext): Driver {
     available: (signal) => available(context, engine, signal),
     plan: async (profile) => plan(await engine(), profile, context),
     layout,
-    prepare: async (profile) => prepare(await engine(), profile),
+    prepare: async (profile) => prepare(await engine(), profile, context),
     start: async (profile, files, { timeoutMs, signal }) =>
       start(await engine(), profile, files, { clock: context.clock, timeoutMs, signal }),
     stop: async (profile, { timeoutMs }) => stop(await engine(), profile, timeoutMs),
@@ -51,6 +52,7 @@ export function dockerDriver(context: ClusterContext): Driver {
     state: async (profile) => state(await engine(), profile),
     purge: async () => removeImages(await engine()),
     nodeAddress: (profile) => profile.nodeIp!,
+    reach,
     writeAddons: async (profile, addons) => writeAddons(await node(profile.name), addons),
     exec: async (profile, command, options) => execInContainer(await running(await engine(), profile), command, options),
     logs: async function* (profile: Profile, options: LogOptions) {
@@ -76,6 +78,17 @@ async function connectEngine({ env, userHome }: ClusterContext): Promise<Dockero
 async function available({ env, userHome }: ClusterContext, engine: () => Promise<Dockerode>, signal: AbortSignal): Promise<Availability> {
   const address = await engineAddress(env, userHome);
   if (!address) return unavailable(failure('ENGINE_NOT_RUNNING', 'no container engine was found on this machine'));
+  if (!isLocal(address)) {
+    const advice = [
+      'Choose a local engine: `docker context use default`, or unset DOCKER_HOST.',
+      '`rockpool start --driver sim` runs without one.',
+    ];
+    return unavailable(
+      failure('DRIVER_UNSUPPORTED', `the engine at ${address.url} is on another machine, where ports and addresses are out of reach`, {
+        advice,
+      }),
+    );
+  }
   try {
     const docker = await engine();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_MS)]);
@@ -141,7 +154,14 @@ function layout(profile: Profile): NodeLayout {
   };
 }
 
-async function prepare(docker: Dockerode, profile: Profile): Promise<() => Promise<void>> {
+/** On Linux a container's address is reachable as it is; an engine in a virtual machine (macOS, Windows) has only what it publishes. */
+function reach(profile: Profile, port: number): Reachable | undefined {
+  if (process.platform === 'linux') return { address: profile.nodeIp!, port };
+  const published = profile.ports.flatMap(parsePorts).find(({ node, protocol }) => node === port && protocol === 'tcp');
+  return published && { address: published.address ?? '127.0.0.1', port: published.host };
+}
+
+async function prepare(docker: Dockerode, profile: Profile, { env }: ClusterContext): Promise<() => Promise<void>> {
   const made = { network: false, container: false, volume: false };
   const undo = async (): Promise<void> => {
     if (made.container) await removeContainer(docker, profile.name);
@@ -150,7 +170,7 @@ async function prepare(docker: Dockerode, profile: Profile): Promise<() => Promi
   };
   try {
     made.network = await ensureNetwork(docker, profile.name, { subnet: profile.subnet!, nodeIp: profile.nodeIp! });
-    Object.assign(made, await ensureContainer(docker, profile));
+    Object.assign(made, await ensureContainer(docker, profile, proxySettings(env, profile)));
   } catch (error) {
     await undo();
     throw error;

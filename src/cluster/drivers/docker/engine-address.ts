@@ -46,6 +46,12 @@ export async function parseAddress(url: string, env: Env): Promise<EngineAddress
   return address;
 }
 
+/** Whether the engine publishes ports on this machine: a socket, or TCP to a loopback address. */
+export function isLocal({ options }: EngineAddress): boolean {
+  if (options.protocol === 'ssh') return false;
+  return options.host === undefined || /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/.test(options.host);
+}
+
 /** Contexts stand in ~/.docker/contexts/meta/SHA256(name)/meta.json. */
 async function contextHost(env: Env, userHome: string): Promise<string | undefined> {
   const dir = env['DOCKER_CONFIG'] || join(userHome, '.docker');

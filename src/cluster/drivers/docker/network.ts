@@ -6,6 +6,7 @@ import { failure } from '../../reasons.ts';
 import { PROFILE_LABEL } from './container-spec.ts';
 import { engineFailure, isMissing } from './engine.ts';
 
+const MTU_OPTION = 'com.docker.network.driver.mtu';
 const CANDIDATES = Array.from({ length: 22 }, (_, i) => `192.168.${49 + i * 9}.0/24`);
 
 export interface NodeNetwork {
@@ -43,16 +44,29 @@ export async function ensureNetwork(docker: Dockerode, name: string, { subnet }:
     if (!isMissing(error)) throw engineFailure(error, `cannot look for network ${name}`);
   }
   try {
+    const mtu = await bridgeMtu(docker);
     await docker.createNetwork({
       Name: name,
       Driver: 'bridge',
       CheckDuplicate: true,
       IPAM: { Driver: 'default', Config: [{ Subnet: subnet, Gateway: addressAt(subnet, 1) }] },
       Labels: { [PROFILE_LABEL]: name },
+      ...(mtu ? { Options: { [MTU_OPTION]: mtu } } : {}),
     });
     return true;
   } catch (error) {
     throw engineFailure(error, `cannot make network ${name}`);
+  }
+}
+
+/** Behind a VPN engines are set to smaller packets on their default bridge, and networks that are made do not inherit it. */
+async function bridgeMtu(docker: Dockerode): Promise<string | undefined> {
+  try {
+    const bridge = (await docker.getNetwork('bridge').inspect()) as { Options?: Record<string, string> };
+    return bridge.Options?.[MTU_OPTION];
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
 }
 

@@ -50,6 +50,7 @@ export function simDriver(context: ClusterContext): Driver {
     // The profile's folder holds all there is.
     purge: async () => {},
     nodeAddress: () => '127.0.0.1',
+    reach: (_, port) => ({ address: '127.0.0.1', port }),
     writeAddons: async (profile, addons) => writeAddons(paths(profile).addons, addons),
     exec: async () => {
       throw failure('DRIVER_UNSUPPORTED', 'the sim driver has no node to run a command in', {

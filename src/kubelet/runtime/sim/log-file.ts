@@ -13,6 +13,8 @@ export type LogStream = 'stdout' | 'stderr';
 export interface LogFile {
   readonly path: string;
   output(stream: LogStream, options?: { isTty?: boolean }): Output;
+  /** Makes the file, so that a container that says nothing has an empty log. */
+  create(): Promise<void>;
   /** Called with what is written from now on, before it is in the file; for attach. */
   tap(callback: (stream: LogStream, data: Buffer) => void): () => void;
   /** Resolves when everything that was written so far is in the file; a last line without a newline too. */
@@ -25,26 +27,33 @@ const MAX_LINE_BYTES = 16 * 1024;
 const ROOM = 256 * 1024;
 const NEWLINE = 0x0a;
 
-export function createLogFile(file: string, clock: Clock): LogFile {
-  return new CriLog(file, clock);
+/** `failed` is told when lines could not be written (a full disk); they are lost then, as with a real runtime. */
+export function createLogFile(file: string, { clock, failed }: { clock: Clock; failed: (error: unknown) => void }): LogFile {
+  return new CriLog(file, clock, failed);
 }
 
 class CriLog implements LogFile {
   readonly path: string;
   readonly #clock: Clock;
+  readonly #failed: (error: unknown) => void;
   readonly #partial: Record<LogStream, Buffer | undefined> = { stdout: undefined, stderr: undefined };
   #queued: string[] = [];
   #queuedSize = 0;
   #writing: Promise<void> | undefined;
   #taps: Set<(stream: LogStream, data: Buffer) => void> | undefined;
 
-  constructor(file: string, clock: Clock) {
+  constructor(file: string, clock: Clock, failed: (error: unknown) => void) {
     this.path = file;
     this.#clock = clock;
+    this.#failed = failed;
   }
 
   output(stream: LogStream, { isTty = false } = {}): Output {
     return { isTty, write: (data) => this.#write(stream, Buffer.from(data)), end: () => undefined };
+  }
+
+  create(): Promise<void> {
+    return append(this.path, '');
   }
 
   tap(callback: (stream: LogStream, data: Buffer) => void): () => void {
@@ -93,7 +102,11 @@ class CriLog implements LogFile {
       const text = this.#queued.join('');
       this.#queued = [];
       this.#queuedSize = 0;
-      await append(this.path, text);
+      try {
+        await append(this.path, text);
+      } catch (error) {
+        this.#failed(error);
+      }
     }
     this.#writing = undefined;
   }
