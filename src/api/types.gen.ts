@@ -420,7 +420,7 @@ export interface Capabilities {
 }
 
 export interface CapacityRequestPolicy {
-  _default?: string;
+  default?: string;
   validRange?: CapacityRequestPolicyRange;
   validValues?: string[];
 }
@@ -1034,7 +1034,7 @@ export interface DeviceAllocationResult {
 export interface DeviceAttribute {
   bool?: boolean;
   bools?: boolean[];
-  _int?: number;
+  int?: number;
   ints?: number[];
   string?: string;
   strings?: string[];
@@ -1680,17 +1680,17 @@ export interface JSONPatch {
 }
 
 export interface JSONSchemaProps {
-  ref?: string;
-  schema?: string;
+  $ref?: string;
+  $schema?: string;
   additionalItems?: unknown;
   additionalProperties?: unknown;
   allOf?: JSONSchemaProps[];
   anyOf?: JSONSchemaProps[];
-  _default?: unknown;
+  default?: unknown;
   definitions?: { [key: string]: JSONSchemaProps; };
   dependencies?: { [key: string]: unknown; };
   description?: string;
-  _enum?: unknown[];
+  enum?: unknown[];
   example?: unknown;
   exclusiveMaximum?: boolean;
   exclusiveMinimum?: boolean;
@@ -1717,13 +1717,13 @@ export interface JSONSchemaProps {
   title?: string;
   type?: string;
   uniqueItems?: boolean;
-  x_kubernetes_embedded_resource?: boolean;
-  x_kubernetes_int_or_string?: boolean;
-  x_kubernetes_list_map_keys?: string[];
-  x_kubernetes_list_type?: string;
-  x_kubernetes_map_type?: string;
-  x_kubernetes_preserve_unknown_fields?: boolean;
-  x_kubernetes_validations?: ValidationRule[];
+  'x-kubernetes-embedded-resource'?: boolean;
+  'x-kubernetes-int-or-string'?: boolean;
+  'x-kubernetes-list-map-keys'?: string[];
+  'x-kubernetes-list-type'?: string;
+  'x-kubernetes-map-type'?: string;
+  'x-kubernetes-preserve-unknown-fields'?: boolean;
+  'x-kubernetes-validations'?: ValidationRule[];
 }
 
 export interface Job {
@@ -1855,7 +1855,7 @@ export interface LimitRange {
 }
 
 export interface LimitRangeItem {
-  _default?: { [key: string]: string; };
+  default?: { [key: string]: string; };
   defaultRequest?: { [key: string]: string; };
   max?: { [key: string]: string; };
   maxLimitRequestRatio?: { [key: string]: string; };
@@ -1893,7 +1893,7 @@ export interface LinuxContainerUser {
 }
 
 export interface ListMeta {
-  _continue?: string;
+  continue?: string;
   remainingItemCount?: number;
   resourceVersion?: string;
   selfLink?: string;
@@ -2101,7 +2101,7 @@ export interface NetworkPolicyEgressRule {
 }
 
 export interface NetworkPolicyIngressRule {
-  _from?: NetworkPolicyPeer[];
+  from?: NetworkPolicyPeer[];
   ports?: NetworkPolicyPort[];
 }
 

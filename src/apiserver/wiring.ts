@@ -74,7 +74,6 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
     ...objects,
     master: { serviceIp: state.kubernetesServiceIp, advertiseAddress: options.advertiseAddress, port: options.advertisePort },
     serviceCidrs: options.serviceCidr.split(','),
-    ...(kubelet?.allowLoopback ? { allowLoopback: true } : {}),
     clientCa: options.tls.clientCa,
     ...(options.tls.frontProxyCa ? { frontProxyCa: options.tls.frontProxyCa } : {}),
     log,

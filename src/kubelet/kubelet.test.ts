@@ -1,7 +1,8 @@
 /** The kubelet on a real containerd against a real API server: what a user of pods sees. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import https from 'node:https';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { containerdMissing } from '../../test/fixtures/containerd.ts';
@@ -300,6 +301,43 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.ok((await node.events('sandbox')).includes('SandboxChanged: Pod sandbox changed, it will be killed and re-created.'));
   });
 
+  test('a Ready condition that somebody else turned off is turned on again', async () => {
+    await node.run('mended', { containers: [{ name: 'main', command: SLEEP }] });
+    const pod = await node.until('mended', isReady);
+    const conditions = [{ type: 'Ready', status: 'False', reason: 'NodeNotReady' }];
+    const other = await node.client.resource(PODS, 'default').patch('mended', 'strategic', { status: { conditions } }, 'status');
+    assert.equal(conditionOf(other, 'Ready')?.status, 'False');
+    const mended = await node.until('mended', isReady);
+    assert.equal(conditionOf(mended, 'Ready')?.reason, undefined);
+    assert.equal(mended.metadata.uid, pod.metadata.uid);
+  });
+
+  test('a containerd that was killed comes back and nothing is lost', async () => {
+    await node.run('survivor', { containers: [{ name: 'main', command: SLEEP }] });
+    const before = await node.until('survivor', isReady);
+    await node.containerd.restart('SIGKILL');
+    await node.run('afterwards', { containers: [{ name: 'main', command: SLEEP }] });
+    await node.until('afterwards', isReady);
+    const after = await node.client.resource(PODS, 'default').get('survivor');
+    assert.equal(after.status?.containerStatuses?.[0]?.containerID, before.status?.containerStatuses?.[0]?.containerID);
+    assert.ok(isReady(after));
+  });
+
+  test('logs, previous logs and refusals over the kubelet\'s server', async () => {
+    await node.run('talks', { containers: [{ name: 'main', command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; done; echo err >&2; while :; do sleep 0.1; done'] }] });
+    await node.until('talks', isReady);
+    await eventually(async () => assert.match(await kubeletGet(node, '/containerLogs/default/talks/main'), /err/));
+    assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stdout&tailLines=3'), 'line 4\nline 5\n');
+    assert.match(await kubeletGet(node, '/containerLogs/default/talks/main?timestamps=true&limitBytes=30'), /^\d{4}-\d\d-\d\dT[\d:.]+Z/);
+    await assert.rejects(kubeletGet(node, '/containerLogs/default/talks/main?previous=true'), /400 previous terminated container "main" in pod "talks" not found/);
+    await assert.rejects(kubeletGet(node, '/containerLogs/default/none/main'), /404 pod "none" not found/);
+    await assert.rejects(kubeletGet(node, '/pods', 'kubelet-client'), /403 Forbidden \(user=system:node:rockpool/);
+    await assert.rejects(kubeletGet(node, '/pods', null), /401 Unauthorized/);
+    assert.match(await kubeletGet(node, '/metrics/resource'), /container_memory_working_set_bytes\{container="main",namespace="default",pod="talks"\} \d+/);
+    const summary = JSON.parse(await kubeletGet(node, '/stats/summary')) as { pods: { podRef: { name: string }; containers: { memory: { workingSetBytes: number } }[] }[] };
+    assert.ok(summary.pods.find((pod) => pod.podRef.name === 'talks')!.containers[0]!.memory.workingSetBytes > 0);
+  });
+
   test('force delete leaves nothing running', async () => {
     await node.run('forced', { containers: [{ name: 'main', command: ['sleep', '1000'] }], terminationGracePeriodSeconds: 300 });
     await node.until('forced', isReady);
@@ -307,3 +345,17 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await eventually(async () => assert.deepEqual((await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.name === 'forced'), []));
   });
 });
+
+/** As the API server asks, unless another client's certificate (or none) is named. Rejects with `CODE text`. */
+function kubeletGet(node: TestNode, path: string, as: string | null = 'apiserver-kubelet-client'): Promise<string> {
+  const { pki } = node.api;
+  const identity = as === null ? {} : { cert: pki.get(`${as}.crt`), key: pki.get(`${as}.key`) };
+  return new Promise((resolve, reject) => {
+    const request = https.get({ host: '127.0.0.1', port: node.kubelet.port, path, ca: pki.get('ca.crt'), checkServerIdentity: () => undefined, agent: false, ...identity }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+      response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${response.statusCode} ${text.trim()}`))));
+    });
+    request.on('error', reject);
+  });
+}

@@ -115,7 +115,7 @@ export class FactTable {
   /** The whole text: names of packages, then enums, then one line for each type. */
   text(): string {
     const lines = this.#types.map((type) => this.#line(type));
-    return [PACKAGES.map(([, name]) => name).join(' '), this.#enums.join(' '), ...lines].join('\n');
+    return [PACKAGES.map(([, name]) => name).join(' '), this.#enums.join('\t'), ...lines].join('\n');
   }
 
   #line(type: GoType): string {

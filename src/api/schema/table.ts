@@ -70,7 +70,7 @@ function load(): Table {
     const dot = head.indexOf('.');
     index.set(`${packages[Number(head.slice(0, dot))]}.${head.slice(dot + 1).replace('*', '')}`, number);
   }
-  table = { packages, enums: enumLine!.split(' '), lines, index };
+  table = { packages, enums: enumLine!.split('\t'), lines, index };
   return table;
 }
 

@@ -30,8 +30,6 @@ import {
 export interface BootstrapOptions extends StoredObjects {
   master: MasterAddress;
   serviceCidrs: string[];
-  /** Endpoints on loopback addresses are taken by this server (the simulated runtime). */
-  allowLoopback?: boolean;
   /** PEM, for the ConfigMap extension-apiserver-authentication; left out when absent. */
   clientCa?: string;
   frontProxyCa?: string;
@@ -82,19 +80,12 @@ function ensureNamespaces(writer: Writer): Promise<void>[] {
   return SYSTEM_NAMESPACES.map((name) => writer.ensure('', 'v1', 'namespaces', systemNamespace(name)));
 }
 
-function ensureMaster(writer: Writer, { master, allowLoopback }: BootstrapOptions): Promise<void>[] {
-  const service = writer.ensure('', 'v1', 'services', kubernetesService(master), replacing(['spec', 'ports']));
-  // The API takes no endpoints on loopback addresses: a server that only this machine reaches has a Service without any.
-  if (!allowLoopback && isLoopback(master.advertiseAddress)) return [service];
+function ensureMaster(writer: Writer, { master }: BootstrapOptions): Promise<void>[] {
   return [
-    service,
+    writer.ensure('', 'v1', 'services', kubernetesService(master), replacing(['spec', 'ports'])),
     writer.ensure('', 'v1', 'endpoints', kubernetesEndpoints(master), replacing(['subsets'])),
     writer.ensure('discovery.k8s.io', 'v1', 'endpointslices', kubernetesEndpointSlice(master), replacing(['endpoints'], ['ports'])),
   ];
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
 }
 
 /** Looks at what concerns the Service `kubernetes` and the system namespaces, and nothing else. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod } from '../../api/types.gen.ts';
 import { CONFIG_MAPS, SECRETS } from '../../client/resources.ts';
@@ -147,5 +147,8 @@ async function postStart(pod: Pod, container: Container, { id, request, tell }: 
 /** One ended container of a name is kept, for lastState and `logs --previous`. */
 async function removeOlder(runtime: PodRuntime, name: string, services: PodServices): Promise<void> {
   const older = runtime.containers.filter((container) => container.name === name && container.state !== 'RUNNING').slice(1);
-  for (const container of older) await services.runtime.removeContainer(container.id);
+  for (const container of older) {
+    await services.runtime.removeContainer(container.id);
+    if (container.logPath) await rm(container.logPath, { force: true });
+  }
 }

@@ -24,8 +24,8 @@ interface Entry {
   sent: PodStatus;
   sending?: Promise<void>;
   gone: boolean;
-  /** The revision that showed another's word in place of ours. */
-  overtaken?: string;
+  /** Of the pod, when we wrote last. */
+  revision: bigint;
 }
 
 /** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
@@ -40,7 +40,8 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
         return;
       }
       try {
-        await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
+        const answer = await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
+        entry.revision = BigInt(answer.metadata.resourceVersion ?? 0);
         entry.sentText = text;
         entry.sent = status;
         failures = 0;
@@ -58,7 +59,7 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
   return {
     set(pod, status) {
       const uid = pod.metadata.uid!;
-      const entry = entries.get(uid) ?? { sentText: '', sent: pod.status ?? {}, gone: false };
+      const entry = entries.get(uid) ?? { sentText: '', sent: pod.status ?? {}, gone: false, revision: 0n };
       entries.set(uid, entry);
       entry.wanted = { pod, status, text: JSON.stringify(status) };
       if (entry.sending || entry.wanted.text === entry.sentText) return;
@@ -73,13 +74,12 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
     observed({ metadata, status }) {
       const entry = entries.get(metadata.uid!);
       if (!entry || entry.sending || entry.sentText === '') return;
+      // what was on its way to us when we wrote is older than what we wrote
+      if (BigInt(metadata.resourceVersion ?? 0) < entry.revision) return;
       const readyOf = (one: PodStatus | undefined): string => `${one?.phase} ${one?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
-      if (readyOf(status) !== readyOf(entry.sent) && metadata.resourceVersion !== entry.overtaken) {
-        // what is on its way to us may be older than what we sent: only a state that stays is mended, by the next look
-        entry.overtaken = metadata.resourceVersion;
-        entry.sentText = '';
-        entry.sent = status ?? {};
-      }
+      if (readyOf(status) === readyOf(entry.sent)) return;
+      entry.sentText = '';
+      entry.sent = status ?? {};
     },
     async flushed(podUid) {
       await entries.get(podUid)?.sending;

@@ -58,6 +58,18 @@ test('a container is replaced when what was asked for changed, not when the engi
     assert.notEqual(label(change), same, JSON.stringify(change));
 });
 
+test("the node uses the machine's proxies, and none for what is in the cluster", () => {
+  assert.deepEqual(proxySettings({ PATH: '/bin' }, profile), []);
+  assert.deepEqual(proxySettings({ https_proxy: 'http://proxy:3128', NO_PROXY: 'intra.example' }, profile), [
+    'https_proxy=http://proxy:3128',
+    'HTTPS_PROXY=http://proxy:3128',
+    'no_proxy=intra.example,localhost,127.0.0.1,10.244.0.0/16,10.96.0.0/12,192.168.49.0/24,.svc,.cluster.local',
+    'NO_PROXY=intra.example,localhost,127.0.0.1,10.244.0.0/16,10.96.0.0/12,192.168.49.0/24,.svc,.cluster.local',
+  ]);
+  const label = (env: string[]) => containerSpec(profile, { env }).Labels!['rockpool.dev/spec'];
+  assert.notEqual(label(['a=b']), label([]), 'another proxy makes another container');
+});
+
 test("limits are the engine's units", () => {
   const host = containerSpec({ ...profile, cpus: 1.5, memoryMiB: 2048 }).HostConfig!;
   assert.equal(host.NanoCpus, 1_500_000_000);
