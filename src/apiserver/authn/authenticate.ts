@@ -2,7 +2,7 @@ import { statusError } from '../../api/status.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import type { Authenticator, RequestContext } from '../contract.ts';
+import type { Credentials, MemoryAuthenticator } from './credentials.ts';
 import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import { frontProxyAuthenticator } from './front-proxy.ts';
 import { x509Authenticator } from './x509.ts';
@@ -23,15 +23,13 @@ export interface AuthenticateOptions {
  * Who sends a request. Throws StatusError 401 for credentials that are not good, and for none where nobody may be anonymous.
  * Everyone but the anonymous is in system:authenticated.
  */
-export function createAuthenticator(
-  options: AuthenticateOptions,
-): (request: Pick<RequestContext, 'headers' | 'peer'>) => UserInfo | Promise<UserInfo> {
+export function createAuthenticator(options: AuthenticateOptions): (request: Credentials) => UserInfo {
   // Upstream's order: a front proxy speaks for others, so it is asked before its own certificate is taken for a user's.
-  const chain: Authenticator[] = [frontProxyAuthenticator(options.frontProxyNames), x509Authenticator(), bearerAuthenticator(options)];
+  const chain = [frontProxyAuthenticator(options.frontProxyNames), x509Authenticator(), bearerAuthenticator(options)];
   const members = new WeakMap<UserInfo, UserInfo>();
-  return async (request) => {
+  return (request) => {
     for (const authenticator of chain) {
-      const user = await authenticator(request);
+      const user = authenticator(request);
       if (user) return authenticated(user, members);
     }
     if (options.anonymous === false) throw unauthorized();
@@ -49,7 +47,7 @@ function authenticated(user: UserInfo, members: WeakMap<UserInfo, UserInfo>): Us
   return member;
 }
 
-function bearerAuthenticator({ tokens, bootstrapTokens, log }: AuthenticateOptions): Authenticator {
+function bearerAuthenticator({ tokens, bootstrapTokens, log }: AuthenticateOptions): MemoryAuthenticator {
   return ({ headers }) => {
     const token = bearerToken(headers.authorization) ?? webSocketToken(headers['sec-websocket-protocol']);
     if (!token) return undefined;

@@ -1,13 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { UserInfo } from '../../api/transport.ts';
-import type { Authenticator } from '../contract.ts';
+import type { MemoryAuthenticator } from './credentials.ts';
 import { extraFromHeaders, headerValues } from './headers.ts';
 
 /**
  * A proxy in front of us (the aggregation layer of another API server) vouches for the user by X-Remote-* headers. It is believed only
  * with a certificate of the front-proxy CA whose common name is allowed.
  */
-export function frontProxyAuthenticator(allowedNames: readonly string[] = ['front-proxy-client']): Authenticator {
+export function frontProxyAuthenticator(allowedNames: readonly string[] = ['front-proxy-client']): MemoryAuthenticator {
   return ({ headers, peer }) => {
     if (peer?.issuer !== 'front-proxy') return undefined;
     if (allowedNames.length > 0 && !allowedNames.includes(peer.commonName)) return undefined;

@@ -1,8 +1,9 @@
 import type { UserInfo } from '../../api/transport.ts';
-import type { Authenticator, PeerCertificate } from '../contract.ts';
+import type { PeerCertificate } from '../contract.ts';
+import type { MemoryAuthenticator } from './credentials.ts';
 
 /** The holder of a certificate that the client CA signed: its common name is the user, its organisations are the groups. */
-export function x509Authenticator(): Authenticator {
+export function x509Authenticator(): MemoryAuthenticator {
   // One connection presents the same certificate with all its requests; the authorizer in turn remembers rules by UserInfo.
   const users = new WeakMap<PeerCertificate, UserInfo>();
   return ({ peer }) => {

@@ -36,7 +36,9 @@ export async function createDecoded(registry: Registry, call: Call, decoded: Kub
   checkMeta(call, decoded);
   const object = applyDefaults(served.stored, converted ? decoded : toStored(served, decoded));
   fillSystemFields(registry, object);
-  const request = await mutate(registry, admissionRequest(call, { operation: 'CREATE', object, dryRun: options.dryRun, name: object.metadata.name ?? '' }));
+  // Before admission and preparation: what the server adds belongs to nobody.
+  const owned = trackManager(registry, { call, object, options, live: undefined });
+  const request = await mutate(registry, admissionRequest(call, { operation: 'CREATE', object: owned, dryRun: options.dryRun, name: object.metadata.name ?? '' }));
   const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };
   return storeWithName(registry, call, final, options);
 }
@@ -102,10 +104,9 @@ function noUniqueName(info: ResourceInfo, name: string): StatusError {
 
 async function storeOne(registry: Registry, call: Call, request: AdmissionRequest, options: WriteOptions): Promise<Entry> {
   const { served } = call;
-  const managed = trackManager(registry, { call, object: request.object!, options, live: undefined });
-  const claim = registry.claims.get(served.cache.prefix)?.take(managed, undefined);
+  const claim = registry.claims.get(served.cache.prefix)?.take(request.object!, undefined);
   try {
-    const object = claim?.object ?? managed;
+    const object = claim?.object ?? request.object!;
     checkValid(registry, served, object, validateCreate(served.stored, object));
     await validateAdmission(registry, { ...request, object, name: object.metadata.name! });
     const entry = await storeNew(registry, served, object, { dryRun: options.dryRun });

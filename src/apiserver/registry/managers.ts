@@ -5,7 +5,7 @@ import type { Call, Registry } from './registry.ts';
 
 export interface TrackedWrite {
   call: Call;
-  /** What will be stored, after admission and preparation. */
+  /** What the client meant: decoded and defaulted, before admission and preparation. */
   object: KubeObject;
   live: KubeObject | undefined;
   options: WriteOptions;

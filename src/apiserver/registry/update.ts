@@ -109,12 +109,13 @@ async function prepare(registry: Registry, call: Call, { options, rules, make }:
   const { served } = call;
   const given = await make(live.object);
   keepSystemFields(call, given, live);
-  const prepared = rules.prepare(served.stored, applyDefaults(served.stored, given), live.object);
+  // Before admission and preparation: what the server adds belongs to nobody.
+  const owned = trackManager(registry, { call, object: applyDefaults(served.stored, given), options, live: live.object });
+  const prepared = rules.prepare(served.stored, owned, live.object);
   const subject = { operation: 'UPDATE', object: prepared, oldObject: live.object, dryRun: options.dryRun } as const;
   const { object } = await mutate(registry, admissionRequest(call, subject));
   // What admission changed counts for the generation, too.
-  const settled = object === prepared ? prepared : rules.prepare(served.stored, object!, live.object);
-  return trackManager(registry, { call, object: settled, options, live: live.object });
+  return object === prepared ? prepared : rules.prepare(served.stored, object!, live.object);
 }
 
 /** Checks the revision and the uid that the client means, and keeps what no client may change (rest.BeforeUpdate). */

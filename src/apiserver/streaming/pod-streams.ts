@@ -2,7 +2,8 @@
 import type { StatusError } from '../../api/status.ts';
 import { notFound, statusError } from '../../api/status.ts';
 import type { Pod } from '../../api/types.gen.ts';
-import type { RequestContext, StreamingHandler } from '../contract.ts';
+import { forbiddenRequest } from '../authz/forbidden.ts';
+import type { Authorizer, RequestContext, StreamingHandler } from '../contract.ts';
 import { isTrue } from '../request-info.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
@@ -11,13 +12,19 @@ import { forwardedHeaders, relay } from './relay.ts';
 import type { Target } from './target.ts';
 import { isTunnel, tunnel } from './port-forward-tunnel.ts';
 
-export function podStreamsHandler(options: StoredObjects & { kubelet: (nodeName: string) => Target }): StreamingHandler {
+export interface PodStreamsOptions extends StoredObjects {
+  kubelet: (nodeName: string) => Target;
+  authorizer: Pick<Authorizer, 'authorize'>;
+}
+
+export function podStreamsHandler(options: PodStreamsOptions): StreamingHandler {
   const pods = stored<Pod>(options, '', 'v1', 'pods');
   return {
     match: ({ info }) => info.resource === 'pods' && info.group === '' && Object.hasOwn(PATHS, info.subresource),
     async handle(context, request, reply) {
       const { info, headers, signal } = context;
       if (reply.kind !== 'upgrade') throw statusError('BadRequest', 'Upgrade request required');
+      requireCreate(context, options.authorizer);
       const pod = pods.get(info.namespace, info.name);
       if (!pod) throw notFound('pods', '', info.name);
       const path = PATHS[info.subresource as keyof typeof PATHS](context, pod);
@@ -28,6 +35,14 @@ export function podStreamsHandler(options: StoredObjects & { kubelet: (nodeName:
       else await relay(target, passed, reply);
     },
   };
+}
+
+/** A WebSocket begins with GET, but what it does is no reading: since 1.35 it needs the verb `create`, as a POST does. */
+function requireCreate({ user, info }: RequestContext, authorizer: Pick<Authorizer, 'authorize'>): void {
+  if (info.verb === 'create') return;
+  const attributes = { user, info: { ...info, verb: 'create' } };
+  const { allowed, reason } = authorizer.authorize(attributes);
+  if (!allowed) throw forbiddenRequest(attributes, reason);
 }
 
 function dialFailed(why: string, cause: unknown): StatusError {

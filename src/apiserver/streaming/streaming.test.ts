@@ -127,6 +127,7 @@ describe('streaming', () => {
       kubeletTls: {},
       dial: () => target,
       allowLoopback: true,
+      authorizer: { authorize: ({ info }) => ({ allowed: info.name !== 'readonly' || info.verb !== 'create', reason: '' }) },
       rng: seededRng(1),
     });
     front = frontServer(streaming);
@@ -249,6 +250,12 @@ describe('streaming', () => {
       assert.equal(String((await once(answer, 'data'))[0]), message);
     });
   }
+
+  test('a WebSocket by GET needs the right to create', async () => {
+    const { answer } = await upgrade(`${POD}/readonly/exec?command=x`, { connection: 'Upgrade', upgrade: 'websocket' }, 'GET');
+    assert.equal(answer.statusCode, 403);
+    assert.match(String((await once(answer, 'data'))[0]), /cannot create resource "pods\/exec"/);
+  });
 
   test('exec without an upgrade is a bad request', async () => {
     assert.deepEqual(await fetchText(`${POD}/web/exec?command=x`, { method: 'POST' }).then(({ status, text }) => [status, text]), [

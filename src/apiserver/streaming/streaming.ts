@@ -1,5 +1,5 @@
 import type { Rng } from '../../lib/random.ts';
-import type { Handler, StreamingHandler } from '../contract.ts';
+import type { Authorizer, Handler, StreamingHandler } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
 import type { KubeletDialer } from './kubelet.ts';
 import { kubeletLocator } from './kubelet.ts';
@@ -15,6 +15,7 @@ export interface StreamingOptions extends StoredObjects {
   dial?: KubeletDialer;
   /** Pods may be on loopback addresses (the simulated runtime). */
   allowLoopback?: boolean;
+  authorizer: Pick<Authorizer, 'authorize'>;
   rng: Rng;
 }
 
@@ -26,12 +27,12 @@ export interface Streaming {
 }
 
 /** All that passes bytes between clients and kubelets, pods and services. */
-export function createStreaming({ kubeletTls, dial, allowLoopback, rng, ...objects }: StreamingOptions): Streaming {
+export function createStreaming({ kubeletTls, dial, allowLoopback, authorizer, rng, ...objects }: StreamingOptions): Streaming {
   const kubelet = kubeletLocator({ ...objects, tls: kubeletTls, ...(dial ? { dial } : {}) });
   return {
     handlers: [podLogHandler({ ...objects, kubelet })],
     takeovers: [
-      podStreamsHandler({ ...objects, kubelet }),
+      podStreamsHandler({ ...objects, kubelet, authorizer }),
       proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}) }),
     ],
   };

@@ -1,7 +1,7 @@
 import type { RuleBackend } from '../backend.ts';
 import { type Family, type Frontend } from '../frontends.ts';
 import type { NftRunner } from '../packet-filter.ts';
-import { itemsOf } from './items.ts';
+import { itemsOf, largestSpread } from './items.ts';
 import { renderChanges, renderCleanup, renderTable } from './render.ts';
 import { RuleTable } from './rule-table.ts';
 
@@ -15,10 +15,16 @@ export interface NftablesOptions {
 /** One table a family. A transaction says only what changed, so it costs the same with ten Services as with five thousand. */
 export function nftablesBackend({ runner, families, podCidrs }: NftablesOptions): RuleBackend {
   const tables = families.map((family) => ({ family, podCidr: podCidrs[family], rules: new RuleTable() }));
+  let spreadLimit = 16;
   /** Whether the kernel has what was last committed. */
   let known = false;
   return {
     set(service, frontends) {
+      const spread = largestSpread(frontends);
+      if (spread > spreadLimit) {
+        spreadLimit = 2 ** Math.ceil(Math.log2(spread));
+        known = false;
+      }
       for (const { family, podCidr, rules } of tables) {
         const own = frontends.filter((frontend) => frontend.family === family);
         rules.replace(service, itemsOf(own, podCidr === undefined ? {} : { podCidr }));
@@ -27,7 +33,7 @@ export function nftablesBackend({ runner, families, podCidrs }: NftablesOptions)
     async apply(signal) {
       const script = tables
         .map(({ family, podCidr, rules }) =>
-          known ? renderChanges(family, rules.changes()) : renderTable({ family, ...(podCidr ? { podCidr } : {}) }, rules.everything()),
+          known ? renderChanges(family, rules.changes()) : renderTable({ family, spreadLimit, ...(podCidr ? { podCidr } : {}) }, rules.everything()),
         )
         .join('');
       known &&= script === '';

@@ -1,9 +1,10 @@
 /**
  * A Service's frontends as things in the nftables table. Pure maps: a connection is looked up by its address, protocol and port, which says
  * how many endpoints there are; a number below that, at random, and the same key give the endpoint. A Service's change touches its own
- * elements only, and one chain serves all Services with as many endpoints.
+ * elements only, and one chain serves all Services with as many endpoints. (Those chains are written together with the maps: nft, to 1.1.3,
+ * refuses a rule that looks up a concatenation in a map which is there already, "conflicting protocols specified: tcp vs. th".)
  *
- *     map services  { 10.96.0.50 . tcp . 80 : goto service-cluster-3 }
+ *     map services { 10.96.0.50 . tcp . 80 : goto service-off-cluster-3 }
  *     map service-endpoints { 10.96.0.50 . tcp . 80 . 0 : 10.244.0.5 . 8080, … . 1 : …, … . 2 : … }
  *
  * Session affinity needs memory per client: those few Services get chains and sets of their own.
@@ -26,10 +27,22 @@ interface View {
 }
 
 const VIEWS = {
-  service: { name: 'service', verdicts: 'services', endpoints: 'service-endpoints' },
-  nodePort: { name: 'nodeport', verdicts: 'nodeports', endpoints: 'nodeport-endpoints' },
-  inClusterService: { name: 'in-cluster-service', verdicts: 'in-cluster-services', endpoints: 'in-cluster-service-endpoints' },
-  inClusterNodePort: { name: 'in-cluster-nodeport', verdicts: 'in-cluster-nodeports', endpoints: 'in-cluster-nodeport-endpoints' },
+  service: { name: 'service', verdicts: 'services', endpoints: 'service-endpoints', isNodePort: false, masquerades: ['off-cluster', 'always', 'never'] },
+  nodePort: { name: 'nodeport', verdicts: 'nodeports', endpoints: 'nodeport-endpoints', isNodePort: true, masquerades: ['always', 'never'] },
+  inClusterService: {
+    name: 'in-cluster-service',
+    verdicts: 'in-cluster-services',
+    endpoints: 'in-cluster-service-endpoints',
+    isNodePort: false,
+    masquerades: ['off-cluster'],
+  },
+  inClusterNodePort: {
+    name: 'in-cluster-nodeport',
+    verdicts: 'in-cluster-nodeports',
+    endpoints: 'in-cluster-nodeport-endpoints',
+    isNodePort: true,
+    masquerades: ['off-cluster'],
+  },
 } as const;
 
 export function itemsOf(frontends: readonly Frontend[], options: ItemOptions): Item[] {
@@ -37,16 +50,15 @@ export function itemsOf(frontends: readonly Frontend[], options: ItemOptions): I
 }
 
 function* frontendItems(frontend: Frontend, options: ItemOptions): Iterable<Item> {
-  const { family, ip, port, protocol, targets, inCluster, refusal } = frontend;
+  const { ip, port, protocol, targets, inCluster, refusal } = frontend;
   const isNodePort = ip === undefined;
   const key = isNodePort ? `${protocol} . ${port}` : `${ip} . ${protocol} . ${port}`;
-  const matched = matchOf(family, isNodePort);
   if (frontend.clusterIp) yield { at: 'cluster-ips', key: ip!, value: '' };
-  if (targets.length > 0) yield* viewItems(frontend, targets, { ...VIEWS[isNodePort ? 'nodePort' : 'service'], key }, { ...options, matched });
+  if (targets.length > 0) yield* viewItems(frontend, targets, { ...VIEWS[isNodePort ? 'nodePort' : 'service'], key }, options);
   else yield { at: isNodePort ? 'no-endpoint-nodeports' : 'no-endpoint-services', key, value: refusal === 'drop' ? 'drop' : 'goto refuse' };
   if (inCluster && inCluster.length > 0) {
     const view = { ...VIEWS[isNodePort ? 'inClusterNodePort' : 'inClusterService'], key };
-    yield* viewItems({ ...frontend, masquerade: 'off-cluster' }, inCluster, view, { ...options, matched });
+    yield* viewItems({ ...frontend, masquerade: 'off-cluster' }, inCluster, view, options);
   }
   if (frontend.sourceRanges) {
     yield { at: 'firewalled', key, value: '' };
@@ -59,24 +71,39 @@ export function matchOf(family: Family, isNodePort: boolean): string {
   return isNodePort ? 'meta l4proto . th dport' : `${family} daddr . meta l4proto . th dport`;
 }
 
-interface ViewOptions extends ItemOptions {
-  matched: string;
-}
-
-function* viewItems(frontend: Frontend, targets: readonly Target[], view: View, options: ViewOptions): Iterable<Item> {
+function* viewItems(frontend: Frontend, targets: readonly Target[], view: View, options: ItemOptions): Iterable<Item> {
   for (const { ip } of targets) yield { at: 'hairpin', key: `${ip} . ${ip}`, value: '' };
   if (frontend.affinitySeconds !== undefined) return yield* affineItems(frontend, targets, view, options);
-  const count = targets.length;
-  const chain = `${view.name}-${frontend.masquerade}-${count}`;
-  yield { at: view.verdicts, key: view.key, value: `goto ${chain}` };
-  const dnat = `meta l4proto { tcp, udp, sctp } dnat ${frontend.family} to ${options.matched} . numgen random mod ${count} map @${view.endpoints}`;
-  yield { at: 'chain:', key: chain, value: [...masqueradeRules(frontend, options), dnat].join('\n') };
+  yield { at: view.verdicts, key: view.key, value: `goto ${spreadChain(view, frontend.masquerade, targets.length)}` };
   for (const [index, target] of targets.entries()) {
     yield { at: view.endpoints, key: `${view.key} . ${index}`, value: `${target.ip} . ${target.port}` };
   }
 }
 
-function* affineItems(frontend: Frontend, targets: readonly Target[], view: View, options: ViewOptions): Iterable<Item> {
+/** Every chain that spreads connections over 1 to `limit` endpoints, as nftables text. They are few, so they are all there from the start. */
+export function spreadChains(family: Family, limit: number, options: ItemOptions): string {
+  const chains = Object.values(VIEWS).flatMap((view) =>
+    view.masquerades.flatMap((masquerade) =>
+      Array.from({ length: limit }, (_, index) => {
+        const count = index + 1;
+        const dnat = `meta l4proto { tcp, udp, sctp } dnat ${family} to ${matchOf(family, view.isNodePort)} . numgen random mod ${count} map @${view.endpoints}`;
+        const rules = [...masqueradeRules({ masquerade, family }, options), dnat].map((rule) => `    ${rule}\n`);
+        return `  chain ${spreadChain(view, masquerade, count)} {\n${rules.join('')}  }\n`;
+      }),
+    ),
+  );
+  return chains.join('');
+}
+
+/** The most endpoints that one frontend spreads over. */
+export function largestSpread(frontends: readonly Frontend[]): number {
+  const counts = frontends.filter(({ affinitySeconds }) => affinitySeconds === undefined).map(({ targets, inCluster }) => Math.max(targets.length, inCluster?.length ?? 0));
+  return Math.max(0, ...counts);
+}
+
+const spreadChain = (view: { name: string }, masquerade: Frontend['masquerade'], count: number): string => `${view.name}-${masquerade}-${count}`;
+
+function* affineItems(frontend: Frontend, targets: readonly Target[], view: View, options: ItemOptions): Iterable<Item> {
   const { family, protocol, servicePort, affinitySeconds } = frontend;
   const places = targets.map(({ ip, port }) => {
     const place = hash(servicePort, protocol, ip, `${port}`, `${affinitySeconds}`);
@@ -97,7 +124,7 @@ function* affineItems(frontend: Frontend, targets: readonly Target[], view: View
   yield { at: 'chain:', key: chain, value: rules.join('\n') };
 }
 
-function masqueradeRules({ masquerade, family }: Frontend, { podCidr }: ItemOptions): string[] {
+function masqueradeRules({ masquerade, family }: Pick<Frontend, 'masquerade' | 'family'>, { podCidr }: ItemOptions): string[] {
   if (masquerade === 'always') return ['jump mark-for-masquerade'];
   return masquerade === 'off-cluster' && podCidr ? [`${family} saddr != ${podCidr} jump mark-for-masquerade`] : [];
 }

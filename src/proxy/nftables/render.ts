@@ -1,6 +1,6 @@
 /** nftables scripts: the whole table, and a transaction that brings it from one state to the next. Pure; golden files in testdata/. */
 import type { Family } from '../frontends.ts';
-import { matchOf } from './items.ts';
+import { matchOf, spreadChains } from './items.ts';
 import type { Change } from './rule-table.ts';
 
 /** The name of kube-proxy's own table, so that a kube-proxy can take our place and finds nothing to collide with. */
@@ -11,6 +11,8 @@ const MASQUERADE_MARK = '0x4000';
 export interface TableOptions {
   family: Family;
   podCidr?: string;
+  /** Chains for so many endpoints of one Service are made; a Service with more needs the table written again with a higher limit. */
+  spreadLimit: number;
 }
 
 /** Drops the table and makes it anew with `items` in it: one transaction, so that no packet sees it missing. */
@@ -56,7 +58,7 @@ function elementLines(verb: 'add' | 'delete', family: Family, elements: readonly
   });
 }
 
-function baseTable({ family, podCidr }: TableOptions): string {
+function baseTable({ family, podCidr, spreadLimit }: TableOptions): string {
   const byAddress = matchOf(family, false);
   const byPort = matchOf(family, true);
   return `table ${family} ${TABLE} {
@@ -119,7 +121,8 @@ ${podCidr ? `    # Nobody outside knows the way back to a pod.\n    ${family} sa
     meta l4proto tcp reject with tcp reset
     reject
   }
-${family === 'ip' ? LOCALNET_GUARD : ''}}
+${family === 'ip' ? LOCALNET_GUARD : ''}
+${spreadChains(family, spreadLimit, podCidr === undefined ? {} : { podCidr })}}
 `;
 }
 
