@@ -31,10 +31,13 @@ export interface ExchangeOptions {
   maxInFlight: number;
 }
 
+const STOP_GRACE_MS = 2000;
+
 /** From a request on the wire to its answer on the wire. */
 export class HttpExchange {
   readonly #options: ExchangeOptions;
   #inFlight = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -106,8 +109,20 @@ export class HttpExchange {
     }
     this.#inFlight++;
     return () => {
-      this.#inFlight--;
+      if (--this.#inFlight === 0) this.#onIdle?.();
     };
+  }
+
+  /** Resolves when no request is in progress, or after two seconds: what takes longer is cut off. */
+  async idle(clock: Clock): Promise<void> {
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.timer(STOP_GRACE_MS, resolve);
+      this.#onIdle = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   #body(incoming: IncomingMessage): RequestBody {
@@ -120,10 +135,7 @@ export class HttpExchange {
     const output = negotiate(request.headers.accept, request.query);
     const { bytes, contentType } = await encodeResult(answer, { output, query: request.query, now: this.#options.clock.now() });
     const status = answer.kind === 'list' ? 200 : answer.status;
-    const zipped = await gzipped(bytes, request.headers['accept-encoding']);
-    const headers = headersOf(request, contentType);
-    if (zipped) headers['content-encoding'] = 'gzip';
-    end(response, status, headers, zipped ?? bytes);
+    await sendZipped(response, request, { status, headers: headersOf(request, contentType), bytes });
   }
 
   #watch({ served, watch }: Extract<Answer, { kind: 'watch' }>, request: Request, response: ServerResponse): void {
@@ -187,7 +199,8 @@ async function writeHandled(handled: HandlerResponse, request: Request, response
     return end(response, status, { ...headersOf(request, contentType), ...handled.headers }, bytes);
   }
   const headers = { ...headersOf(request, handled.contentType), ...handled.headers };
-  if ('bytes' in handled) return status === 304 ? noContent(response, status, headers) : end(response, status, headers, handled.bytes);
+  if ('bytes' in handled && status === 304) return noContent(response, status, headers);
+  if ('bytes' in handled) return sendZipped(response, request, { status, headers, bytes: handled.bytes });
   response.writeHead(status, headers);
   response.flushHeaders();
   for await (const chunk of handled.stream) {
@@ -195,6 +208,19 @@ async function writeHandled(handled: HandlerResponse, request: Request, response
     if (!response.write(chunk)) await once(response, 'drain', { signal: request.signal });
   }
   response.end();
+}
+
+interface Sent {
+  status: number;
+  headers: OutgoingHttpHeaders;
+  bytes: Buffer;
+}
+
+/** Compressed when that is worth it and wanted. */
+async function sendZipped(response: ServerResponse, request: Request, { status, headers, bytes }: Sent): Promise<void> {
+  const zipped = await gzipped(bytes, request.headers['accept-encoding']);
+  if (zipped) headers['content-encoding'] = 'gzip';
+  end(response, status, headers, zipped ?? bytes);
 }
 
 function noContent(response: ServerResponse, status: number, headers: OutgoingHttpHeaders): void {

@@ -2,6 +2,7 @@ import http2, { type Http2SecureServer } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { Clock } from '../lib/clock.ts';
 
 export interface TlsFiles {
   /** PEM texts. */
@@ -27,11 +28,22 @@ const MAX_STREAMS = 1000;
 /** Sent ahead on an HTTP/2 stream before the client asks for more, bytes. */
 const WINDOW = 1 << 20;
 
+/** How long clients may take to read what was sent when the server stops, ms. */
+const FLUSH_MS = 1000;
+
+export interface ListenOptions {
+  host: string;
+  port: number;
+  tls: TlsFiles;
+  handlers: HttpHandlers;
+  clock: Clock;
+}
+
 /**
  * One TLS port for HTTP/1.1 and HTTP/2. Client certificates are asked for, not demanded: who shows none may have a token. Both protocols come
  * through Node's one request interface.
  */
-export async function listen({ host, port, tls, handlers }: { host: string; port: number; tls: TlsFiles; handlers: HttpHandlers }): Promise<Listener> {
+export async function listen({ host, port, tls, handlers, clock }: ListenOptions): Promise<Listener> {
   const server = http2.createSecureServer({
     allowHTTP1: true,
     cert: tls.cert,
@@ -52,14 +64,14 @@ export async function listen({ host, port, tls, handlers }: { host: string; port
       resolve();
     });
   });
-  return { address: server.address() as AddressInfo, close: () => close(server, connections) };
+  return { address: server.address() as AddressInfo, close: () => close(server, connections, clock) };
 }
 
 function track(server: Http2SecureServer): Set<Socket> {
   const connections = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  server.on('connection', (socket: Socket) => socket.setNoDelay(true));
+  server.on('secureConnection', (socket: Socket) => {
     connections.add(socket);
-    socket.setNoDelay(true);
     socket.once('close', () => connections.delete(socket));
   });
   // A handshake that fails is the client's business; without a listener the socket would linger.
@@ -67,9 +79,13 @@ function track(server: Http2SecureServer): Set<Socket> {
   return connections;
 }
 
-async function close(server: Http2SecureServer, connections: Set<Socket>): Promise<void> {
+async function close(server: Http2SecureServer, connections: Set<Socket>, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // Every answer in progress was ended before; what is left are idle keep-alive connections.
-  for (const socket of connections) socket.destroy();
+  // Every answer in progress was ended before; what is left is flushed, then idle keep-alive connections are closed.
+  for (const socket of connections) socket.destroySoon();
+  const cancel = clock.timer(FLUSH_MS, () => {
+    for (const socket of connections) socket.destroy();
+  });
   await closed;
+  cancel();
 }

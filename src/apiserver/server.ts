@@ -10,6 +10,7 @@ import type { ResourceInfo } from '../api/schema/schema.ts';
 import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
 import type { Storage } from '../storage/storage.ts';
+import { EventExpiry } from './event-expiry.ts';
 import { isOurFault } from './errors.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { listen, type Listener } from './http-server.ts';
@@ -97,6 +98,7 @@ class Server implements ApiServer {
   readonly #exchange: HttpExchange;
   readonly #listeners: Listener[] = [];
   readonly #claims = new Map<string, ResourceClaims>();
+  #eventExpiry: EventExpiry | undefined;
   readonly #loaded = Promise.withResolvers<void>();
   readonly #stopping = new AbortController();
 
@@ -128,6 +130,7 @@ class Server implements ApiServer {
     try {
       await this.#cache.start(this.#stopping.signal);
       this.#claimServices();
+      this.#expireEvents();
       this.#loaded.resolve();
     } catch (error) {
       this.#loaded.reject(error);
@@ -146,11 +149,17 @@ class Server implements ApiServer {
     this.#claims.set(services.cache.prefix, serviceClaims({ serviceCidrs: serviceCidr.split(','), ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }));
   }
 
+  #expireEvents(): void {
+    const { clock, log } = this.#options;
+    const events = this.resources.find('', 'v1', 'events');
+    if (events) this.#eventExpiry = new EventExpiry({ cache: events.cache, clock, log, remove: (namespace, name) => this.#wiring.source.delete(events.info, namespace, name) });
+  }
+
   async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {
-    const { tls } = this.#options;
+    const { tls, clock } = this.#options;
     const clientCas = tls.frontProxyCa ? [tls.clientCa, tls.frontProxyCa] : [tls.clientCa];
     const handlers = { request: this.#exchange.request.bind(this.#exchange), upgrade: this.#exchange.upgrade.bind(this.#exchange) };
-    const listener = await listen({ host, port, tls: { cert: tls.cert, key: tls.key, clientCas }, handlers: handlers });
+    const listener = await listen({ host, port, tls: { cert: tls.cert, key: tls.key, clientCas }, handlers, clock });
     this.#listeners.push(listener);
     return { host, port: listener.address.port };
   }
@@ -159,7 +168,9 @@ class Server implements ApiServer {
     this.readyz = false;
     if (!this.#stopping.signal.aborted) this.#stopping.abort(new DOMException('the API server stops', 'AbortError'));
     this.#loaded.reject(this.#stopping.signal.reason as Error);
+    this.#eventExpiry?.stop();
     this.#watches.close();
+    await this.#exchange.idle(this.#options.clock);
     this.#wiring.stop();
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
   }

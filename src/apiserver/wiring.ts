@@ -11,7 +11,7 @@ import { fillTokenSecrets } from './authn/token-secrets.ts';
 import { createAuthorizer } from './authz/authorizer.ts';
 import { forbiddenRequest } from './authz/forbidden.ts';
 import { createBootstrap, type Bootstrap } from './bootstrap/bootstrap.ts';
-import type { AdmissionPlugin, Handler, StreamingHandler } from './contract.ts';
+import type { AdmissionPlugin, Authorizer, Handler, ObjectSource, RequestContext, StreamingHandler } from './contract.ts';
 import { ApiMetrics } from './health/metrics.ts';
 import { ownHandlers } from './handlers.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -23,6 +23,7 @@ import type { StoredObjects } from './stored.ts';
 
 /** The parts behind the pipeline, each made by the folder that owns it. */
 export interface Wiring {
+  source: ObjectSource;
   pipeline: Pipeline;
   bootstrap: Bootstrap;
   metrics: ApiMetrics;
@@ -42,10 +43,10 @@ export interface WiringState {
 }
 
 /** `registry` comes without its admission plugins, which need what is made here. */
-export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admission'>, state: WiringState): Wiring {
+export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admission' | 'requireCreate'>, state: WiringState): Wiring {
   const { clock, rng, log } = state;
   const admission: AdmissionPlugin[] = [];
-  const complete: Registry = { ...registry, admission };
+  const complete: Registry = { ...registry, admission, requireCreate: (context) => requireCreate(authorizer, context) };
   const objects: StoredObjects = { source: objectSource(complete), resources: registry.resources.lookup };
   const tokens = createServiceAccountTokens({
     ...objects,
@@ -83,7 +84,13 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
     keep: () => void stops.push(bootstrap.keep(), fillTokenSecrets({ ...objects, tokens, rootCa: options.tls.clientCa, log })),
     stop: () => stops.splice(0).forEach((stop) => stop()),
   };
-  return { pipeline, bootstrap, metrics, streaming: streaming?.takeovers ?? [], ...lasting };
+  return { source: objects.source, pipeline, bootstrap, metrics, streaming: streaming?.takeovers ?? [], ...lasting };
+}
+
+function requireCreate(authorizer: Authorizer, { user, info }: RequestContext): void {
+  const attributes = { user, info: { ...info, verb: 'create', name: '' } };
+  const { allowed, reason } = authorizer.authorize(attributes);
+  if (!allowed) throw forbiddenRequest(attributes, reason);
 }
 
 const DEFAULT_ISSUER = 'https://kubernetes.default.svc.cluster.local';

@@ -11,7 +11,12 @@ import { silentLogger } from '../lib/log.ts';
 
 /** The client's modules: loaded when first needed, or ahead of need while something else is waited for. */
 export async function loadClient(): Promise<{ createClient: typeof createClient; httpsTransport: typeof httpsTransport }> {
-  const [client, transport] = await Promise.all([import('../client/new-client.ts'), import('../client/transports/https.ts')]);
+  // The transport itself loads undici at its first request; here that happens while the node boots.
+  const [client, transport] = await Promise.all([
+    import('../client/new-client.ts'),
+    import('../client/transports/https.ts'),
+    import('undici'),
+  ]);
   return { createClient: client.createClient, httpsTransport: transport.httpsTransport };
 }
 

@@ -51,11 +51,14 @@ export async function mergeKubeconfig(entry: KubeconfigEntry, place: KubeconfigP
   const contents = await Promise.all(files.map(loadFile));
   const holder = contents.find(({ document }) => SECTIONS.some(({ list }) => find(document, list, entry.name)));
   const target = holder?.path ?? (await defaultFile(files));
-  await edit(target, place.clock, (document) => setEntries(document, entry, target));
-  if (!entry.keepContext) {
-    const chooser = contents.find(({ document }) => Boolean(document.get('current-context')))?.path ?? target;
-    await edit(chooser, place.clock, (document) => setCurrentContext(document, entry.name));
-  }
+  const chooser = entry.keepContext
+    ? undefined
+    : (contents.find(({ document }) => Boolean(document.get('current-context')))?.path ?? target);
+  await edit(target, place.clock, (document) => {
+    setEntries(document, entry, target);
+    if (chooser === target) setCurrentContext(document, entry.name);
+  });
+  if (chooser && chooser !== target) await edit(chooser, place.clock, (document) => setCurrentContext(document, entry.name));
   return target;
 }
 

@@ -324,10 +324,11 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
   });
 
   test('logs, previous logs and refusals over the kubelet\'s server', async () => {
-    await node.run('talks', { containers: [{ name: 'main', command: ['sh', '-c', 'for i in 1 2 3 4 5; do echo line $i; done; echo err >&2; while :; do sleep 0.1; done'] }] });
+    await node.run('talks', { containers: [{ name: 'main', command: ['sh', '-c', 'echo err >&2; sleep 0.2; for i in 1 2 3 4 5; do echo line $i; done; while :; do sleep 0.1; done'] }] });
     await node.until('talks', isReady);
-    await eventually(async () => assert.match(await kubeletGet(node, '/containerLogs/default/talks/main'), /err/));
-    assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stdout&tailLines=3'), 'line 4\nline 5\n');
+    await eventually(async () => assert.match(await kubeletGet(node, '/containerLogs/default/talks/main'), /line 5/));
+    assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stderr'), 'err\n');
+    assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stdout&tailLines=2'), 'line 4\nline 5\n');
     assert.match(await kubeletGet(node, '/containerLogs/default/talks/main?timestamps=true&limitBytes=30'), /^\d{4}-\d\d-\d\dT[\d:.]+Z/);
     await assert.rejects(kubeletGet(node, '/containerLogs/default/talks/main?previous=true'), /400 previous terminated container "main" in pod "talks" not found/);
     await assert.rejects(kubeletGet(node, '/containerLogs/default/none/main'), /404 pod "none" not found/);

@@ -7,7 +7,7 @@ import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import { frontProxyAuthenticator } from './front-proxy.ts';
 import { x509Authenticator } from './x509.ts';
 
-export const ANONYMOUS: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+const ANONYMOUS: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
 export interface AuthenticateOptions {
   tokens: ServiceAccountTokens;

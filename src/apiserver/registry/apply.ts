@@ -51,6 +51,7 @@ async function createApplied(registry: Registry, call: Call, { options, merge, u
   if (uid) {
     throw statusError('Conflict', `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`, { name: context.info.name, kind: served.info.resource });
   }
+  registry.requireCreate(context);
   const entry = await createDecoded(registry, call, merge(undefined), { options, converted: true });
   return { kind: 'object', status: 201, info: served.info, view: viewOf(served, entry) };
 }

@@ -23,6 +23,8 @@ export interface Registry {
   admission: readonly AdmissionPlugin[];
   /** What particular resources take and give back around their writes, by storage prefix (cluster IPs and node ports of Services). */
   claims: ReadonlyMap<string, ResourceClaims>;
+  /** Throws StatusError 403 unless the request's user may create what the request names: for an update or apply that turns out to create. */
+  requireCreate: (context: RequestContext) => void;
   /** A finding of validation that is let pass. */
   tolerates?: (error: FieldError) => boolean;
 }

@@ -29,6 +29,7 @@ export async function update(registry: Registry, call: Call): Promise<Result> {
     return { kind: 'object', status: 200, info, view: viewOf(served, entry) };
   } catch (error) {
     if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '' || !allowsCreateOnUpdate(info) || object.metadata.resourceVersion) throw error;
+    registry.requireCreate(context);
     const entry = await createDecoded(registry, call, object, { options, converted: true });
     return { kind: 'object', status: 201, info, view: viewOf(served, entry) };
   }

@@ -17,6 +17,9 @@ const VERBS: Readonly<Record<string, VerbHandler>> = { get, list, watch, create,
 /** Verbs whose path ends with a name, or, for create, must not. */
 const NAMED = new Set(['create', 'update', 'patch']);
 
+/** Across namespaces there is only reading. */
+const COLLECTION_WRITES = new Set(['create', 'deletecollection']);
+
 /** Carries out a resource request. Throws StatusError 404 and 405 for what is not served. */
 export async function carryOut(registry: Registry, call: Call): Promise<Result> {
   const { info } = call.context;
@@ -24,6 +27,7 @@ export async function carryOut(registry: Registry, call: Call): Promise<Result> 
   if (info.subresource === '') {
     const verb = VERBS[info.verb];
     if (!verb || !offered.verbs.includes(info.verb) || (NAMED.has(info.verb) && (info.verb === 'create') !== (info.name === ''))) throw notAllowed();
+    if (offered.namespaced && info.namespace === '' && COLLECTION_WRITES.has(info.verb)) throw notAllowed();
     if (needsNamespace(call)) throw notServed();
     return verb(registry, call);
   }

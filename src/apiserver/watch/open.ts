@@ -46,7 +46,7 @@ export class Watches {
    */
   open<T>(request: OpenWatch<T>): () => void {
     const { served, watch, encoding, encoder, sink } = request;
-    const key = `${encoding}\n${watch.namespace}\n${watch.selectorText}`;
+    const key = `${encoding}\n${watch.namespace}\n${watch.name ?? ''}\n${watch.selectorText}`;
     const scope = { namespace: watch.namespace, ...(watch.name === undefined ? {} : { name: watch.name }), ...(watch.match ? { match: watch.match } : {}) };
     const channel = served.fanout.channel(key, scope, watch.pinned, encoder);
     try {

@@ -66,6 +66,8 @@ export interface Claim<O extends ObjectWithMeta, T extends ObjectWithMeta> {
   informer: Informer<T>;
   /** Further conditions on what is adopted. */
   adoptable?: (object: T) => boolean;
+  /** A finalizer that the owner puts on what it adopts, and takes from what it releases. */
+  finalizer?: string;
 }
 
 /**
@@ -99,13 +101,15 @@ async function isStillThere<O extends ObjectWithMeta, T extends ObjectWithMeta>(
 }
 
 function adopt<O extends ObjectWithMeta, T extends ObjectWithMeta>(by: Claim<O, T>, { metadata }: T): Promise<T | undefined> {
-  const { client, owner, ownerType, type } = by;
-  const patch = { metadata: { uid: metadata.uid, ownerReferences: [controllerReference(owner, ownerType)] } };
+  const { client, owner, ownerType, type, finalizer } = by;
+  const finalizers = finalizer ? { finalizers: [finalizer] } : {};
+  const patch = { metadata: { uid: metadata.uid, ownerReferences: [controllerReference(owner, ownerType)], ...finalizers } };
   return unlessGone(client.resource(type, metadata.namespace).patch(metadata.name!, 'strategic', patch));
 }
 
-async function release<O extends ObjectWithMeta, T extends ObjectWithMeta>({ client, owner, type }: Claim<O, T>, { metadata }: T): Promise<void> {
-  const patch = { metadata: { uid: metadata.uid, ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }] } };
+async function release<O extends ObjectWithMeta, T extends ObjectWithMeta>({ client, owner, type, finalizer }: Claim<O, T>, { metadata }: T): Promise<void> {
+  const finalizers = finalizer ? { '$deleteFromPrimitiveList/finalizers': [finalizer] } : {};
+  const patch = { metadata: { uid: metadata.uid, ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }], ...finalizers } };
   await unlessGone(client.resource(type, metadata.namespace).patch(metadata.name!, 'strategic', patch));
 }
 

@@ -19,6 +19,8 @@ export async function* containerEvents(
 ): AsyncIterable<{ podUid: string }> {
   for (let failures = 0; ; failures++) {
     const stream = connection.serverStream(CONTAINER_EVENTS, {}, signal);
+    // it may fail before the iteration below, which tells of it
+    stream.on('error', () => undefined);
     try {
       if (failures > 0) for (const { metadata } of (await connection.call(CRI.listPodSandbox, {}, { signal })).items) yield { podUid: metadata?.uid ?? '' };
       for await (const event of stream as AsyncIterable<Decoded<typeof CONTAINER_EVENTS.response>>) {
