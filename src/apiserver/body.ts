@@ -46,7 +46,12 @@ async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
   try {
     return JSON.parse(buffer.toString()) as unknown;
   } catch (error) {
-    throw statusError('BadRequest', `the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`, undefined, error);
+    throw statusError(
+      'BadRequest',
+      `the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`,
+      undefined,
+      error,
+    );
   }
 }
 

@@ -56,7 +56,10 @@ export class Request implements RequestContext {
     if (this.#controller) return this.#controller.signal;
     this.#controller = new AbortController();
     if (this.#aborted) this.#controller.abort(this.#aborted);
-    else if (!this.isLongRunning) this.#cancelTimer = this.#clock.timer(REQUEST_TIMEOUT_MS, () => this.abort(new DOMException('the request took too long', 'TimeoutError')));
+    else if (!this.isLongRunning)
+      this.#cancelTimer = this.#clock.timer(REQUEST_TIMEOUT_MS, () =>
+        this.abort(new DOMException('the request took too long', 'TimeoutError')),
+      );
     return this.#controller.signal;
   }
 

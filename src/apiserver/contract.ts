@@ -8,7 +8,18 @@ import type { KubeObject } from '../api/meta.ts';
 import type { ResourceInfo } from '../api/schema/schema.ts';
 import type { UserInfo } from '../api/transport.ts';
 
-export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection' | 'proxy' | 'impersonate' | (string & {});
+export type Verb =
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection'
+  | 'proxy'
+  | 'impersonate'
+  | (string & {});
 
 /** The URL, understood: upstream's RequestInfo. */
 export interface RequestInfo {
@@ -118,6 +129,8 @@ export interface ObjectSource {
   /** Replaces with optimistic concurrency on metadata.resourceVersion when set. */
   update(resource: ResourceInfo, object: KubeObject): Promise<KubeObject>;
   delete(resource: ResourceInfo, namespace: string, name: string): Promise<void>;
+  /** Resolves when the reads above show every write that was acknowledged before the call: asked before something is called missing. */
+  fresh(): Promise<void>;
 }
 
 /**

@@ -17,14 +17,28 @@ function call(method: ApiRequest['method'], path: string, body?: unknown, header
 }
 
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
-const configMap = (name: string, data: Record<string, string> = { a: '1' }): object => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data });
+const configMap = (name: string, data: Record<string, string> = { a: '1' }): object => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name },
+  data,
+});
 const deployment = (name: string): object => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
   metadata: { name },
-  spec: { replicas: 1, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'nginx' }] } } },
+  spec: {
+    replicas: 1,
+    selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image: 'nginx' }] } },
+  },
 });
-const pod = (name: string, spec: object = {}): object => ({ apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { containers: [{ name: 'c', image: 'nginx' }], ...spec } });
+const pod = (name: string, spec: object = {}): object => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name },
+  spec: { containers: [{ name: 'c', image: 'nginx' }], ...spec },
+});
 
 async function created(path: string, body: object): Promise<KubeObject> {
   const response = await call('POST', path, body);
@@ -41,7 +55,10 @@ function refused(response: ApiResponse, code: number, message: RegExp | string):
 
 describe('create', () => {
   test('sets what clients cannot choose', async () => {
-    const object = await created(CONFIG_MAPS, { ...configMap('made'), metadata: { name: 'made', uid: 'mine', creationTimestamp: '2000-01-01T00:00:00Z', selfLink: '/x' } });
+    const object = await created(CONFIG_MAPS, {
+      ...configMap('made'),
+      metadata: { name: 'made', uid: 'mine', creationTimestamp: '2000-01-01T00:00:00Z', selfLink: '/x' },
+    });
     assert.match(object.metadata.uid!, /^[0-9a-f-]{36}$/);
     assert.notEqual(object.metadata.creationTimestamp, '2000-01-01T00:00:00Z');
     assert.equal(object.metadata.namespace, 'default');
@@ -56,7 +73,13 @@ describe('create', () => {
 
   const refusals: { name: string; path: string; body: object; code: number; message: string }[] = [
     { name: 'a name that is taken', path: CONFIG_MAPS, body: configMap('made'), code: 409, message: 'configmaps "made" already exists' },
-    { name: 'no name', path: CONFIG_MAPS, body: configMap(''), code: 422, message: 'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required' },
+    {
+      name: 'no name',
+      path: CONFIG_MAPS,
+      body: configMap(''),
+      code: 422,
+      message: 'ConfigMap "" is invalid: metadata.name: Required value: name or generateName is required',
+    },
     {
       name: 'another namespace than the URL says',
       path: CONFIG_MAPS,
@@ -64,8 +87,20 @@ describe('create', () => {
       code: 400,
       message: 'the namespace of the provided object does not match the namespace sent on the request',
     },
-    { name: 'a namespace that is not there', path: '/api/v1/namespaces/nowhere/configmaps', body: configMap('x'), code: 404, message: 'namespaces "nowhere" not found' },
-    { name: 'a resourceVersion', path: CONFIG_MAPS, body: { metadata: { name: 'x', resourceVersion: '5' } }, code: 500, message: 'resourceVersion should not be set on objects to be created' },
+    {
+      name: 'a namespace that is not there',
+      path: '/api/v1/namespaces/nowhere/configmaps',
+      body: configMap('x'),
+      code: 404,
+      message: 'namespaces "nowhere" not found',
+    },
+    {
+      name: 'a resourceVersion',
+      path: CONFIG_MAPS,
+      body: { metadata: { name: 'x', resourceVersion: '5' } },
+      code: 500,
+      message: 'resourceVersion should not be set on objects to be created',
+    },
     {
       name: 'another version',
       path: '/apis/apps/v1/namespaces/default/deployments',
@@ -91,7 +126,7 @@ describe('create', () => {
     assert.equal((await call('GET', `${CONFIG_MAPS}/dry`)).status, 404);
   });
 
-  test('does not change the caller\'s parts of the cache', async () => {
+  test("does not change the caller's parts of the cache", async () => {
     const live = await created(CONFIG_MAPS, configMap('shared'));
     const before = structuredClone(live);
     await call('PUT', `${CONFIG_MAPS}/shared`, { ...live, data: { a: '2' } });
@@ -108,7 +143,11 @@ describe('update', () => {
       409,
       'Operation cannot be fulfilled on configmaps "guarded": the object has been modified; please apply your changes to the latest version and try again',
     );
-    assert.equal((await call('PUT', `${CONFIG_MAPS}/guarded`, configMap('guarded', { a: '4' }))).status, 200, 'without a revision it replaces whatever is there');
+    assert.equal(
+      (await call('PUT', `${CONFIG_MAPS}/guarded`, configMap('guarded', { a: '4' }))).status,
+      200,
+      'without a revision it replaces whatever is there',
+    );
   });
 
   test('that changes nothing keeps the revision, whatever the order of its fields', async () => {
@@ -119,15 +158,27 @@ describe('update', () => {
 
   test('refuses another name, another uid, a missing object', async () => {
     const live = await created(CONFIG_MAPS, configMap('strict'));
-    refused(await call('PUT', `${CONFIG_MAPS}/strict`, configMap('other')), 400, 'the name of the object (other) does not match the name on the URL (strict)');
-    refused(await call('PUT', `${CONFIG_MAPS}/strict`, { ...configMap('strict'), metadata: { name: 'strict', uid: 'x' } }), 409, new RegExp(`UID in precondition: x, UID in object meta: ${live.metadata.uid}`));
+    refused(
+      await call('PUT', `${CONFIG_MAPS}/strict`, configMap('other')),
+      400,
+      'the name of the object (other) does not match the name on the URL (strict)',
+    );
+    refused(
+      await call('PUT', `${CONFIG_MAPS}/strict`, { ...configMap('strict'), metadata: { name: 'strict', uid: 'x' } }),
+      409,
+      new RegExp(`UID in precondition: x, UID in object meta: ${live.metadata.uid}`),
+    );
     refused(await call('PUT', `${CONFIG_MAPS}/absent`, configMap('absent')), 404, 'configmaps "absent" not found');
   });
 
   test('counts generations of the spec, not of the status', async () => {
     const path = '/apis/apps/v1/namespaces/default/deployments';
     const live = await created(path, deployment('counted'));
-    const status = await call('PUT', `${path}/counted/status`, { ...live, spec: { ...(live['spec'] as object), replicas: 9 }, status: { replicas: 1 } });
+    const status = await call('PUT', `${path}/counted/status`, {
+      ...live,
+      spec: { ...(live['spec'] as object), replicas: 9 },
+      status: { replicas: 1 },
+    });
     const after = status.body as KubeObject & { spec: { replicas: number }; status: { replicas: number } };
     assert.deepEqual([after.metadata.generation, after.spec.replicas, after.status.replicas], [1, 1, 1]);
     const spec = await call('PATCH', `${path}/counted`, { spec: { replicas: 2 } }, { 'content-type': 'application/merge-patch+json' });
@@ -136,7 +187,9 @@ describe('update', () => {
 
   test('concurrent patches all arrive', async () => {
     await created(CONFIG_MAPS, configMap('busy', {}));
-    const patches = Array.from({ length: 20 }, (_, index) => call('PATCH', `${CONFIG_MAPS}/busy`, { data: { [`k${index}`]: 'x' } }, { 'content-type': 'application/merge-patch+json' }));
+    const patches = Array.from({ length: 20 }, (_, index) =>
+      call('PATCH', `${CONFIG_MAPS}/busy`, { data: { [`k${index}`]: 'x' } }, { 'content-type': 'application/merge-patch+json' }),
+    );
     for (const response of await Promise.all(patches)) assert.equal(response.status, 200);
     const { body } = await call('GET', `${CONFIG_MAPS}/busy`);
     assert.equal(Object.keys((body as { data: object }).data).length, 20);
@@ -145,13 +198,29 @@ describe('update', () => {
 
 describe('patch', () => {
   const cases: { name: string; type: string; patch: unknown; check: (object: KubeObject) => void }[] = [
-    { name: 'JSON patch', type: 'application/json-patch+json', patch: [{ op: 'add', path: '/metadata/labels', value: { x: 'y' } }], check: ({ metadata }) => assert.deepEqual(metadata.labels, { x: 'y' }) },
-    { name: 'merge patch', type: 'application/merge-patch+json', patch: { metadata: { labels: { x: null, z: '1' } } }, check: ({ metadata }) => assert.deepEqual(metadata.labels, { z: '1' }) },
+    {
+      name: 'JSON patch',
+      type: 'application/json-patch+json',
+      patch: [{ op: 'add', path: '/metadata/labels', value: { x: 'y' } }],
+      check: ({ metadata }) => assert.deepEqual(metadata.labels, { x: 'y' }),
+    },
+    {
+      name: 'merge patch',
+      type: 'application/merge-patch+json',
+      patch: { metadata: { labels: { x: null, z: '1' } } },
+      check: ({ metadata }) => assert.deepEqual(metadata.labels, { z: '1' }),
+    },
     {
       name: 'strategic merge patch',
       type: 'application/strategic-merge-patch+json',
       patch: { spec: { template: { spec: { containers: [{ name: 'side', image: 'busybox' }] } } } },
-      check: (object) => assert.deepEqual((object as unknown as { spec: { template: { spec: { containers: { name: string }[] } } } }).spec.template.spec.containers.map(({ name }) => name), ['side', 'c']),
+      check: (object) =>
+        assert.deepEqual(
+          (object as unknown as { spec: { template: { spec: { containers: { name: string }[] } } } }).spec.template.spec.containers.map(
+            ({ name }) => name,
+          ),
+          ['side', 'c'],
+        ),
     },
   ];
   const path = '/apis/apps/v1/namespaces/default/deployments';
@@ -166,21 +235,37 @@ describe('patch', () => {
 
   test('server-side apply creates, merges and conflicts', async () => {
     const apply = (manager: string, replicas: number, force = false): Promise<ApiResponse> =>
-      call('PATCH', `${path}/applied?fieldManager=${manager}&force=${force}`, { ...deployment('applied'), spec: { ...(deployment('applied') as { spec: object }).spec, replicas } }, { 'content-type': 'application/apply-patch+yaml' });
+      call(
+        'PATCH',
+        `${path}/applied?fieldManager=${manager}&force=${force}`,
+        { ...deployment('applied'), spec: { ...(deployment('applied') as { spec: object }).spec, replicas } },
+        { 'content-type': 'application/apply-patch+yaml' },
+      );
     assert.equal((await apply('one', 2)).status, 201);
     const again = await apply('one', 2);
     assert.equal(again.status, 200);
     refused(await apply('two', 3), 409, 'Apply failed with 1 conflict: conflict with "one": .spec.replicas');
     const forced = await apply('two', 3, true);
-    assert.deepEqual((forced.body as KubeObject).metadata.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`).toSorted(), ['one Apply', 'two Apply']);
+    assert.deepEqual(
+      (forced.body as KubeObject).metadata.managedFields?.map(({ manager, operation }) => `${manager} ${operation}`).toSorted(),
+      ['one Apply', 'two Apply'],
+    );
   });
 
   test('apply without a manager is refused', async () => {
-    refused(await call('PATCH', `${path}/applied`, deployment('applied'), { 'content-type': 'application/apply-patch+yaml' }), 422, /fieldManager: Required value: is required for apply patch/);
+    refused(
+      await call('PATCH', `${path}/applied`, deployment('applied'), { 'content-type': 'application/apply-patch+yaml' }),
+      422,
+      /fieldManager: Required value: is required for apply patch/,
+    );
   });
 
   test('an unknown type is refused', async () => {
-    refused(await call('PATCH', `${path}/patched`, {}, { 'content-type': 'text/plain' }), 415, /the body of the request was in an unknown format/);
+    refused(
+      await call('PATCH', `${path}/patched`, {}, { 'content-type': 'text/plain' }),
+      415,
+      /the body of the request was in an unknown format/,
+    );
   });
 });
 
@@ -197,7 +282,12 @@ describe('delete', () => {
     const marked = (await call('DELETE', `${CONFIG_MAPS}/held`)).body as KubeObject;
     assert.ok(marked.metadata.deletionTimestamp);
     assert.equal((await call('GET', `${CONFIG_MAPS}/held`)).status, 200);
-    const freed = await call('PATCH', `${CONFIG_MAPS}/held`, { metadata: { finalizers: null } }, { 'content-type': 'application/merge-patch+json' });
+    const freed = await call(
+      'PATCH',
+      `${CONFIG_MAPS}/held`,
+      { metadata: { finalizers: null } },
+      { 'content-type': 'application/merge-patch+json' },
+    );
     assert.equal(freed.status, 200);
     assert.equal((await call('GET', `${CONFIG_MAPS}/held`)).status, 404);
   });
@@ -218,7 +308,11 @@ describe('delete', () => {
 
   test('preconditions are checked', async () => {
     await created(CONFIG_MAPS, configMap('careful'));
-    refused(await call('DELETE', `${CONFIG_MAPS}/careful`, { preconditions: { uid: 'other' } }), 409, /the UID in the precondition \(other\) does not match the UID in record/);
+    refused(
+      await call('DELETE', `${CONFIG_MAPS}/careful`, { preconditions: { uid: 'other' } }),
+      409,
+      /the UID in the precondition \(other\) does not match the UID in record/,
+    );
   });
 
   test('a bound pod gets its grace period; asked again with none it goes', async () => {
@@ -241,7 +335,12 @@ describe('delete', () => {
   });
 
   test('a collection by label', async () => {
-    for (const [name, app] of [['c1', 'x'], ['c2', 'x'], ['c3', 'y']] as const) await created(CONFIG_MAPS, { ...configMap(name), metadata: { name, labels: { app } } });
+    for (const [name, app] of [
+      ['c1', 'x'],
+      ['c2', 'x'],
+      ['c3', 'y'],
+    ] as const)
+      await created(CONFIG_MAPS, { ...configMap(name), metadata: { name, labels: { app } } });
     const response = await call('DELETE', `${CONFIG_MAPS}?labelSelector=app%3Dx`);
     assert.equal((response.body as { items: unknown[] }).items.length, 2);
     assert.equal((await call('GET', `${CONFIG_MAPS}/c1`)).status, 404);
@@ -254,9 +353,13 @@ describe('subresources', () => {
 
   test('binding gives a pod to a node, once', async () => {
     await created(path, pod('bound'));
-    const bind = (node: string): Promise<ApiResponse> => call('POST', `${path}/bound/binding`, { metadata: { name: 'bound' }, target: { kind: 'Node', name: node } });
+    const bind = (node: string): Promise<ApiResponse> =>
+      call('POST', `${path}/bound/binding`, { metadata: { name: 'bound' }, target: { kind: 'Node', name: node } });
     assert.equal((await bind('n1')).status, 201);
-    const { spec, status } = (await call('GET', `${path}/bound`)).body as { spec: { nodeName: string }; status: { conditions: { type: string; status: string }[] } };
+    const { spec, status } = (await call('GET', `${path}/bound`)).body as {
+      spec: { nodeName: string };
+      status: { conditions: { type: string; status: string }[] };
+    };
     assert.equal(spec.nodeName, 'n1');
     assert.equal(status.conditions.find(({ type }) => type === 'PodScheduled')?.status, 'True');
     refused(await bind('n2'), 409, 'Operation cannot be fulfilled on pods/binding "bound": pod bound is already assigned to node "n1"');
@@ -269,16 +372,41 @@ describe('subresources', () => {
     assert.deepEqual([scale.kind, scale.apiVersion, scale.spec.replicas], ['Scale', 'autoscaling/v1', 1]);
     const changed = await call('PUT', `${deployments}/scaled/scale`, { ...scale, spec: { replicas: 5 } });
     assert.equal((changed.body as { spec: { replicas: number } }).spec.replicas, 5);
-    refused(await call('PATCH', `${deployments}/scaled/scale`, { spec: { replicas: -1 } }, { 'content-type': 'application/merge-patch+json' }), 422, /spec\.replicas: Invalid value: -1: must be greater than or equal to 0/);
+    refused(
+      await call('PATCH', `${deployments}/scaled/scale`, { spec: { replicas: -1 } }, { 'content-type': 'application/merge-patch+json' }),
+      422,
+      /spec\.replicas: Invalid value: -1: must be greater than or equal to 0/,
+    );
   });
 
   test('eviction asks the disruption budget', async () => {
     await created(path, { ...pod('evicted'), metadata: { name: 'evicted', labels: { app: 'evicted' } } });
-    await call('PATCH', `${path}/evicted/status`, { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } }, { 'content-type': 'application/merge-patch+json' });
+    await call(
+      'PATCH',
+      `${path}/evicted/status`,
+      { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } },
+      { 'content-type': 'application/merge-patch+json' },
+    );
     const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
-    const budget = await created(budgets, { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'evicted' } } } });
+    const budget = await created(budgets, {
+      metadata: { name: 'b' },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: 'evicted' } } },
+    });
     const setAllowed = (disruptionsAllowed: number): Promise<ApiResponse> =>
-      call('PATCH', `${budgets}/b/status`, { status: { disruptionsAllowed, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1, observedGeneration: budget.metadata.generation } }, { 'content-type': 'application/merge-patch+json' });
+      call(
+        'PATCH',
+        `${budgets}/b/status`,
+        {
+          status: {
+            disruptionsAllowed,
+            currentHealthy: 1,
+            desiredHealthy: 1,
+            expectedPods: 1,
+            observedGeneration: budget.metadata.generation,
+          },
+        },
+        { 'content-type': 'application/merge-patch+json' },
+      );
     await setAllowed(0);
     const evict = (): Promise<ApiResponse> => call('POST', `${path}/evicted/eviction`, { metadata: { name: 'evicted' } });
     refused(await evict(), 429, "Cannot evict pod as it would violate the pod's disruption budget.");
@@ -291,9 +419,27 @@ describe('subresources', () => {
 
 describe('paths', () => {
   const cases: { name: string; method: ApiRequest['method']; path: string; code: number; message?: string }[] = [
-    { name: 'unknown resource', method: 'GET', path: '/api/v1/foos', code: 404, message: 'the server could not find the requested resource' },
-    { name: 'unknown subresource', method: 'GET', path: `${CONFIG_MAPS}/made/foo`, code: 404, message: 'the server could not find the requested resource' },
-    { name: 'a verb that is not served', method: 'PUT', path: CONFIG_MAPS, code: 405, message: 'the server does not allow this method on the requested resource' },
+    {
+      name: 'unknown resource',
+      method: 'GET',
+      path: '/api/v1/foos',
+      code: 404,
+      message: 'the server could not find the requested resource',
+    },
+    {
+      name: 'unknown subresource',
+      method: 'GET',
+      path: `${CONFIG_MAPS}/made/foo`,
+      code: 404,
+      message: 'the server could not find the requested resource',
+    },
+    {
+      name: 'a verb that is not served',
+      method: 'PUT',
+      path: CONFIG_MAPS,
+      code: 405,
+      message: 'the server does not allow this method on the requested resource',
+    },
     { name: 'unknown group', method: 'GET', path: '/apis/nobody.example/v1/things', code: 404 },
     { name: 'unknown path', method: 'GET', path: '/nothing', code: 404 },
   ];
@@ -306,7 +452,7 @@ describe('paths', () => {
     });
   }
 
-  test('what a user may not do is forbidden in upstream\'s words', async () => {
+  test("what a user may not do is forbidden in upstream's words", async () => {
     const response = await api.loopback({ name: 'eve', groups: [] })({ method: 'GET', path: '/api/v1/namespaces/default/pods' });
     refused(response, 403, 'pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default"');
   });

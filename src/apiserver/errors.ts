@@ -21,7 +21,10 @@ export function toStatusError(error: unknown, info: RequestInfo): StatusError {
 export function isOurFault(error: unknown): boolean {
   if (error instanceof StatusError) return error.code >= 500 && error.reason === 'InternalError';
   if (error instanceof StorageError) return error.code === 'NoSpace';
-  return !(error instanceof SelectorError || error instanceof URIError) && !(error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'));
+  return (
+    !(error instanceof SelectorError || error instanceof URIError) &&
+    !(error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError'))
+  );
 }
 
 function fromStorage(error: StorageError, { resource, group, name }: RequestInfo): StatusError {
@@ -46,7 +49,10 @@ function fromStorage(error: StorageError, { resource, group, name }: RequestInfo
 export const MODIFIED = 'the object has been modified; please apply your changes to the latest version and try again';
 
 function timeout({ resource, verb }: RequestInfo): StatusError {
-  return statusError('Timeout', `Timeout: request did not complete within the allotted timeout`, { ...(resource ? { kind: resource } : {}), causes: [{ message: verb }] });
+  return statusError('Timeout', `Timeout: request did not complete within the allotted timeout`, {
+    ...(resource ? { kind: resource } : {}),
+    causes: [{ message: verb }],
+  });
 }
 
 /** A watch or a list asks for what is no longer known. */
@@ -59,13 +65,6 @@ export function tooLarge(asked: number, current: number): StatusError {
   return statusError('Timeout', `Timeout: Too large resource version: ${asked}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
     retryAfterSeconds: 1,
-  });
-}
-
-export function methodNotAllowed(verb: string, resource: string, group: string): StatusError {
-  return statusError('MethodNotAllowed', `${verb} is not supported on resources of kind "${group ? `${resource}.${group}` : resource}"`, {
-    ...(group ? { group } : {}),
-    kind: resource,
   });
 }
 

@@ -10,8 +10,13 @@ import { ResourceCache } from './watch/resource-cache.ts';
 const MINUTE = 60_000;
 
 function entry(name: string, revision: number, lastTimestamp: number): Entry {
-  const stored = Buffer.from(JSON.stringify({ kind: 'Event', apiVersion: 'v1', metadata: { name }, lastTimestamp: new Date(lastTimestamp).toISOString() }));
-  return new Entry({ key: `/registry/events/default/${name}`, namespace: 'default', name, revision, stored }, (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject);
+  const stored = Buffer.from(
+    JSON.stringify({ kind: 'Event', apiVersion: 'v1', metadata: { name }, lastTimestamp: new Date(lastTimestamp).toISOString() }),
+  );
+  return new Entry(
+    { key: `/registry/events/default/${name}`, namespace: 'default', name, revision, stored },
+    (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject,
+  );
 }
 
 test('Events go an hour after their last change', async () => {

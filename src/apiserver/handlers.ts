@@ -18,7 +18,17 @@ import type { WiringState } from './wiring.ts';
 
 /** The version of Kubernetes whose API this is. */
 const KUBERNETES_VERSION = 'v1.36.0';
-const OTHER_PATHS = ['/healthz', '/livez', '/readyz', '/metrics', '/openapi/v2', '/openapi/v3', '/version', '/.well-known/openid-configuration', '/openid/v1/jwks'];
+const OTHER_PATHS = [
+  '/healthz',
+  '/livez',
+  '/readyz',
+  '/metrics',
+  '/openapi/v2',
+  '/openapi/v3',
+  '/version',
+  '/.well-known/openid-configuration',
+  '/openid/v1/jwks',
+];
 
 export interface HandlerParts {
   options: ApiServerOptions;

@@ -64,7 +64,8 @@ export class HttpExchange {
       await this.#fail(error, request, reply);
     } finally {
       request?.done();
-      if (request && reply.kind === 'response') this.#options.observe(request.info, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
+      if (request && reply.kind === 'response')
+        this.#options.observe(request.info, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
     }
   }
 
@@ -105,7 +106,11 @@ export class HttpExchange {
   #enter(request: Request): () => void {
     if (request.isLongRunning) return () => undefined;
     if (this.#inFlight >= this.#options.maxInFlight) {
-      throw statusError('TooManyRequests', 'The server is currently unable to handle the request: too many requests, please try again later.', { retryAfterSeconds: 1 });
+      throw statusError(
+        'TooManyRequests',
+        'The server is currently unable to handle the request: too many requests, please try again later.',
+        { retryAfterSeconds: 1 },
+      );
     }
     this.#inFlight++;
     return () => {
@@ -132,15 +137,17 @@ export class HttpExchange {
   async #write(answer: Answer, request: Request, response: ServerResponse): Promise<void> {
     if (answer.kind === 'watch') return this.#watch(answer, request, response);
     if (answer.kind === 'response') return writeHandled(answer.response, request, response);
-    const output = negotiate(request.headers.accept, request.query);
+    const output = negotiate(request.headers, request.query);
     const { bytes, contentType } = await encodeResult(answer, { output, query: request.query, now: this.#options.clock.now() });
     const status = answer.kind === 'list' ? 200 : answer.status;
     await sendZipped(response, request, { status, headers: headersOf(request, contentType), bytes });
   }
 
   #watch({ served, watch }: Extract<Answer, { kind: 'watch' }>, request: Request, response: ServerResponse): void {
-    const output = negotiate(request.headers.accept, request.query);
-    const { key, contentType, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () => this.#options.clock.now());
+    const output = negotiate(request.headers, request.query);
+    const { key, contentType, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () =>
+      this.#options.clock.now(),
+    );
     const sink = new ResponseSink(response, () => {
       response.writeHead(200, headersOf(request, contentType));
       response.flushHeaders();
@@ -158,7 +165,9 @@ export class HttpExchange {
     const contentType = page ? 'text/plain; charset=utf-8' : 'application/json';
     if (reply.kind === 'upgrade') {
       const code = page ? 404 : status.code;
-      reply.socket.end(`HTTP/1.1 ${code} ${status.reason || 'Error'}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body.toString()}`);
+      reply.socket.end(
+        `HTTP/1.1 ${code} ${status.reason || 'Error'}\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body.toString()}`,
+      );
       return;
     }
     const { response } = reply;
@@ -178,11 +187,23 @@ export class HttpExchange {
   }
 }
 
-const NO_INFO: Request['info'] = { isResourceRequest: false, verb: '', path: '', group: '', version: '', resource: '', subresource: '', namespace: '', name: '', parts: [] };
+const NO_INFO: Request['info'] = {
+  isResourceRequest: false,
+  verb: '',
+  path: '',
+  group: '',
+  version: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: '',
+  parts: [],
+};
 
 function headersOf(request: Request | undefined, contentType: string): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = { 'audit-id': randomUUID(), 'cache-control': 'no-cache, private', 'content-type': contentType };
-  if (request && request.warnings.length > 0) headers['warning'] = request.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
+  if (request && request.warnings.length > 0)
+    headers['warning'] = request.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
   return headers;
 }
 
@@ -195,7 +216,10 @@ function end(response: ServerResponse, status: number, headers: OutgoingHttpHead
 async function writeHandled(handled: HandlerResponse, request: Request, response: ServerResponse): Promise<void> {
   const { status } = handled;
   if ('body' in handled) {
-    const { bytes, contentType } = await encodeResult({ kind: 'value', status, body: handled.body }, { output: negotiate(request.headers.accept, request.query), query: request.query, now: 0 });
+    const { bytes, contentType } = await encodeResult(
+      { kind: 'value', status, body: handled.body },
+      { output: negotiate(request.headers, request.query), query: request.query, now: 0 },
+    );
     return end(response, status, { ...headersOf(request, contentType), ...handled.headers }, bytes);
   }
   const headers = { ...headersOf(request, handled.contentType), ...handled.headers };

@@ -52,6 +52,10 @@ export async function listen({ host, port, tls, handlers, clock }: ListenOptions
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    // Node counts what waits to be sent; a few large lists at once are no attack. Nor are clients that drop many watches.
+    maxSessionMemory: 1000,
+    streamResetBurst: 10_000,
+    streamResetRate: 1000,
     settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW },
   });
   server.on('request', handlers.request as never);

@@ -38,7 +38,8 @@ async function ok<T = KubeObject>(method: ApiRequest['method'], path: string, bo
   return response.body as T;
 }
 
-const make = (path: string, name: string, labels: Record<string, string> = {}): Promise<KubeObject> => ok('POST', path, { metadata: { name, labels }, data: { v: '0' } });
+const make = (path: string, name: string, labels: Record<string, string> = {}): Promise<KubeObject> =>
+  ok('POST', path, { metadata: { name, labels }, data: { v: '0' } });
 const names = (list: KubeList): string[] => list.items.map(({ metadata }) => metadata.name!);
 
 /** Reads a watch until `count` events have come. */
@@ -52,7 +53,8 @@ async function take(response: ApiResponse, count: number): Promise<WatchEvent[]>
   return found;
 }
 
-const brief = (events: readonly WatchEvent[]): string[] => events.map(({ type, object }) => `${type} ${object.metadata.name ?? object.metadata.resourceVersion}`);
+const brief = (events: readonly WatchEvent[]): string[] =>
+  events.map(({ type, object }) => `${type} ${object.metadata.name ?? object.metadata.resourceVersion}`);
 
 describe('list', () => {
   test('is in the order of names and sees every acknowledged write', async () => {
@@ -105,8 +107,13 @@ describe('list', () => {
     const path = await inNamespace();
     const { metadata } = await make(path, 'a');
     await make(path, 'b');
-    assert.deepEqual(names(await ok<KubeList>('GET', `${path}?resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=Exact`)), ['a']);
-    assert.deepEqual(names(await ok<KubeList>('GET', `${path}?resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=NotOlderThan`)), ['a', 'b']);
+    assert.deepEqual(names(await ok<KubeList>('GET', `${path}?resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=Exact`)), [
+      'a',
+    ]);
+    assert.deepEqual(
+      names(await ok<KubeList>('GET', `${path}?resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=NotOlderThan`)),
+      ['a', 'b'],
+    );
     assert.equal((await call('GET', `${path}?resourceVersionMatch=Exact`)).status, 422);
   });
 });
@@ -156,8 +163,14 @@ describe('watch', () => {
   test('sendInitialEvents ends the state with a bookmark that says so', async () => {
     const path = await inNamespace();
     await make(path, 'a');
-    const events = await take(await call('GET', `${path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`), 2);
-    assert.deepEqual(events.map(({ type }) => type), ['ADDED', 'BOOKMARK']);
+    const events = await take(
+      await call('GET', `${path}?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`),
+      2,
+    );
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ['ADDED', 'BOOKMARK'],
+    );
     assert.deepEqual(events[1]!.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' });
     assert.equal((await call('GET', `${path}?watch=true&sendInitialEvents=true`)).status, 422);
   });
@@ -178,7 +191,11 @@ describe('watch', () => {
   test('ends after timeoutSeconds, with a last bookmark before', async () => {
     const path = await inNamespace();
     const response = await call('GET', `${path}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true`);
-    for await (const batch of response.events!) assert.deepEqual(batch.map(({ type }) => type), ['BOOKMARK']);
+    for await (const batch of response.events!)
+      assert.deepEqual(
+        batch.map(({ type }) => type),
+        ['BOOKMARK'],
+      );
   });
 
   test('the signal ends it', async () => {

@@ -26,7 +26,11 @@ export function createLoopback(options: LoopbackOptions): (user: UserInfo) => Tr
   };
 }
 
-async function handle(options: LoopbackOptions, user: UserInfo, { method, path, headers = {}, body, signal }: ApiRequest): Promise<ApiResponse> {
+async function handle(
+  options: LoopbackOptions,
+  user: UserInfo,
+  { method, path, headers = {}, body, signal }: ApiRequest,
+): Promise<ApiResponse> {
   signal?.throwIfAborted();
   const request = new Request({ method, url: path, headers, remoteAddress: '127.0.0.1' }, options.clock);
   request.user = user;
@@ -53,7 +57,12 @@ function warningHeaders({ warnings }: Request): Readonly<Record<string, string>>
   return warnings.length === 0 ? NO_HEADERS : { warning: warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ') };
 }
 
-function respond({ watches }: LoopbackOptions, answer: Answer, signal: AbortSignal | undefined, headers: Readonly<Record<string, string>>): ApiResponse | Promise<ApiResponse> {
+function respond(
+  { watches }: LoopbackOptions,
+  answer: Answer,
+  signal: AbortSignal | undefined,
+  headers: Readonly<Record<string, string>>,
+): ApiResponse | Promise<ApiResponse> {
   switch (answer.kind) {
     case 'object':
       return { status: answer.status, headers, body: answer.view.object };

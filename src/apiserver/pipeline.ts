@@ -60,8 +60,14 @@ function resourceCall({ registry: { resources } }: Pipeline, context: Request, b
   if (!info.isResourceRequest) throw notFoundPage();
   // A Binding may be posted to its own collection, the older road; what it binds are pods.
   const isBinding = info.group === '' && info.resource === 'bindings' && info.verb === 'create';
-  if (isBinding) return { context: withInfo(context, { ...info, resource: 'pods', subresource: 'binding', name: '' }), served: resources.must('', 'v1', 'pods'), body };
+  if (isBinding)
+    return {
+      context: withInfo(context, { ...info, resource: 'pods', subresource: 'binding', name: '' }),
+      served: resources.must('', 'v1', 'pods'),
+      body,
+    };
   const served = resources.find(info.group, info.version, info.resource);
-  if (served && served.info.storagePrefix !== '') return { context, served, body };
+  // What is never stored can at most be read (componentstatuses); reviews have had their handlers.
+  if (served && (served.info.storagePrefix !== '' || served.info.verbs.includes('list'))) return { context, served, body };
   throw served || resources.hasGroupVersion(info.group, info.version) ? notServed() : notFoundPage();
 }

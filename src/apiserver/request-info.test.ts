@@ -27,7 +27,12 @@ describe('requestInfo', () => {
       const [path = '', query = ''] = url.split('?');
       const info = requestInfo(method, path, new URLSearchParams(query));
       const resource = info.subresource ? `${info.resource}/${info.subresource}` : info.resource;
-      const parts = [`${info.verb} "${info.group}"/${info.version} ${resource}`, info.namespace && `in ${info.namespace}`, info.name, info.parts.length > 0 && `+${info.parts.join('/')}`];
+      const parts = [
+        `${info.verb} "${info.group}"/${info.version} ${resource}`,
+        info.namespace && `in ${info.namespace}`,
+        info.name,
+        info.parts.length > 0 && `+${info.parts.join('/')}`,
+      ];
       assert.equal(info.isResourceRequest ? parts.filter(Boolean).join(' ') : `${info.verb} ${info.path}`, want);
     });
   }

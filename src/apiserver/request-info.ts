@@ -1,6 +1,13 @@
 import type { RequestInfo, Verb } from './contract.ts';
 
-const VERB_OF_METHOD: Readonly<Record<string, Verb>> = { POST: 'create', GET: 'get', HEAD: 'get', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
+const VERB_OF_METHOD: Readonly<Record<string, Verb>> = {
+  POST: 'create',
+  GET: 'get',
+  HEAD: 'get',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
 /** Subresources of a namespace itself; anything else behind its name is a resource in it. */
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 /** Old path prefixes that name a verb: /api/v1/watch/pods, /api/v1/proxy/nodes/x. */
@@ -26,7 +33,18 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
 }
 
 function nonResource(method: string, path: string): MutableInfo {
-  return { isResourceRequest: false, verb: method.toLowerCase(), path, group: '', version: '', resource: '', subresource: '', namespace: '', name: '', parts: [] };
+  return {
+    isResourceRequest: false,
+    verb: method.toLowerCase(),
+    path,
+    group: '',
+    version: '',
+    resource: '',
+    subresource: '',
+    namespace: '',
+    name: '',
+    parts: [],
+  };
 }
 
 type MutableInfo = { -readonly [K in keyof RequestInfo]: RequestInfo[K] };

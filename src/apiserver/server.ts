@@ -108,19 +108,49 @@ class Server implements ApiServer {
     this.#cache = new WatchCache({ storage, clock, log, parse: parseStored, ...(transformer ? { transformer } : {}) });
     this.resources = new Resources(this.#cache, options.resources ?? builtinResources().filter((info) => !info.offByDefault));
     this.#watches = new Watches(this.#cache, clock);
-    const registry = { storage, cache: this.#cache, resources: this.resources, clock, rng, log, claims: this.#claims, ...(options.kubelet?.allowLoopback ? { tolerates: isLoopbackFinding } : {}) };
+    const registry = {
+      storage,
+      cache: this.#cache,
+      resources: this.resources,
+      clock,
+      rng,
+      log,
+      claims: this.#claims,
+      ...(options.kubelet?.allowLoopback ? { tolerates: isLoopbackFinding } : {}),
+    };
     const checkReady = (): void => {
       if (!this.readyz) throw new Error('not finished');
     };
-    this.#wiring = wire(options, registry, { clock, rng, log, checkReady, kubernetesServiceIp: firstServiceIp(options.serviceCidr.split(',')[0]!) });
+    this.#wiring = wire(options, registry, {
+      clock,
+      rng,
+      log,
+      checkReady,
+      kubernetesServiceIp: firstServiceIp(options.serviceCidr.split(',')[0]!),
+    });
     const { pipeline } = this.#wiring;
     const ready = { ...pipeline, loaded: this.#loaded.promise };
     const onError = (error: unknown, request: { method: string; info: { path: string } }): void => {
-      if (isOurFault(error)) log.error('a request failed', { method: request.method, path: request.info.path, error, stack: error instanceof Error ? error.stack : undefined });
+      if (isOurFault(error))
+        log.error('a request failed', {
+          method: request.method,
+          path: request.info.path,
+          error,
+          stack: error instanceof Error ? error.stack : undefined,
+        });
     };
     this.loopback = createLoopback({ pipeline: ready, watches: this.#watches, clock, onError });
     const peerOf = peerReader(clientAuthorities(options.tls.clientCa, options.tls.frontProxyCa));
-    this.#exchange = new HttpExchange({ pipeline: ready, watches: this.#watches, clock, streaming: this.#wiring.streaming, observe: (info, code, seconds) => this.#wiring.metrics.observe(info, code, seconds), peerOf, onError, maxInFlight: options.maxInFlight ?? 600 });
+    this.#exchange = new HttpExchange({
+      pipeline: ready,
+      watches: this.#watches,
+      clock,
+      streaming: this.#wiring.streaming,
+      observe: (info, code, seconds) => this.#wiring.metrics.observe(info, code, seconds),
+      peerOf,
+      onError,
+      maxInFlight: options.maxInFlight ?? 600,
+    });
     // Nobody may be waiting yet when loading fails; start() itself reports it.
     this.#loaded.promise.catch((error: unknown) => log.debug('the cache was not loaded', { error }));
   }
@@ -139,20 +169,31 @@ class Server implements ApiServer {
     await this.#wiring.bootstrap.run();
     this.#wiring.keep();
     this.readyz = true;
-    this.#wiring.bootstrap.runDeferred().catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
+    this.#wiring.bootstrap
+      .runDeferred()
+      .catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
   }
 
   #claimServices(): void {
     const services = this.resources.find('', 'v1', 'services');
     if (!services) return;
     const { serviceCidr, nodePortRange, rng } = this.#options;
-    this.#claims.set(services.cache.prefix, serviceClaims({ serviceCidrs: serviceCidr.split(','), ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }));
+    this.#claims.set(
+      services.cache.prefix,
+      serviceClaims({ serviceCidrs: serviceCidr.split(','), ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }),
+    );
   }
 
   #expireEvents(): void {
     const { clock, log } = this.#options;
     const events = this.resources.find('', 'v1', 'events');
-    if (events) this.#eventExpiry = new EventExpiry({ cache: events.cache, clock, log, remove: (namespace, name) => this.#wiring.source.delete(events.info, namespace, name) });
+    if (events)
+      this.#eventExpiry = new EventExpiry({
+        cache: events.cache,
+        clock,
+        log,
+        remove: (namespace, name) => this.#wiring.source.delete(events.info, namespace, name),
+      });
   }
 
   async listen({ host, port }: { host: string; port: number }): Promise<{ host: string; port: number }> {

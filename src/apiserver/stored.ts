@@ -6,6 +6,8 @@ import type { ObjectSource, ResourceLookup } from './contract.ts';
 export interface Stored<T extends ObjectWithMeta> {
   readonly resource: ResourceInfo;
   get(namespace: string, name: string): T | undefined;
+  /** As `get`, but what was written a moment ago is there for certain. Waits only for what is missing. */
+  find(namespace: string, name: string): Promise<T | undefined>;
   /** All of them, or one namespace's. */
   list(namespace?: string): readonly T[];
   subscribe(onChange: (object: T, previous: T | undefined, deleted: boolean) => void): () => void;
@@ -35,6 +37,12 @@ export function stored<T extends ObjectWithMeta>(
       return info();
     },
     get: (namespace, name) => source.get(info(), namespace, name) as T | undefined,
+    find: async (namespace, name) => {
+      const found = source.get(info(), namespace, name) as T | undefined;
+      if (found) return found;
+      await source.fresh();
+      return source.get(info(), namespace, name) as T | undefined;
+    },
     list: (namespace) => source.list(info(), namespace) as readonly unknown[] as readonly T[],
     subscribe: (onChange) => source.subscribe(info(), onChange as unknown as Parameters<ObjectSource['subscribe']>[1]),
   };

@@ -22,14 +22,22 @@ interface Reply {
   body: Buffer;
 }
 
-function request(method: string, path: string, { body, headers, anonymous = false }: { body?: string; headers?: Record<string, string>; anonymous?: boolean } = {}): Promise<Reply> {
+function request(
+  method: string,
+  path: string,
+  { body, headers, anonymous = false }: { body?: string; headers?: Record<string, string>; anonymous?: boolean } = {},
+): Promise<Reply> {
   const options = anonymous ? { ca: tls.ca } : tls;
   return new Promise((resolve, reject) => {
-    const sent = https.request(`${api.url}${path}`, { method, headers: { ...headers, ...(body ? { 'content-length': String(Buffer.byteLength(body)) } : {}) }, ...options }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }));
-    });
+    const sent = https.request(
+      `${api.url}${path}`,
+      { method, headers: { ...headers, ...(body ? { 'content-length': String(Buffer.byteLength(body)) } : {}) }, ...options },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }));
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
@@ -88,7 +96,10 @@ describe('over TLS', () => {
 
   test('YAML in and out', async () => {
     const body = 'metadata: {name: from-yaml}\ndata: {a: b}\n';
-    assert.equal((await request('POST', '/api/v1/namespaces/default/configmaps', { body, headers: { 'content-type': 'application/yaml' } })).status, 201);
+    assert.equal(
+      (await request('POST', '/api/v1/namespaces/default/configmaps', { body, headers: { 'content-type': 'application/yaml' } })).status,
+      201,
+    );
     const reply = await request('GET', '/api/v1/namespaces/default/configmaps/from-yaml', { headers: { accept: 'application/yaml' } });
     assert.match(reply.body.toString(), /^data:\n {2}a: b$/m);
   });
@@ -99,15 +110,18 @@ describe('over TLS', () => {
     assert.equal(reply.body.subarray(0, 4).toString('latin1'), 'k8s\0');
   });
 
-  test('a Table has the kind\'s columns and metadata of each row', async () => {
+  test("a Table has the kind's columns and metadata of each row", async () => {
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
     const table = json(await request('GET', '/api/v1/namespaces', { headers: { accept } }));
     assert.equal(table.kind, 'Table');
-    assert.deepEqual(table.columnDefinitions.map(({ name }) => name), ['Name', 'Status', 'Age']);
+    assert.deepEqual(
+      table.columnDefinitions.map(({ name }) => name),
+      ['Name', 'Status', 'Age'],
+    );
     assert.deepEqual([table.rows[0]!.cells[0], table.rows[0]!.object.kind], ['default', 'PartialObjectMetadata']);
   });
 
-  test('items of a list have neither kind nor apiVersion, as upstream\'s', async () => {
+  test("items of a list have neither kind nor apiVersion, as upstream's", async () => {
     const list = json(await request('GET', '/api/v1/namespaces'));
     assert.deepEqual([list.kind, list.apiVersion, Object.keys(list.items[0]!)[0]], ['NamespaceList', 'v1', 'metadata']);
   });

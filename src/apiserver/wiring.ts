@@ -61,8 +61,20 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
   admission.push(...admissionChain({ ...objects, authorizer, clock, rng }));
   const metrics = new ApiMetrics();
   const { kubelet } = options;
-  const streaming = kubelet && createStreaming({ ...objects, authorizer, kubeletTls: kubelet.tls, ...(kubelet.dial ? { dial: kubelet.dial } : {}), ...(kubelet.allowLoopback ? { allowLoopback: true } : {}), rng });
-  const handlers: Handler[] = [...(streaming?.handlers ?? []), ...ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state })];
+  const streaming =
+    kubelet &&
+    createStreaming({
+      ...objects,
+      authorizer,
+      kubeletTls: kubelet.tls,
+      ...(kubelet.dial ? { dial: kubelet.dial } : {}),
+      ...(kubelet.allowLoopback ? { allowLoopback: true } : {}),
+      rng,
+    });
+  const handlers: Handler[] = [
+    ...(streaming?.handlers ?? []),
+    ...ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state }),
+  ];
   const pipeline: Pipeline = {
     registry: complete,
     authenticate: createAuthenticator({ tokens, bootstrapTokens, log }),

@@ -65,12 +65,18 @@ export interface ExecResult {
   stderr: string;
 }
 
+export interface Plan {
+  profile: Profile;
+  /** Takes back what planning had to reserve, and only that. */
+  undo(): Promise<void>;
+}
+
 export interface Driver {
   readonly name: DriverName;
   /** Whether this driver can serve on this machine, within two seconds. */
   available(signal: AbortSignal): Promise<Availability>;
   /** Fills in what the driver chooses for a new profile (addresses, image), and throws where the profile asks for what it cannot do. */
-  plan(profile: Profile, signal: AbortSignal): Promise<Profile>;
+  plan(profile: Profile, signal: AbortSignal): Promise<Plan>;
   layout(profile: Profile): NodeLayout;
   /** Makes image, network, volume and container, as far as they are missing. Returns what undoes only what this call made. */
   prepare(profile: Profile, signal: AbortSignal): Promise<() => Promise<void>>;

@@ -85,10 +85,10 @@ async function start(request: StartRequest, context: ClusterContext, undo: UndoL
   const entry = await kubeconfigEntry(profile, request, context);
   const ready = withApi(profile, context, (client) => untilReady(client, { nodeName: profile.name, clock, timeoutMs, signal }));
   if (!existing) undo.add(() => removeFromKubeconfig(profile.name, context));
-  const [kubeconfig] = await Promise.all([
+  const [kubeconfig] = await bothSettled(
     timeline.during('kubeconfig', mergeKubeconfig(entry, context)),
     timeline.during('ready', ready).catch((error: unknown) => keepLog(error, { driver, profile, context })),
-  ]);
+  );
   const finished: Profile = { ...profile, state: 'created' };
   await writeProfile(home, finished);
   undo.clear();
@@ -111,16 +111,16 @@ async function bringUp(asked: Profile, { driver, addons, existing, request, time
   const { home, clock, progress, signal } = context;
   // 3. The image, addresses: slow once, then a few questions to the engine.
   progress.step('image', driver.name === 'docker' ? 'Looking for the node image' : 'Preparing the node');
-  const profile = await timeline.during('plan', driver.plan(asked, signal));
+  const { profile, undo: undoPlan } = await timeline.during('plan', driver.plan(asked, signal));
+  undo.add(undoPlan);
   await writeProfile(home, profile);
 
   // 4. Certificates while the engine makes network, volume and container.
   progress.step('create', existing ? `Making ready node "${profile.name}"` : `Making node "${profile.name}"`);
-  const [pki, undoPrepare] = await Promise.all([
+  const [pki] = await bothSettled(
     timeline.during('certificates', ensureProfilePki(profile, context)),
-    timeline.during('container', driver.prepare(profile, signal)),
-  ]);
-  undo.add(undoPrepare);
+    timeline.during('container', driver.prepare(profile, signal)).then((undoPrepare) => undo.add(undoPrepare)),
+  );
 
   // 5. The node boots and reports; a stop, not a removal, takes this back when the cluster is an old one.
   progress.step('boot', `Starting Kubernetes ${KUBERNETES_VERSION}`);
@@ -191,6 +191,12 @@ function ensureProfilePki(profile: Profile, { home, clock }: ClusterContext): Pr
     clusterDomain: CLUSTER_DOMAIN,
   };
   return ensurePki(profilePaths(home, profile.name).pki, subjects, clock);
+}
+
+/** As Promise.all, but a failure is told only when the other work has ended as well: what is taken back must not be made meanwhile. */
+async function bothSettled<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
 }
 
 /** What to take back, last first, when a start does not end well. Every step is tried; a failure in one is told as a warning. */

@@ -8,6 +8,7 @@ import { createDeploymentController } from './deployment/deployment-controller.t
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
+import { createJobController } from './job/job-controller.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
 import { createTaintEvictionController } from './nodelifecycle/taint-eviction-controller.ts';
@@ -58,6 +59,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'deployment-controller', create: createDeploymentController },
   // ReplicaSets would have no pods.
   { serviceAccount: 'replicaset-controller', create: createReplicaSetController },
+  // Jobs would have no pods.
+  { serviceAccount: 'job-controller', create: createJobController },
   // Services would lead nowhere: proxy, DNS and ingress read slices.
   { serviceAccount: 'endpointslice-controller', create: createEndpointSliceController },
   // `kubectl get endpoints` and older clients would find nothing.

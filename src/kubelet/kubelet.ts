@@ -170,7 +170,7 @@ function buildParts(options: KubeletOptions, given: Given): Parts {
   });
   const services: PodServices = {
     client, clock, log, rng, events, runtime, cache, volumes, objects, probes, node,
-    images: createImagePuller({ runtime, objects, events, clock }),
+    images: createImagePuller({ runtime, objects, events, clock, pulled: () => agent.imagesChanged() }),
     cgroups: options.cgroups === false ? noCgroups : createCgroups(options.cgroups),
     restarts: new Backoff(clock),
     status: createStatusWriter({ client, clock, log, signal: given.signal }),
@@ -180,7 +180,7 @@ function buildParts(options: KubeletOptions, given: Given): Parts {
   const pods = createPodManager(given.pods, services);
   const routes = { pods, cache, runtime, clock, nodeName, memoryBytes: machine.memoryBytes };
   const server = serving && createKubeletServer(serving, routes, log);
-  const logs = createLogKeeper({ pods, cache, runtime, clock, log });
+  const logs = createLogKeeper({ pods, runtime, clock, log });
   return {
     pods,
     node: agent,

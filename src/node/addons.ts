@@ -12,6 +12,7 @@ import { StatusError } from '../api/status.ts';
 import type { ConfigMap } from '../api/types.gen.ts';
 import type { Client, ResourceClient, ResourceType } from '../client/client.ts';
 import { CONFIG_MAPS } from '../client/resources.ts';
+import { backoffDelay } from '../lib/backoff.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
@@ -43,9 +44,11 @@ interface Applied {
 }
 
 const SETTLE_MS = 50;
-const RETRY_MS = 1_000;
+const RETRY = { baseMs: 200, maxMs: 30_000 };
 const NAMESPACE = 'kube-system';
 const LABEL = 'rockpool.dev/addon';
+/** Upstream's addon manager convention. */
+const MODE_LABEL = 'addonmanager.kubernetes.io/mode';
 const FIELD_MANAGER = 'rockpool-addons';
 
 export function addonManager(options: AddonsOptions): Component {
@@ -54,15 +57,17 @@ export function addonManager(options: AddonsOptions): Component {
   let cancel = (): void => undefined;
   let work: Promise<void> = Promise.resolve();
   let stopped = false;
+  let failures = 0;
 
   const pass = async (): Promise<void> => {
     if (stopped) return;
     try {
       await reconcileAddons(options);
+      failures = 0;
     } catch (error) {
       if (stopped) return;
       log.warn('addons could not be applied, trying again', { error: errorMessage(error) });
-      later(RETRY_MS);
+      later(backoffDelay(failures++, RETRY));
     }
   };
   const later = (ms: number): void => {
@@ -92,7 +97,6 @@ export function addonManager(options: AddonsOptions): Component {
 async function reconcileAddons({ addonsDir, client, log, variables, onComponents }: AddonsOptions): Promise<void> {
   const present = readAddons(addonsDir, variables);
   const inventories = await client.resource(CONFIG_MAPS, NAMESPACE).list({ labelSelector: LABEL });
-  const components = present.map((addon) => addon.manifest.component).filter((name) => name !== undefined);
   for (const { manifest, objects } of present) {
     const before = inventories.items.find((item) => item.metadata.labels?.[LABEL] === manifest.name);
     await applyAddon(client, manifest.name, objects, before);
@@ -104,7 +108,9 @@ async function reconcileAddons({ addonsDir, client, log, variables, onComponents
     await prune(client, readInventory(inventory), []);
     await client.resource(CONFIG_MAPS, NAMESPACE).delete(inventory.metadata.name!);
   }
-  await onComponents(new Set(components));
+  await onComponents(new Set(present.map(({ manifest }) => manifest.component).filter((name) => name !== undefined)));
+  // Last: whoever waits for an addon waits for its inventory, and by now it serves.
+  await Promise.all(present.map(({ manifest, objects }) => noteInventory(client, manifest.name, objects.map(reference))));
 }
 
 function readAddons(addonsDir: string, variables: Readonly<Record<string, string>>): { manifest: AddonManifest; objects: KubeObject[] }[] {
@@ -127,14 +133,26 @@ function readObjects(file: string, variables: Readonly<Record<string, string>>):
 }
 
 async function applyAddon(client: Client, addon: string, objects: readonly KubeObject[], before: ConfigMap | undefined): Promise<void> {
-  const applied: Applied[] = [];
   for (const object of objects) {
     const { metadata } = object;
     const labelled = { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [LABEL]: addon } } };
-    await clientFor(client, reference(object)).apply(labelled, { fieldManager: FIELD_MANAGER, force: true });
-    applied.push(reference(object));
+    const target = clientFor(client, reference(object));
+    if (metadata.labels?.[MODE_LABEL] === 'EnsureExists') await ensureExists(target, labelled);
+    else await target.apply(labelled, { fieldManager: FIELD_MANAGER, force: true });
   }
-  if (before) await prune(client, readInventory(before), applied);
+  if (before) await prune(client, readInventory(before), objects.map(reference));
+}
+
+/** Made when it is missing; what its user changed afterwards stays. */
+async function ensureExists(target: ResourceClient<KubeObject>, object: KubeObject): Promise<void> {
+  try {
+    await target.create(object);
+  } catch (error) {
+    if (!StatusError.is(error, 'AlreadyExists')) throw error;
+  }
+}
+
+async function noteInventory(client: Client, addon: string, applied: readonly Applied[]): Promise<void> {
   const inventory: ConfigMap = {
     apiVersion: 'v1',
     kind: 'ConfigMap',

@@ -83,7 +83,11 @@ async function start(node: Node): Promise<RunningNode> {
     const client = parts.client(createClient({ transport: server.loopback(user), clock, log, rng }));
     return { client, clock, rng, log: log.with({ component }), events: createRecorder({ client, clock, log, component }) };
   };
-  await Promise.all([runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor), startAddons(node, contextFor)]);
+  await Promise.all([
+    runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor),
+    startProxy(node, contextFor),
+    startAddons(node, contextFor),
+  ]);
   return { apiserverPort: port, stop: () => parts.stop() };
 }
 
@@ -105,6 +109,15 @@ async function startAgents({ config, tools: { trace }, parts, signal }: Node, se
     trace.during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal)),
     kubelet(),
   ]);
+}
+
+/** Services: in the kernel's packet filter where pods are real. */
+async function startProxy({ config, tools: { trace }, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+  if (config.runtime !== 'containerd') return;
+  const { createProxy } = await import('../proxy/proxy.ts');
+  const context = contextFor(IDENTITIES.proxy, 'kube-proxy');
+  const proxy = createProxy({ ...context, nodeName: config.nodeName, nodeIps: [config.apiserver.advertiseAddress], podCidr: config.podCidr });
+  await trace.during('proxy', parts.start([proxy], signal));
 }
 
 /** The same as processes of their own, over https. */

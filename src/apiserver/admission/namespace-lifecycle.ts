@@ -12,7 +12,7 @@ const IMMORTAL = new Set(['default', 'kube-system', 'kube-public']);
 export function namespaceLifecycle(objects: StoredObjects): AdmissionPlugin {
   const namespaces = stored<Namespace>(objects, '', 'v1', 'namespaces');
   // Asked in the first round too: what the other plugins default (a service account) must not be looked for in a namespace that is not there.
-  const check = (request: AdmissionRequest): void => {
+  const check = async (request: AdmissionRequest): Promise<void> => {
     const { operation, resource, namespace } = request;
     if (resource.group === '' && resource.resource === 'namespaces') {
       if (operation === 'DELETE' && IMMORTAL.has(request.name))
@@ -20,14 +20,14 @@ export function namespaceLifecycle(objects: StoredObjects): AdmissionPlugin {
       return;
     }
     if (!namespace || operation === 'DELETE' || isAccessReview(request)) return;
-    const found = namespaces.get('', namespace);
+    const found = namespaces.get('', namespace) ?? (await namespaces.find('', namespace));
     if (!found) throw notFound('namespaces', '', namespace);
     if (operation === 'CREATE' && (found.status?.phase === 'Terminating' || found.metadata.deletionTimestamp)) throw terminating(request);
   };
   return {
     name: 'NamespaceLifecycle',
-    mutate(request) {
-      check(request);
+    async mutate(request) {
+      await check(request);
       return undefined;
     },
     validate: check,

@@ -12,9 +12,9 @@ export function priorityAdmission(objects: StoredObjects): AdmissionPlugin {
   const classes = stored<PriorityClass>(objects, GROUP, 'v1', 'priorityclasses');
   return {
     name: 'Priority',
-    mutate(request) {
+    async mutate(request) {
       if (request.operation !== 'CREATE' || !isFor(request, '', 'pods')) return undefined;
-      return { ...request.object!, spec: withPriority(request, request.object!['spec'] as PodSpec, classes) } as KubeObject;
+      return { ...request.object!, spec: await withPriority(request, request.object!['spec'] as PodSpec, classes) } as KubeObject;
     },
     validate(request) {
       if (request.operation === 'DELETE' || !isFor(request, GROUP, 'priorityclasses')) return;
@@ -27,8 +27,8 @@ export function priorityAdmission(objects: StoredObjects): AdmissionPlugin {
   };
 }
 
-function withPriority(request: AdmissionRequest, spec: PodSpec, classes: Stored<PriorityClass>): PodSpec {
-  const found = spec.priorityClassName ? classes.get('', spec.priorityClassName) : globalDefault(classes);
+async function withPriority(request: AdmissionRequest, spec: PodSpec, classes: Stored<PriorityClass>): Promise<PodSpec> {
+  const found = spec.priorityClassName ? await classes.find('', spec.priorityClassName) : globalDefault(classes);
   if (spec.priorityClassName && !found) throw refuse(request, `no PriorityClass with name ${spec.priorityClassName} was found`);
   const priority = found?.value ?? 0;
   const preemptionPolicy = found?.preemptionPolicy ?? 'PreemptLowerPriority';

@@ -11,7 +11,7 @@ export function runtimeClassAdmission(objects: StoredObjects): AdmissionPlugin {
   const classes = stored<RuntimeClass>(objects, 'node.k8s.io', 'v1', 'runtimeclasses');
   return {
     name: 'RuntimeClass',
-    mutate(request) {
+    async mutate(request) {
       if (request.operation !== 'CREATE' || !isFor(request, '', 'pods')) return undefined;
       const spec = request.object!['spec'] as PodSpec;
       if (!spec.runtimeClassName) {
@@ -19,7 +19,7 @@ export function runtimeClassAdmission(objects: StoredObjects): AdmissionPlugin {
           throw refuse(request, 'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead');
         return undefined;
       }
-      const found = classes.get('', spec.runtimeClassName);
+      const found = await classes.find('', spec.runtimeClassName);
       if (!found) throw refuse(request, `pod rejected: RuntimeClass "${spec.runtimeClassName}" not found`);
       return { ...request.object!, spec: scheduled(request, withOverhead(request, spec, found), found) } as KubeObject;
     },

@@ -29,7 +29,7 @@ export function serviceAccountAdmission(objects: StoredObjects & { clock: Clock;
       }
       const name = pod.spec?.serviceAccountName || 'default';
       const account =
-        accounts.get(request.namespace, name) ??
+        (await accounts.find(request.namespace, name)) ??
         (name === 'default' ? await appearing(accounts, request.namespace, name, objects.clock) : undefined);
       if (!account) {
         throw refuse(request, `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`);
@@ -60,6 +60,8 @@ function appearing(accounts: Stored<ServiceAccount>, namespace: string, name: st
     const stop = accounts.subscribe((account, _previous, deleted) => {
       if (!deleted && account.metadata.name === name && account.metadata.namespace === namespace) finish(account);
     });
+    const meanwhile = accounts.get(namespace, name);
+    if (meanwhile) finish(meanwhile);
   });
 }
 

@@ -137,5 +137,4 @@ export class PortPool {
   release(port: number, owner: string): void {
     this.#held.release(port, owner);
   }
-
 }

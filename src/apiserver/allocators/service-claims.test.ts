@@ -15,8 +15,16 @@ after(() => api?.close());
 
 const PATH = '/api/v1/namespaces/default/services';
 const call = (method: ApiRequest['method'], path: string, body?: unknown): Promise<ApiResponse> =>
-  api.loopback()({ method, path, ...(body === undefined ? {} : { body }), ...(method === 'PATCH' ? { headers: { 'content-type': 'application/merge-patch+json' } } : {}) });
-const service = (name: string, spec: object = {}): object => ({ metadata: { name }, spec: { ports: [{ port: 80 }], selector: { app: name }, ...spec } });
+  api.loopback()({
+    method,
+    path,
+    ...(body === undefined ? {} : { body }),
+    ...(method === 'PATCH' ? { headers: { 'content-type': 'application/merge-patch+json' } } : {}),
+  });
+const service = (name: string, spec: object = {}): object => ({
+  metadata: { name },
+  spec: { ports: [{ port: 80 }], selector: { app: name }, ...spec },
+});
 
 async function create(name: string, spec: object = {}): Promise<ServiceSpec> {
   const response = await call('POST', PATH, service(name, spec));
@@ -39,8 +47,14 @@ describe('Services get', () => {
 
   test('the address that they ask for, if it is free', async () => {
     assert.equal((await create('dns', { clusterIP: '10.96.0.10' })).clusterIP, '10.96.0.10');
-    assert.equal(await refuse('dns2', { clusterIP: '10.96.0.10' }), 'Service "dns2" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated');
-    assert.match(await refuse('far', { clusterIP: '192.168.0.1' }), /the provided IP \(192\.168\.0\.1\) is not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/12/);
+    assert.equal(
+      await refuse('dns2', { clusterIP: '10.96.0.10' }),
+      'Service "dns2" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated',
+    );
+    assert.match(
+      await refuse('far', { clusterIP: '192.168.0.1' }),
+      /the provided IP \(192\.168\.0\.1\) is not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/12/,
+    );
     assert.equal((await call('DELETE', `${PATH}/dns`)).status, 200);
     assert.equal((await create('dns3', { clusterIP: '10.96.0.10' })).clusterIP, '10.96.0.10', 'a deleted Service gives its address back');
   });
@@ -56,23 +70,48 @@ describe('Services get', () => {
   });
 
   test('node ports, and keep what was allocated when a PUT leaves it out', async () => {
-    const spec = await create('node', { type: 'NodePort', ports: [{ name: 'a', port: 80 }, { name: 'b', port: 81, nodePort: 30081 }] });
+    const spec = await create('node', {
+      type: 'NodePort',
+      ports: [
+        { name: 'a', port: 80 },
+        { name: 'b', port: 81, nodePort: 30081 },
+      ],
+    });
     const [first, second] = spec.ports!;
     assert.ok(first!.nodePort! >= 30000 && first!.nodePort! <= 32767);
     assert.equal(second!.nodePort, 30081);
-    const again = await call('PUT', `${PATH}/node`, service('node', { type: 'NodePort', ports: [{ name: 'a', port: 80 }, { name: 'b', port: 81 }] }));
-    assert.deepEqual((again.body as Service).spec!.ports!.map(({ nodePort }) => nodePort), [first!.nodePort, 30081]);
+    const again = await call(
+      'PUT',
+      `${PATH}/node`,
+      service('node', {
+        type: 'NodePort',
+        ports: [
+          { name: 'a', port: 80 },
+          { name: 'b', port: 81 },
+        ],
+      }),
+    );
+    assert.deepEqual(
+      (again.body as Service).spec!.ports!.map(({ nodePort }) => nodePort),
+      [first!.nodePort, 30081],
+    );
     assert.equal((again.body as Service).spec!.clusterIP, spec.clusterIP);
   });
 
-  test('refusals in upstream\'s words', async () => {
+  test("refusals in upstream's words", async () => {
     assert.equal(
       await refuse('low', { type: 'NodePort', ports: [{ port: 80, nodePort: 80 }] }),
       'Service "low" is invalid: spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767',
     );
     await create('holder', { type: 'NodePort', ports: [{ port: 80, nodePort: 30090 }] });
-    assert.equal(await refuse('taken', { type: 'NodePort', ports: [{ port: 80, nodePort: 30090 }] }), 'Service "taken" is invalid: spec.ports[0].nodePort: Invalid value: 30090: provided port is already allocated');
-    assert.match(await refuse('dual', { ipFamilyPolicy: 'RequireDualStack' }), /spec\.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services/);
+    assert.equal(
+      await refuse('taken', { type: 'NodePort', ports: [{ port: 80, nodePort: 30090 }] }),
+      'Service "taken" is invalid: spec.ports[0].nodePort: Invalid value: 30090: provided port is already allocated',
+    );
+    assert.match(
+      await refuse('dual', { ipFamilyPolicy: 'RequireDualStack' }),
+      /spec\.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services/,
+    );
   });
 
   test('rid of node ports when the type changes back', async () => {

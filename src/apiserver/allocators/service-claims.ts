@@ -5,7 +5,15 @@ import type { Service, ServicePort, ServiceSpec } from '../../api/types.gen.ts';
 import type { ResourceClaims } from '../registry/registry.ts';
 import type { ResourceCache } from '../watch/resource-cache.ts';
 import { AddressPool, AllocationError, PortPool } from './pools.ts';
-import { familyOf, HEADLESS, isHeadless, needsClusterIp, needsHealthCheckPort, needsNodePorts, settleFamilies } from './service-families.ts';
+import {
+  familyOf,
+  HEADLESS,
+  isHeadless,
+  needsClusterIp,
+  needsHealthCheckPort,
+  needsNodePorts,
+  settleFamilies,
+} from './service-families.ts';
 import { keepAllocated } from './service-update.ts';
 
 export interface ServiceClaimsOptions {
@@ -21,7 +29,10 @@ const DEFAULT_NODE_PORTS = '30000-32767';
 
 /** Cluster IPs and node ports of Services. The Services themselves are the record of what is taken. */
 export function serviceClaims({ serviceCidrs, nodePortRange = DEFAULT_NODE_PORTS, rng, cache }: ServiceClaimsOptions): ResourceClaims {
-  const claims = new ServiceClaims(serviceCidrs.map((cidr) => new AddressPool(cidr, rng)), new PortPool(nodePortRange, rng));
+  const claims = new ServiceClaims(
+    serviceCidrs.map((cidr) => new AddressPool(cidr, rng)),
+    new PortPool(nodePortRange, rng),
+  );
   for (const entry of cache.list()) claims.hold(entry.object);
   cache.subscribe((events) => {
     for (const { type, entry } of events) {
@@ -47,7 +58,10 @@ class ServiceClaims implements ResourceClaims {
     const before = previous && specOf(previous);
     const spec = copyOf(specOf(object));
     if (before) keepAllocated(spec, before);
-    const errors = settleFamilies(spec, this.#addresses.map(({ range }) => range.family));
+    const errors = settleFamilies(
+      spec,
+      this.#addresses.map(({ range }) => range.family),
+    );
     const undo: (() => void)[] = [];
     if (errors.length === 0) errors.push(...this.#takeAll(spec, before, owner, undo));
     if (errors.length > 0) {
@@ -103,7 +117,13 @@ class ServiceClaims implements ResourceClaims {
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error;
         if (asked === undefined) throw statusError('InternalError', `failed to allocate a serviceIP: ${error.message}`);
-        return [{ field: 'spec.clusterIPs', type: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(given)}: failed to allocate IP ${asked}: ${error.message}` }];
+        return [
+          {
+            field: 'spec.clusterIPs',
+            type: 'FieldValueInvalid',
+            message: `Invalid value: ${JSON.stringify(given)}: failed to allocate IP ${asked}: ${error.message}`,
+          },
+        ];
       }
     }
     spec.clusterIPs = found;
@@ -118,7 +138,8 @@ class ServiceClaims implements ResourceClaims {
     // Those that were asked for by number first, so that none of them is given away below.
     for (const [index, port] of (spec.ports ?? []).entries()) {
       if (!port.nodePort) continue;
-      if (!had.has(port.nodePort) && !own.has(port.nodePort)) errors.push(...this.#takePort(port.nodePort, `spec.ports[${index}].nodePort`, owner, undo));
+      if (!had.has(port.nodePort) && !own.has(port.nodePort))
+        errors.push(...this.#takePort(port.nodePort, `spec.ports[${index}].nodePort`, owner, undo));
       own.add(port.nodePort);
     }
     if (errors.length > 0) return errors;

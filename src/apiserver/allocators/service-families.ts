@@ -8,8 +8,10 @@ export const HEADLESS = 'None';
 
 export const isHeadless = ({ clusterIP }: ServiceSpec): boolean => clusterIP === HEADLESS;
 export const needsClusterIp = ({ type }: ServiceSpec): boolean => type !== 'ExternalName';
-export const needsNodePorts = ({ type, allocateLoadBalancerNodePorts }: ServiceSpec): boolean => type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
-export const needsHealthCheckPort = ({ type, externalTrafficPolicy }: ServiceSpec): boolean => type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
+export const needsNodePorts = ({ type, allocateLoadBalancerNodePorts }: ServiceSpec): boolean =>
+  type === 'NodePort' || (type === 'LoadBalancer' && allocateLoadBalancerNodePorts !== false);
+export const needsHealthCheckPort = ({ type, externalTrafficPolicy }: ServiceSpec): boolean =>
+  type === 'LoadBalancer' && externalTrafficPolicy === 'Local';
 
 /**
  * Fills in spec.ipFamilies and spec.ipFamilyPolicy from what the Service says and the cluster has (KEP-563), in place. `families` are the
@@ -21,9 +23,17 @@ export function settleFamilies(spec: ServiceSpec, families: readonly IpFamily[])
   if (isHeadless(spec) && !hasSelector(spec)) return settleHeadless(spec, given, families);
   const errors = given
     .filter((family) => !families.includes(family))
-    .map<FieldError>((family) => ({ field: `spec.ipFamilies[${given.indexOf(family)}]`, type: 'FieldValueInvalid', message: `Invalid value: "${family}": not configured on this cluster` }));
+    .map<FieldError>((family) => ({
+      field: `spec.ipFamilies[${given.indexOf(family)}]`,
+      type: 'FieldValueInvalid',
+      message: `Invalid value: "${family}": not configured on this cluster`,
+    }));
   if (spec.ipFamilyPolicy === 'RequireDualStack' && families.length < 2) {
-    errors.push({ field: 'spec.ipFamilyPolicy', type: 'FieldValueInvalid', message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services' });
+    errors.push({
+      field: 'spec.ipFamilyPolicy',
+      type: 'FieldValueInvalid',
+      message: 'Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+    });
   }
   if (errors.length > 0) return errors;
   spec.ipFamilyPolicy ??= given.length > 1 || (spec.clusterIPs?.length ?? 0) > 1 ? 'RequireDualStack' : 'SingleStack';

@@ -19,7 +19,8 @@ export function keepAllocated(spec: ServiceSpec, before: ServiceSpec): void {
     for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[field];
   }
   keepPorts(spec, before);
-  if (isReachedFromOutside(before) && !isReachedFromOutside(spec) && spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  if (isReachedFromOutside(before) && !isReachedFromOutside(spec) && spec.externalTrafficPolicy === before.externalTrafficPolicy)
+    delete spec.externalTrafficPolicy;
   if (before.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
     if (spec.loadBalancerClass === before.loadBalancerClass) delete spec.loadBalancerClass;
     if (spec.allocateLoadBalancerNodePorts === before.allocateLoadBalancerNodePorts) delete spec.allocateLoadBalancerNodePorts;

@@ -51,7 +51,12 @@ function jsonOf(result: Encodable, options: EncodeOptions): Buffer {
 function object(info: ResourceInfo, view: ObjectView, { output, query, now }: EncodeOptions): Buffer {
   if (output.as === 'Table') {
     const meta = `{"resourceVersion":"${view.object.metadata.resourceVersion ?? ''}"}`;
-    return tableJson(info, [view], meta, { version: output.asVersion, includeObject: query.get('includeObject') ?? '', now, columns: true });
+    return tableJson(info, [view], meta, {
+      version: output.asVersion,
+      includeObject: query.get('includeObject') ?? '',
+      now,
+      columns: true,
+    });
   }
   return output.as === '' ? view.line() : Buffer.from(metadataJson(view, output.asVersion));
 }
@@ -60,9 +65,12 @@ function list(result: Extract<Result, { kind: 'list' }>, { output, query, now }:
   if (output.as === '') return listJson(result);
   const { info, items } = result;
   const meta = listMeta(result);
-  if (output.as === 'Table') return tableJson(info, items, meta, { version: output.asVersion, includeObject: query.get('includeObject') ?? '', now, columns: true });
+  if (output.as === 'Table')
+    return tableJson(info, items, meta, { version: output.asVersion, includeObject: query.get('includeObject') ?? '', now, columns: true });
   const rows = items.map((view) => metadataJson(view, output.asVersion));
-  return Buffer.from(`{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${output.asVersion}","metadata":${meta},"items":[${rows.join(',')}]}`);
+  return Buffer.from(
+    `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/${output.asVersion}","metadata":${meta},"items":[${rows.join(',')}]}`,
+  );
 }
 
 function pretty(json: Buffer): Buffer {

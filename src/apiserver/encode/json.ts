@@ -17,7 +17,9 @@ export interface ListParts {
 
 /** `{"kind":"PodList",…,"items":[…]}`; items carry neither kind nor apiVersion, as upstream's typed lists. */
 export function listJson(list: ListParts): Buffer {
-  const head = Buffer.from(`{"kind":"${list.info.kind}List","apiVersion":"${groupVersion(list.info)}","metadata":${listMeta(list)},"items":[`);
+  const head = Buffer.from(
+    `{"kind":"${list.info.kind}List","apiVersion":"${groupVersion(list.info)}","metadata":${listMeta(list)},"items":[`,
+  );
   const { items } = list;
   let size = head.length + 3 + Math.max(items.length - 1, 0);
   for (const item of items) size += item.json().length - skipOf(item);

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { statusError } from '../../api/status.ts';
 
 export type MediaFormat = 'json' | 'yaml' | 'protobuf';
@@ -21,7 +22,11 @@ const TYPES: Readonly<Record<string, MediaFormat>> = {
   'application/vnd.kubernetes.protobuf': 'protobuf',
 };
 
-export const CONTENT_TYPES: Readonly<Record<MediaFormat, string>> = { json: JSON_TYPE, yaml: 'application/yaml', protobuf: 'application/vnd.kubernetes.protobuf' };
+export const CONTENT_TYPES: Readonly<Record<MediaFormat, string>> = {
+  json: JSON_TYPE,
+  yaml: 'application/yaml',
+  protobuf: 'application/vnd.kubernetes.protobuf',
+};
 
 const PLAIN: OutputFormat = { format: 'json', as: '', asVersion: '', pretty: false };
 const known = new Map<string, OutputFormat>([
@@ -32,20 +37,23 @@ const known = new Map<string, OutputFormat>([
 const KNOWN_LIMIT = 200;
 
 /** The first media type of an Accept header that we can write. Throws StatusError 406. Answers are remembered: clients repeat themselves. */
-export function negotiate(accept: string | undefined, query: URLSearchParams): OutputFormat {
-  const text = accept ?? '';
+export function negotiate(headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): OutputFormat {
+  const text = headers.accept ?? '';
   let found = known.get(text);
   if (!found) {
     found = choose(text);
     if (known.size < KNOWN_LIMIT) known.set(text, found);
   }
-  return wantsPretty(query) && found.format === 'json' ? { ...found, pretty: true } : found;
+  return wantsPretty(headers, query) && found.format === 'json' ? { ...found, pretty: true } : found;
 }
 
-function wantsPretty(query: URLSearchParams): boolean {
-  if (query.size === 0) return false;
-  const text = query.get('pretty');
-  return text === 'true' || text === '1';
+/** People read what these show, so they get line breaks without asking, as upstream gives them. */
+const READ_BY_PEOPLE = /^(?:curl|Wget|Mozilla\/5\.0)/;
+
+function wantsPretty(headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): boolean {
+  const asked = query.size === 0 ? null : query.get('pretty');
+  if (asked !== null) return asked !== 'false' && asked !== '0';
+  return READ_BY_PEOPLE.test(headers['user-agent'] ?? '');
 }
 
 function choose(accept: string): OutputFormat {
@@ -58,7 +66,8 @@ function choose(accept: string): OutputFormat {
     const as = given.get('as') ?? '';
     if (as === '') return { format, as: '', asVersion: '', pretty: given.get('pretty') === '1' };
     const version = given.get('v') ?? '';
-    if (given.get('g') === 'meta.k8s.io' && isKnownForm(as) && (version === 'v1' || version === 'v1beta1')) return { format, as, asVersion: version, pretty: false };
+    if (given.get('g') === 'meta.k8s.io' && isKnownForm(as) && (version === 'v1' || version === 'v1beta1'))
+      return { format, as, asVersion: version, pretty: false };
   }
   throw notAcceptable();
 }

@@ -14,7 +14,12 @@ export function objectProtobuf(info: ResourceInfo, view: ObjectView): Buffer {
 
 export function listProtobuf(list: ListParts): Buffer {
   const { info, items } = list;
-  return encodeList(groupVersion(info), `${info.kind}List`, metaOf(list), items.map((view) => messageOf(info, view)));
+  return encodeList(
+    groupVersion(info),
+    `${info.kind}List`,
+    metaOf(list),
+    items.map((view) => messageOf(info, view)),
+  );
 }
 
 export function metadataProtobuf(view: ObjectView, version: string): Buffer {

@@ -17,7 +17,9 @@ export interface TableOptions {
 export function tableJson(info: ResourceInfo, items: readonly ObjectView[], listMeta: string, options: TableOptions): Buffer {
   const columns = options.columns ? JSON.stringify(columnsFor(info)) : 'null';
   const rows = items.map((view) => rowJson(info, view, options));
-  return Buffer.from(`{"kind":"Table","apiVersion":"meta.k8s.io/${options.version}","metadata":${listMeta},"columnDefinitions":${columns},"rows":[${rows.join(',')}]}`);
+  return Buffer.from(
+    `{"kind":"Table","apiVersion":"meta.k8s.io/${options.version}","metadata":${listMeta},"columnDefinitions":${columns},"rows":[${rows.join(',')}]}`,
+  );
 }
 
 function rowJson(info: ResourceInfo, view: ObjectView, { version, includeObject, now }: TableOptions): string {

@@ -16,11 +16,17 @@ export interface WatchEncoding {
 }
 
 /** How a watch is written: one JSON document a line, or one length-prefixed protobuf frame an event. */
-export function watchEncoding(served: ServedResource, { format, as, asVersion }: OutputFormat, includeObject: string, now: () => number): WatchEncoding {
+export function watchEncoding(
+  served: ServedResource,
+  { format, as, asVersion }: OutputFormat,
+  includeObject: string,
+  now: () => number,
+): WatchEncoding {
   const version = groupVersion(served.info);
   const protobuf = format === 'protobuf' && as !== 'Table';
   const key = `${protobuf ? 'protobuf' : 'json'} ${version} ${as} ${asVersion} ${includeObject}`;
-  if (protobuf) return { key, contentType: `${CONTENT_TYPES.protobuf};stream=watch`, make: () => frames(served, as === '' ? '' : asVersion) };
+  if (protobuf)
+    return { key, contentType: `${CONTENT_TYPES.protobuf};stream=watch`, make: () => frames(served, as === '' ? '' : asVersion) };
   const contentType = CONTENT_TYPES.json;
   if (as === 'Table') return { key, contentType, make: () => tables(served, asVersion, includeObject, now) };
   if (as !== '') {
@@ -50,7 +56,8 @@ function tables(served: ServedResource, version: string, includeObject: string, 
 /** `metadataVersion` is empty for whole objects. */
 function frames(served: ServedResource, metadataVersion: string): WatchEncoder<Buffer> {
   const { info } = served;
-  const encode = ({ entry }: VisibleEvent): Buffer => (metadataVersion ? metadataProtobuf(viewOf(served, entry), metadataVersion) : objectProtobuf(info, viewOf(served, entry)));
+  const encode = ({ entry }: VisibleEvent): Buffer =>
+    metadataVersion ? metadataProtobuf(viewOf(served, entry), metadataVersion) : objectProtobuf(info, viewOf(served, entry));
   return {
     error: (status) => eventProtobuf('ERROR', statusProtobuf(status)),
     events: (events) => Buffer.concat(events.map((event) => eventProtobuf(event.type, encode(event)))),

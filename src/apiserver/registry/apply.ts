@@ -13,7 +13,9 @@ import { rulesFor, updateObject } from './update.ts';
 export async function apply(registry: Registry, call: Call, given: WriteOptions): Promise<Result> {
   const { context, served } = call;
   if (!context.query.get('fieldManager')) {
-    throw invalid('PatchOptions', 'meta.k8s.io', '', [{ field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' }]);
+    throw invalid('PatchOptions', 'meta.k8s.io', '', [
+      { field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' },
+    ]);
   }
   const applied = toStored(served, await decodeConfiguration(call, given.fieldValidation));
   checkIdentity(call, applied);
@@ -49,7 +51,10 @@ interface Creation {
 async function createApplied(registry: Registry, call: Call, { options, merge, uid }: Creation): Promise<Result> {
   const { served, context } = call;
   if (uid) {
-    throw statusError('Conflict', `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`, { name: context.info.name, kind: served.info.resource });
+    throw statusError('Conflict', `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`, {
+      name: context.info.name,
+      kind: served.info.resource,
+    });
   }
   registry.requireCreate(context);
   const entry = await createDecoded(registry, call, merge(undefined), { options, converted: true });
@@ -59,10 +64,14 @@ async function createApplied(registry: Registry, call: Call, { options, merge, u
 function checkIdentity({ context, served }: Call, { metadata }: KubeObject): void {
   const { name, namespace } = context.info;
   metadata.name ||= name;
-  if (metadata.name !== name) throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  if (metadata.name !== name)
+    throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   if (!served.info.namespaced) metadata.namespace = undefined;
   else metadata.namespace ||= namespace;
   if (served.info.namespaced && metadata.namespace !== namespace) {
-    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`);
+    throw statusError(
+      'BadRequest',
+      `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`,
+    );
   }
 }

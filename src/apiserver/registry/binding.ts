@@ -29,7 +29,12 @@ export async function bindPod(registry: Registry, call: Call): Promise<Result> {
 
 function checkTarget({ target }: Binding, name: string): void {
   const errors: FieldError[] = [];
-  if (target?.kind && target.kind !== 'Node') errors.push({ field: 'target.kind', type: 'FieldValueNotSupported', message: `Unsupported value: "${target.kind}": supported values: "Node", "<empty>"` });
+  if (target?.kind && target.kind !== 'Node')
+    errors.push({
+      field: 'target.kind',
+      type: 'FieldValueNotSupported',
+      message: `Unsupported value: "${target.kind}": supported values: "Node", "<empty>"`,
+    });
   if (!target?.name) errors.push({ field: 'target.name', type: 'FieldValueRequired', message: 'Required value' });
   if (errors.length > 0) throw invalid('Binding', '', name, errors);
 }
@@ -38,7 +43,8 @@ function checkTarget({ target }: Binding, name: string): void {
 function bound(live: Entry, { metadata, target }: Binding, now: string): KubeObject {
   const pod = live.object as unknown as Pod;
   const refuse = (why: string): Error => conflict('pods/binding', '', live.name, why);
-  if (metadata.uid && metadata.uid !== pod.metadata.uid) throw refuse(`Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${pod.metadata.uid}`);
+  if (metadata.uid && metadata.uid !== pod.metadata.uid)
+    throw refuse(`Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${pod.metadata.uid}`);
   if (pod.metadata.deletionTimestamp) throw refuse(`pod ${live.name} is being deleted, cannot be assigned to a host`);
   if (pod.spec!.nodeName) throw refuse(`pod ${live.name} is already assigned to node "${pod.spec!.nodeName}"`);
   if (pod.spec!.schedulingGates?.length) throw refuse(`pod ${live.name} has non-empty .spec.schedulingGates`);

@@ -17,7 +17,8 @@ export function encodeContinue({ revision, after }: ContinueToken): string {
 export function decodeContinue(text: string): ContinueToken {
   try {
     const { v, rv, start } = JSON.parse(Buffer.from(text, 'base64url').toString()) as { v?: unknown; rv?: unknown; start?: unknown };
-    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && rv !== 0 && typeof start === 'string' && start !== '') return { revision: rv as number, after: start };
+    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && rv !== 0 && typeof start === 'string' && start !== '')
+      return { revision: rv as number, after: start };
   } catch (error) {
     throw statusError('BadRequest', `continue key is not valid: ${(error as Error).message}`, undefined, error);
   }

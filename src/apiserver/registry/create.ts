@@ -31,14 +31,22 @@ export interface Creation {
 }
 
 /** From the decoded object to what is stored. Apply and create-on-update come this way too. */
-export async function createDecoded(registry: Registry, call: Call, decoded: KubeObject, { options, converted = false }: Creation): Promise<Entry> {
+export async function createDecoded(
+  registry: Registry,
+  call: Call,
+  decoded: KubeObject,
+  { options, converted = false }: Creation,
+): Promise<Entry> {
   const { served } = call;
   checkMeta(call, decoded);
   const object = applyDefaults(served.stored, converted ? decoded : toStored(served, decoded));
   fillSystemFields(registry, object);
   // Before admission and preparation: what the server adds belongs to nobody.
   const owned = trackManager(registry, { call, object, options, live: undefined });
-  const request = await mutate(registry, admissionRequest(call, { operation: 'CREATE', object: owned, dryRun: options.dryRun, name: object.metadata.name ?? '' }));
+  const request = await mutate(
+    registry,
+    admissionRequest(call, { operation: 'CREATE', object: owned, dryRun: options.dryRun, name: object.metadata.name ?? '' }),
+  );
   const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };
   return storeWithName(registry, call, final, options);
 }
@@ -57,7 +65,14 @@ function checkMeta({ context, served: { info } }: Call, object: KubeObject): voi
   }
   if (metadata.resourceVersion && metadata.resourceVersion !== '0') {
     // Upstream passes this error on as it is: no reason, 500.
-    throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'resourceVersion should not be set on objects to be created', code: 500 });
+    throw new StatusError({
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'resourceVersion should not be set on objects to be created',
+      code: 500,
+    });
   }
 }
 
@@ -85,7 +100,10 @@ async function storeWithName(registry: Registry, call: Call, request: AdmissionR
   const object = request.object!;
   if (object.metadata.name) return storeOne(registry, call, request, options);
   const base = object.metadata.generateName;
-  if (!base) throw invalid(info.kind, info.group, '', [{ field: 'metadata.name', type: 'FieldValueRequired', message: 'Required value: name or generateName is required' }]);
+  if (!base)
+    throw invalid(info.kind, info.group, '', [
+      { field: 'metadata.name', type: 'FieldValueRequired', message: 'Required value: name or generateName is required' },
+    ]);
   for (let attempt = 1; ; attempt++) {
     const name = base.slice(0, GENERATED_BASE) + registry.rng.suffix(SUFFIX);
     try {
@@ -99,7 +117,10 @@ async function storeWithName(registry: Registry, call: Call, request: AdmissionR
 
 function noUniqueName(info: ResourceInfo, name: string): StatusError {
   const taken = alreadyExists(info.resource, info.group, name);
-  return new StatusError({ ...taken.status, message: `${taken.message}, the server was not able to generate a unique name for the object` });
+  return new StatusError({
+    ...taken.status,
+    message: `${taken.message}, the server was not able to generate a unique name for the object`,
+  });
 }
 
 async function storeOne(registry: Registry, call: Call, request: AdmissionRequest, options: WriteOptions): Promise<Entry> {
@@ -115,7 +136,8 @@ async function storeOne(registry: Registry, call: Call, request: AdmissionReques
     return entry;
   } catch (error) {
     claim?.rollback();
-    if (error instanceof StorageError && error.code === 'KeyExists') throw alreadyExists(served.info.resource, served.info.group, request.object!.metadata.name!);
+    if (error instanceof StorageError && error.code === 'KeyExists')
+      throw alreadyExists(served.info.resource, served.info.group, request.object!.metadata.name!);
     throw error;
   }
 }

@@ -15,11 +15,20 @@ import type { Call } from './registry.ts';
 export async function decodeBody({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
   const value = await body.json();
   checkType(info, value);
-  return decode({ context, value: owned(body, value), schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
+  return decode({
+    context,
+    value: owned(body, value),
+    schema: info.schema,
+    fieldValidation,
+    duplicates: await duplicatesOf(body, fieldValidation),
+  });
 }
 
 /** A configuration to apply: checked as any object, but without the zero values that its kind writes out, which nobody stated. */
-export async function decodeConfiguration({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
+export async function decodeConfiguration(
+  { context, body, served: { info } }: Call,
+  fieldValidation: FieldValidation,
+): Promise<KubeObject> {
   const value = owned(body, await body.json());
   checkType(info, value);
   decode({ context, value, schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
@@ -34,7 +43,11 @@ export function decodePatched({ context, served: { info } }: Call, value: unknow
 }
 
 /** The body of a subresource that has a kind of its own: Scale, Binding, Eviction. */
-export async function decodeOwnKind<T>({ context, body }: Call, kind: { kind: string; versions: readonly string[]; schema: Schema }, fieldValidation: FieldValidation): Promise<T> {
+export async function decodeOwnKind<T>(
+  { context, body }: Call,
+  kind: { kind: string; versions: readonly string[]; schema: Schema },
+  fieldValidation: FieldValidation,
+): Promise<T> {
   const value = await body.json();
   if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
   const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };
@@ -74,14 +87,20 @@ function checkType(info: ResourceInfo, value: unknown): asserts value is Record<
   value['kind'] ||= info.kind;
   value['apiVersion'] ||= expected;
   if (value['apiVersion'] !== expected) {
-    throw statusError('BadRequest', `the API version in the data (${textOf(value['apiVersion'])}) does not match the expected API version (${expected})`);
+    throw statusError(
+      'BadRequest',
+      `the API version in the data (${textOf(value['apiVersion'])}) does not match the expected API version (${expected})`,
+    );
   }
   if (value['kind'] !== info.kind) throw otherKind(value, info.kind);
 }
 
 function otherKind(value: Record<string, unknown>, kind: string): Error {
   const given = textOf(value['kind']);
-  return statusError('BadRequest', `${given} in version "${textOf(value['apiVersion'])}" cannot be handled as a ${kind}: converting (${given}) to (${kind}): unknown conversion`);
+  return statusError(
+    'BadRequest',
+    `${given} in version "${textOf(value['apiVersion'])}" cannot be handled as a ${kind}: converting (${given}) to (${kind}): unknown conversion`,
+  );
 }
 
 function textOf(value: unknown): string {

@@ -24,17 +24,31 @@ export async function removeObject(registry: Registry, call: Call, options: Dele
   const { context, served } = call;
   const attempt = async (live: Entry): Promise<Change> => {
     const change = planDeletion(served, live, options, registry.clock.now());
-    const request = admissionRequest(call, { operation: 'DELETE', oldObject: live.object, dryRun: options.dryRun, name, options: { ...options } });
+    const request = admissionRequest(call, {
+      operation: 'DELETE',
+      oldObject: live.object,
+      dryRun: options.dryRun,
+      name,
+      options: { ...options },
+    });
     await mutate(registry, request);
     await validateAdmission(registry, request);
     return change;
   };
-  const changed = await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, waiter: context });
+  const changed = await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, {
+    dryRun: options.dryRun,
+    waiter: context,
+  });
   if (changed.outcome === 'removed' && !options.dryRun) registry.claims.get(served.cache.prefix)?.release(changed.entry.object);
   return changed;
 }
 
 function deletedStatus({ served: { info } }: Call, entry: Entry): Status {
-  const details: StatusDetails = { name: entry.name, ...(info.group ? { group: info.group } : {}), kind: info.resource, uid: entry.object.metadata.uid! };
+  const details: StatusDetails = {
+    name: entry.name,
+    ...(info.group ? { group: info.group } : {}),
+    kind: info.resource,
+    uid: entry.object.metadata.uid!,
+  };
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
 }

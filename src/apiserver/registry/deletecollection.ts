@@ -32,4 +32,3 @@ export async function deleteCollection(registry: Registry, call: Call): Promise<
   await Promise.all(Array.from({ length: Math.min(WORKERS, entries.length) }, work));
   return { kind: 'list', info: served.info, items: entries, revision };
 }
-

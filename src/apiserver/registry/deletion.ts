@@ -43,10 +43,20 @@ function checkPreconditions(info: ResourceInfo, live: Entry, { preconditions }: 
   const { uid, resourceVersion } = preconditions ?? {};
   const actual = live.object.metadata.uid;
   if (uid && uid !== actual) {
-    throw conflict(info.resource, info.group, live.name, `the UID in the precondition (${uid}) does not match the UID in record (${actual}). The object might have been deleted and then recreated`);
+    throw conflict(
+      info.resource,
+      info.group,
+      live.name,
+      `the UID in the precondition (${uid}) does not match the UID in record (${actual}). The object might have been deleted and then recreated`,
+    );
   }
   if (resourceVersion && resourceVersion !== String(live.revision)) {
-    throw conflict(info.resource, info.group, live.name, `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${live.revision}). The object might have been modified`);
+    throw conflict(
+      info.resource,
+      info.group,
+      live.name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${live.revision}). The object might have been modified`,
+    );
   }
 }
 
@@ -60,7 +70,9 @@ function again(object: KubeObject, finalizers: string[], grace: number): Change 
   if (!shorter) return { put: { ...object, metadata: changed } };
   // The new end counts from when deletion began.
   const began = Date.parse(metadata.deletionTimestamp!) - before * 1000;
-  return { put: { ...object, metadata: { ...changed, deletionTimestamp: timestamp(began + grace * 1000), deletionGracePeriodSeconds: grace } } };
+  return {
+    put: { ...object, metadata: { ...changed, deletionTimestamp: timestamp(began + grace * 1000), deletionGracePeriodSeconds: grace } },
+  };
 }
 
 function deleting(object: KubeObject, finalizers: string[], grace: number, now: number): KubeObject {

@@ -20,7 +20,8 @@ export async function evictPod(registry: Registry, call: Call): Promise<Result> 
   const kind = { kind: 'Eviction', versions: ['policy/v1', 'policy/v1beta1'], schema: schemaOf('policy', 'v1', 'Eviction')! };
   const eviction = await decodeOwnKind<Eviction>(call, kind, options.fieldValidation);
   const { name } = context.info;
-  if (eviction.metadata.name && eviction.metadata.name !== name) throw statusError('BadRequest', `name in URL does not match name in Eviction object: ${name} ${eviction.metadata.name}`);
+  if (eviction.metadata.name && eviction.metadata.name !== name)
+    throw statusError('BadRequest', `name in URL does not match name in Eviction object: ${name} ${eviction.metadata.name}`);
   const ref = { namespace: namespaceOf(call), name };
   const live = await current(registry, served, ref, context);
   const pod = live.object as unknown as Pod;
@@ -30,7 +31,11 @@ export async function evictPod(registry: Registry, call: Call): Promise<Result> 
   if (budget && !mayGoAnyway(pod, budget.object)) {
     await spend(registry, budget, name, { dryRun, waiter: context });
   }
-  if (!dryRun) await guardedChange(registry, served, ref, (entry) => ({ put: disrupted(entry.object, timestamp(registry.clock.now())) }), { dryRun, waiter: context });
+  if (!dryRun)
+    await guardedChange(registry, served, ref, (entry) => ({ put: disrupted(entry.object, timestamp(registry.clock.now())) }), {
+      dryRun,
+      waiter: context,
+    });
   await removeObject(registry, call, { ...deletion, dryRun, preconditions: { uid: pod.metadata.uid!, ...deletion.preconditions } }, name);
   return success(201);
 }
@@ -49,7 +54,9 @@ interface Budget {
 function budgetOf({ resources }: Registry, { metadata }: Pod): Budget | undefined {
   const served = resources.find('policy', 'v1', 'poddisruptionbudgets');
   if (!served) return undefined;
-  const matching = served.cache.list(metadata.namespace).filter((entry) => labelSelectorOf((entry.object as unknown as PodDisruptionBudget).spec?.selector).matchesLabels(metadata.labels));
+  const matching = served.cache
+    .list(metadata.namespace)
+    .filter((entry) => labelSelectorOf((entry.object as unknown as PodDisruptionBudget).spec?.selector).matchesLabels(metadata.labels));
   if (matching.length > 1) {
     throw statusError('InternalError', 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.');
   }
@@ -83,9 +90,15 @@ function spent(object: KubeObject, pod: string, now: string): KubeObject {
   }
   const allowed = status?.disruptionsAllowed ?? 0;
   if (allowed <= 0) {
-    throw tooManyRequests(`The disruption budget ${metadata.name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`);
+    throw tooManyRequests(
+      `The disruption budget ${metadata.name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`,
+    );
   }
-  return { ...object, metadata: { ...metadata }, status: { ...status, disruptionsAllowed: allowed - 1, disruptedPods: { ...status?.disruptedPods, [pod]: now } } };
+  return {
+    ...object,
+    metadata: { ...metadata },
+    status: { ...status, disruptionsAllowed: allowed - 1, disruptedPods: { ...status?.disruptedPods, [pod]: now } },
+  };
 }
 
 function tooManyRequests(why: string, retryAfterSeconds = 0): StatusError {
@@ -95,7 +108,13 @@ function tooManyRequests(why: string, retryAfterSeconds = 0): StatusError {
 
 function disrupted(object: KubeObject, now: string): KubeObject {
   const pod = object as unknown as Pod;
-  const condition: PodCondition = { type: 'DisruptionTarget', status: 'True', reason: 'EvictionByEvictionAPI', message: 'Eviction API: evicting', lastTransitionTime: now };
+  const condition: PodCondition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+    lastTransitionTime: now,
+  };
   const conditions = [...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget'), condition];
   return { ...object, metadata: { ...object.metadata }, status: { ...pod.status, conditions } };
 }

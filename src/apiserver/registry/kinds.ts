@@ -37,7 +37,15 @@ const CONDITIONAL_UPDATE = new Set([
 
 const ORPHANS_BY_DEFAULT = new Set(['/replicationcontrollers', 'batch/jobs']);
 
-const RETURNS_DELETED = new Set(['/persistentvolumeclaims', '/persistentvolumes', '/pods', '/podtemplates', '/resourcequotas', '/serviceaccounts', '/services']);
+const RETURNS_DELETED = new Set([
+  '/persistentvolumeclaims',
+  '/persistentvolumes',
+  '/pods',
+  '/podtemplates',
+  '/resourcequotas',
+  '/serviceaccounts',
+  '/services',
+]);
 
 const key = ({ group, resource }: ResourceInfo): string => `${group}/${resource}`;
 

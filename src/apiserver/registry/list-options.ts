@@ -52,12 +52,17 @@ function limitOf(text: string | null): number {
 export function checkListOptions(options: ListOptions): void {
   const { resourceVersion, resourceVersionMatch: match, continue: token } = options;
   const errors: FieldError[] = [];
-  const forbidden = (detail: string): void => void errors.push({ field: 'resourceVersionMatch', type: 'FieldValueForbidden', message: `Forbidden: ${detail}` });
+  const forbidden = (detail: string): void =>
+    void errors.push({ field: 'resourceVersionMatch', type: 'FieldValueForbidden', message: `Forbidden: ${detail}` });
   if (match !== '') {
     if (resourceVersion === '') forbidden('resourceVersionMatch is forbidden unless resourceVersion is provided');
     if (token !== '') forbidden('resourceVersionMatch is forbidden when continue is provided');
     if (match !== 'Exact' && match !== 'NotOlderThan') {
-      errors.push({ field: 'resourceVersionMatch', type: 'FieldValueNotSupported', message: `Unsupported value: "${match as string}": supported values: "Exact", "NotOlderThan"` });
+      errors.push({
+        field: 'resourceVersionMatch',
+        type: 'FieldValueNotSupported',
+        message: `Unsupported value: "${match as string}": supported values: "Exact", "NotOlderThan"`,
+      });
     }
     if (match === 'Exact' && resourceVersion === '0') forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   }

@@ -49,14 +49,22 @@ export async function select(registry: Registry, call: Call, options: ListOption
 }
 
 /** The exact revision to show, or undefined for what the cache shows now. */
-async function revisionFor(registry: Registry, options: ListOptions, token: ContinueToken | undefined, context: Call['context']): Promise<number | undefined> {
+async function revisionFor(
+  registry: Registry,
+  options: ListOptions,
+  token: ContinueToken | undefined,
+  context: Call['context'],
+): Promise<number | undefined> {
   if (token) {
-    if (options.resourceVersion !== '' && options.resourceVersion !== '0') throw statusError('BadRequest', 'specifying resource version is not allowed when using continue');
+    if (options.resourceVersion !== '' && options.resourceVersion !== '0')
+      throw statusError('BadRequest', 'specifying resource version is not allowed when using continue');
     if (token.revision > 0) await registry.cache.fresh(context);
     return token.revision > 0 ? token.revision : undefined;
   }
   // Upstream reads a limited list at a given revision exactly, unless told otherwise.
-  const exact = options.resourceVersionMatch === 'Exact' || (options.resourceVersionMatch === '' && options.limit > 0 && options.resourceVersion !== '' && options.resourceVersion !== '0');
+  const exact =
+    options.resourceVersionMatch === 'Exact' ||
+    (options.resourceVersionMatch === '' && options.limit > 0 && options.resourceVersion !== '' && options.resourceVersion !== '0');
   if (!exact) {
     await notOlderThan(registry, options.resourceVersion, context);
     return undefined;
@@ -80,13 +88,20 @@ function candidates(served: ServedResource, namespace: string, options: ListOpti
 }
 
 /** The collection as it was; from the store, which remembers until it is compacted. */
-async function past(registry: Registry, { cache }: ServedResource, namespace: string, revision: number, token: ContinueToken | undefined): Promise<readonly Entry[]> {
+async function past(
+  registry: Registry,
+  { cache }: ServedResource,
+  namespace: string,
+  revision: number,
+  token: ContinueToken | undefined,
+): Promise<readonly Entry[]> {
   const prefix = namespace ? `${cache.prefix}/${namespace}/` : `${cache.prefix}/`;
   try {
     const { items } = await registry.storage.range(prefix, { revision });
     return items.map((item) => registry.cache.entryOf(item, cache.prefix));
   } catch (error) {
-    if (error instanceof StorageError && error.code === 'Compacted') throw token ? expiredContinue(token) : tooOld(revision, error.compactRevision ?? registry.cache.revision);
+    if (error instanceof StorageError && error.code === 'Compacted')
+      throw token ? expiredContinue(token) : tooOld(revision, error.compactRevision ?? registry.cache.revision);
     throw error;
   }
 }
@@ -124,7 +139,7 @@ function firstAfter(all: readonly Entry[], after: string): number {
 /** What a page says whose revision is compacted: the way to go on with what is there now (upstream's handleCompactedErrorForPaging). */
 function expiredContinue(token: ContinueToken): StatusError {
   const expired = statusError('Expired', CONTINUE_EXPIRED);
-  return new StatusError({ ...expired.status, metadata: { continue: encodeContinue({ revision: -1, after: token.after }) } as never });
+  return new StatusError({ ...expired.status, metadata: { continue: encodeContinue({ revision: -1, after: token.after }) } });
 }
 
 const CONTINUE_EXPIRED =

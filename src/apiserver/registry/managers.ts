@@ -14,5 +14,12 @@ export interface TrackedWrite {
 /** The object with metadata.managedFields as they are after this write. An apply has seen to them itself. */
 export function trackManager({ clock }: Registry, { call, object, live, options }: TrackedWrite): KubeObject {
   if (options.applied) return object;
-  return trackUpdate({ info: call.served.stored, live, updated: object, manager: options.fieldManager, subresource: call.context.info.subresource, now: clock.now() });
+  return trackUpdate({
+    info: call.served.stored,
+    live,
+    updated: object,
+    manager: options.fieldManager,
+    subresource: call.context.info.subresource,
+    now: clock.now(),
+  });
 }

@@ -23,6 +23,7 @@ export function objectSource(registry: Registry): ObjectSource {
   const unadmitted: Registry = { ...registry, admission: [], tolerates: () => true };
   const servedOf = (info: ResourceInfo): ServedResource => registry.resources.must(info.group, info.version, info.resource);
   return {
+    fresh: () => registry.cache.fresh(),
     get: (info, namespace, name) => {
       const served = servedOf(info);
       const entry = served.cache.get(info.namespaced ? namespace : '', name);
@@ -40,11 +41,16 @@ export function objectSource(registry: Registry): ObjectSource {
         }
       });
     },
-    create: async (info, object) => (await createDecoded(unadmitted, callFor(registry, servedOf(info), 'POST', object), cloneJson(object), { options: OPTIONS })).object,
+    create: async (info, object) =>
+      (await createDecoded(unadmitted, callFor(registry, servedOf(info), 'POST', object), cloneJson(object), { options: OPTIONS })).object,
     update: async (info, object) => {
       const served = servedOf(info);
       const call = callFor(registry, served, 'PUT', object);
-      const { entry } = await updateObject(unadmitted, call, { options: OPTIONS, rules: rulesFor(call), make: () => toStored(served, cloneJson(object)) });
+      const { entry } = await updateObject(unadmitted, call, {
+        options: OPTIONS,
+        rules: rulesFor(call),
+        make: () => toStored(served, cloneJson(object)),
+      });
       return entry.object;
     },
     delete: async (info, namespace, name) => {

@@ -25,9 +25,14 @@ export function writeOptions({ query, headers }: Pick<RequestContext, 'query' | 
   const given = query.get('fieldManager') ?? '';
   const errors: FieldError[] = [];
   if (!VALIDATIONS.includes(fieldValidation)) {
-    errors.push({ field: 'fieldValidation', type: 'FieldValueNotSupported', message: `Unsupported value: "${fieldValidation}": supported values: "", "Ignore", "Strict", "Warn"` });
+    errors.push({
+      field: 'fieldValidation',
+      type: 'FieldValueNotSupported',
+      message: `Unsupported value: "${fieldValidation}": supported values: "", "Ignore", "Strict", "Warn"`,
+    });
   }
-  if (given.length > MANAGER_LENGTH) errors.push({ field: 'fieldManager', type: 'FieldValueTooLong', message: `Too long: may not be more than ${MANAGER_LENGTH} bytes` });
+  if (given.length > MANAGER_LENGTH)
+    errors.push({ field: 'fieldManager', type: 'FieldValueTooLong', message: `Too long: may not be more than ${MANAGER_LENGTH} bytes` });
   errors.push(...dryRunErrors(query.getAll('dryRun')));
   if (errors.length > 0) throw invalid(kind, 'meta.k8s.io', '', errors);
   return {
@@ -41,7 +46,11 @@ export function writeOptions({ query, headers }: Pick<RequestContext, 'query' | 
 function dryRunErrors(values: readonly string[]): FieldError[] {
   return values
     .filter((value) => value !== '' && value !== 'All')
-    .map((value) => ({ field: 'dryRun', type: 'FieldValueNotSupported', message: `Unsupported value: "${value}": supported values: "All"` }));
+    .map((value) => ({
+      field: 'dryRun',
+      type: 'FieldValueNotSupported',
+      message: `Unsupported value: "${value}": supported values: "All"`,
+    }));
 }
 
 function isDryRun(values: readonly string[]): boolean {
@@ -50,7 +59,10 @@ function isDryRun(values: readonly string[]): boolean {
 
 /** As upstream's prefixFromUserAgent: what stands before the first slash, printable, bounded. */
 function managerOf(userAgent: string | undefined): string {
-  const name = (userAgent ?? '').split('/', 1)[0]!.replaceAll(/[^\x20-\x7e]/g, '').slice(0, MANAGER_LENGTH);
+  const name = (userAgent ?? '')
+    .split('/', 1)[0]!
+    .replaceAll(/[^\x20-\x7e]/g, '')
+    .slice(0, MANAGER_LENGTH);
   return name || 'unknown';
 }
 
@@ -98,11 +110,19 @@ function propagationPolicy(given: Record<string, unknown>, errors: FieldError[])
   const policy = given['propagationPolicy'];
   const orphan = given['orphanDependents'];
   if (policy !== undefined && policy !== null && orphan !== undefined && orphan !== null) {
-    errors.push({ field: 'propagationPolicy', type: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set` });
+    errors.push({
+      field: 'propagationPolicy',
+      type: 'FieldValueInvalid',
+      message: `Invalid value: ${JSON.stringify(policy)}: orphanDependents and deletionPropagation cannot be both set`,
+    });
   }
   if (policy === 'Orphan' || policy === 'Background' || policy === 'Foreground') return policy;
   if (typeof policy === 'string' && policy !== '') {
-    errors.push({ field: 'propagationPolicy', type: 'FieldValueNotSupported', message: `Unsupported value: "${policy}": supported values: "Background", "Foreground", "Orphan"` });
+    errors.push({
+      field: 'propagationPolicy',
+      type: 'FieldValueNotSupported',
+      message: `Unsupported value: "${policy}": supported values: "Background", "Foreground", "Orphan"`,
+    });
   }
   if (orphan === true) return 'Orphan';
   return orphan === false ? 'Background' : undefined;

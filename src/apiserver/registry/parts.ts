@@ -1,3 +1,4 @@
+import { validateCreate } from '../../api/validation/validate.ts';
 import { prepareForUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -13,9 +14,12 @@ import type { VerbHandler } from './verbs.ts';
 
 /** Subresources that show the whole object and let one part of it change. */
 
-export const ephemeralContainers = part((live, given) => withSpec(live, { ephemeralContainers: (given['spec'] as Pod['spec'])?.ephemeralContainers as EphemeralContainer[] }));
+export const ephemeralContainers = part(
+  (live, given) => withSpec(live, { ephemeralContainers: (given['spec'] as Pod['spec'])?.ephemeralContainers as EphemeralContainer[] }),
+  validateCreate,
+);
 
-export const resize = part((live, given) => withSpec(live, { containers: resized(live, given) }));
+export const resize = part((live, given) => withSpec(live, { containers: resized(live, given) }), validateCreate);
 
 export const finalize = part((live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }));
 
@@ -25,13 +29,16 @@ export const approval = part((live, given) => {
 });
 
 /** `keep` builds the new object from the live one and the part that may change. */
-function part(keep: (live: KubeObject, given: KubeObject) => KubeObject): Readonly<Record<string, VerbHandler>> {
+function part(
+  keep: (live: KubeObject, given: KubeObject) => KubeObject,
+  validate: UpdateRules['validate'] = () => [],
+): Readonly<Record<string, VerbHandler>> {
   const rules: UpdateRules = {
     prepare: (info: ResourceInfo, given, live) => {
       const next = keep(live, given);
       return withGeneration(info, { ...next, metadata: { ...live.metadata, resourceVersion: given.metadata.resourceVersion } }, live);
     },
-    validate: () => [],
+    validate,
     claims: false,
   };
   const put = async (registry: Registry, call: Call, options: WriteOptions, make: (live: KubeObject) => KubeObject): Promise<Result> => {

@@ -11,7 +11,12 @@ import { writeOptions, type WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
 import { rulesFor, updateObject } from './update.ts';
 
-export const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/strategic-merge-patch+json', 'application/apply-patch+yaml'] as const;
+export const PATCH_TYPES = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  'application/apply-patch+yaml',
+] as const;
 
 /** PATCH of an object or of its status. A patch that names no revision is tried again on what another writer left. */
 export async function patch(registry: Registry, call: Call): Promise<Result> {
@@ -44,7 +49,10 @@ export function patcher(contentType: string, body: unknown, schema: Schema): (li
     case 'application/strategic-merge-patch+json':
       return (live) => applyStrategicMergePatch(live, body, schema);
     default:
-      throw statusError('UnsupportedMediaType', `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`);
+      throw statusError(
+        'UnsupportedMediaType',
+        `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`,
+      );
   }
 }
 
@@ -53,8 +61,12 @@ function keepIdentity({ context }: Call, live: KubeObject, patched: KubeObject):
   const { metadata } = patched;
   if (typeof metadata !== 'object' || metadata === null) throw statusError('BadRequest', 'the patched object has no metadata');
   const { name } = context.info;
-  if (metadata.name !== name) throw statusError('BadRequest', `the name of the object (${metadata.name ?? ''}) does not match the name on the URL (${name})`);
+  if (metadata.name !== name)
+    throw statusError('BadRequest', `the name of the object (${metadata.name ?? ''}) does not match the name on the URL (${name})`);
   if ((metadata.namespace ?? '') !== (live.metadata.namespace ?? '')) {
-    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace ?? ''}) does not match the namespace on the URL (${live.metadata.namespace ?? ''})`);
+    throw statusError(
+      'BadRequest',
+      `the namespace of the object (${metadata.namespace ?? ''}) does not match the namespace on the URL (${live.metadata.namespace ?? ''})`,
+    );
   }
 }

@@ -75,4 +75,3 @@ export interface ResourceClaims {
   /** The object is gone from the store. */
   release(object: KubeObject): void;
 }
-

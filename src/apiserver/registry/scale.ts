@@ -21,7 +21,11 @@ export async function getScale(registry: Registry, call: Call): Promise<Result> 
 
 export async function updateScale(registry: Registry, call: Call): Promise<Result> {
   const options = writeOptions(call.context, 'UpdateOptions');
-  const scale = await decodeOwnKind<Scale>(call, { kind: 'Scale', versions: ['autoscaling/v1'], schema: scaleSchema() }, options.fieldValidation);
+  const scale = await decodeOwnKind<Scale>(
+    call,
+    { kind: 'Scale', versions: ['autoscaling/v1'], schema: scaleSchema() },
+    options.fieldValidation,
+  );
   return scaleTo(registry, call, options, () => scale);
 }
 
@@ -47,9 +51,12 @@ async function scaleTo(registry: Registry, call: Call, options: WriteOptions, wa
 
 function checkScale({ spec, metadata }: Scale, name: string): void {
   const replicas = spec?.replicas ?? 0;
-  if (metadata?.name && metadata.name !== name) throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  if (metadata?.name && metadata.name !== name)
+    throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   if (replicas < 0) {
-    throw invalid('Scale', 'autoscaling', name, [{ field: 'spec.replicas', type: 'FieldValueInvalid', message: `Invalid value: ${replicas}: must be greater than or equal to 0` }]);
+    throw invalid('Scale', 'autoscaling', name, [
+      { field: 'spec.replicas', type: 'FieldValueInvalid', message: `Invalid value: ${replicas}: must be greater than or equal to 0` },
+    ]);
   }
 }
 

@@ -29,7 +29,12 @@ export interface StoreOptions {
 }
 
 /** Throws StorageError KeyExists. */
-export async function storeNew(registry: Registry, served: ServedResource, object: KubeObject, { dryRun, waiter }: StoreOptions): Promise<Entry> {
+export async function storeNew(
+  registry: Registry,
+  served: ServedResource,
+  object: KubeObject,
+  { dryRun, waiter }: StoreOptions,
+): Promise<Entry> {
   const { namespace = '', name } = object.metadata;
   const key = objectKey(served.cache.prefix, namespace, name!);
   const bytes = encodeStored(object);
@@ -126,7 +131,10 @@ async function write(
 function unstored(key: string, object: KubeObject, stored: Uint8Array, revision: number): Entry {
   const { namespace = '', name } = object.metadata;
   if (revision > 0) object.metadata.resourceVersion = String(revision);
-  return new Entry({ key, namespace, name: name!, revision, stored, object }, (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject);
+  return new Entry(
+    { key, namespace, name: name!, revision, stored, object },
+    (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject,
+  );
 }
 
 /**

@@ -28,7 +28,13 @@ export async function update(registry: Registry, call: Call): Promise<Result> {
     const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: () => structuredObject(object) });
     return { kind: 'object', status: 200, info, view: viewOf(served, entry) };
   } catch (error) {
-    if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '' || !allowsCreateOnUpdate(info) || object.metadata.resourceVersion) throw error;
+    if (
+      !StatusError.is(error, 'NotFound') ||
+      context.info.subresource !== '' ||
+      !allowsCreateOnUpdate(info) ||
+      object.metadata.resourceVersion
+    )
+      throw error;
     registry.requireCreate(context);
     const entry = await createDecoded(registry, call, object, { options, converted: true });
     return { kind: 'object', status: 201, info, view: viewOf(served, entry) };
@@ -49,7 +55,10 @@ function checkNames({ context, served }: Call, { metadata }: KubeObject): void {
   if (!served.info.namespaced) metadata.namespace = undefined;
   else metadata.namespace ||= namespace;
   if (served.info.namespaced && metadata.namespace !== namespace) {
-    throw statusError('BadRequest', `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`);
+    throw statusError(
+      'BadRequest',
+      `the namespace of the object (${metadata.namespace}) does not match the namespace on the URL (${namespace})`,
+    );
   }
 }
 
@@ -91,7 +100,10 @@ export async function updateObject(registry: Registry, call: Call, update: Updat
     claim = claims?.take(next, live.object);
     const object = claim?.object ?? next;
     checkValid(registry, served, object, rules.validate(served.stored, object, live.object));
-    await validateAdmission(registry, admissionRequest(call, { operation: 'UPDATE', object, oldObject: live.object, dryRun: options.dryRun }));
+    await validateAdmission(
+      registry,
+      admissionRequest(call, { operation: 'UPDATE', object, oldObject: live.object, dryRun: options.dryRun }),
+    );
     return finished(served.stored, object) ? { remove: true } : { put: object };
   };
   try {
@@ -127,10 +139,17 @@ function keepSystemFields({ served: { info } }: Call, { metadata }: KubeObject, 
   if (given && given !== '0') {
     if (given !== String(live.revision)) throw conflict(info.resource, info.group, name, MODIFIED);
   } else if (!allowsUnconditionalUpdate(info)) {
-    throw invalid(info.kind, info.group, name, [{ field: 'metadata.resourceVersion', type: 'FieldValueInvalid', message: 'Invalid value: 0: must be specified for an update' }]);
+    throw invalid(info.kind, info.group, name, [
+      { field: 'metadata.resourceVersion', type: 'FieldValueInvalid', message: 'Invalid value: 0: must be specified for an update' },
+    ]);
   }
   if (metadata.uid && metadata.uid !== old.uid) {
-    throw conflict(info.resource, info.group, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.uid}`);
+    throw conflict(
+      info.resource,
+      info.group,
+      name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.uid}`,
+    );
   }
   metadata.uid = old.uid;
   metadata.creationTimestamp = old.creationTimestamp;

@@ -1,4 +1,5 @@
 import { statusError } from '../../api/status.ts';
+import { componentStatuses } from './component-statuses.ts';
 import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './deletecollection.ts';
@@ -12,7 +13,16 @@ import { watch } from './watch.ts';
 
 export type VerbHandler = (registry: Registry, call: Call) => Promise<Result>;
 
-const VERBS: Readonly<Record<string, VerbHandler>> = { get, list, watch, create, update, patch, delete: remove, deletecollection: deleteCollection };
+const VERBS: Readonly<Record<string, VerbHandler>> = {
+  get,
+  list,
+  watch,
+  create,
+  update,
+  patch,
+  delete: remove,
+  deletecollection: deleteCollection,
+};
 
 /** Verbs whose path ends with a name, or, for create, must not. */
 const NAMED = new Set(['create', 'update', 'patch']);
@@ -26,10 +36,11 @@ export async function carryOut(registry: Registry, call: Call): Promise<Result> 
   const offered = call.served.info;
   if (info.subresource === '') {
     const verb = VERBS[info.verb];
-    if (!verb || !offered.verbs.includes(info.verb) || (NAMED.has(info.verb) && (info.verb === 'create') !== (info.name === ''))) throw notAllowed();
+    if (!verb || !offered.verbs.includes(info.verb) || (NAMED.has(info.verb) && (info.verb === 'create') !== (info.name === '')))
+      throw notAllowed();
     if (offered.namespaced && info.namespace === '' && COLLECTION_WRITES.has(info.verb)) throw notAllowed();
     if (needsNamespace(call)) throw notServed();
-    return verb(registry, call);
+    return offered.resource === 'componentstatuses' ? componentStatuses(registry, call) : verb(registry, call);
   }
   const subresource = offered.subresources.find(({ name }) => name === info.subresource);
   if (!subresource || info.name === '') throw notServed();

@@ -33,7 +33,9 @@ export async function watch(registry: Registry, call: Call): Promise<Result> {
       ...(match ? { match } : {}),
       selectorText: options.selectorText,
       ...(pinned === undefined ? {} : { pinned }),
-      ...(sendInitialEvents || (stateFirst && initial === null) ? {} : { since: stateFirst ? registry.cache.revision : parseRevision(resourceVersion) }),
+      ...(sendInitialEvents || (stateFirst && initial === null)
+        ? {}
+        : { since: stateFirst ? registry.cache.revision : parseRevision(resourceVersion) }),
       sendInitialEvents,
       bookmarks: isTrue(query.get('allowWatchBookmarks')),
       timeoutMs: seconds > 0 ? seconds * 1000 : MIN_TIMEOUT_MS * (1 + registry.rng.next()),
@@ -44,8 +46,11 @@ export async function watch(registry: Registry, call: Call): Promise<Result> {
 function checkWatchOptions(query: URLSearchParams, match: string): void {
   const initial = query.get('sendInitialEvents') !== null;
   const errors: FieldError[] = [];
-  const forbidden = (field: string, detail: string): void => void errors.push({ field, type: 'FieldValueForbidden', message: `Forbidden: ${detail}` });
-  if (initial && match !== 'NotOlderThan') forbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-  if (!initial && match !== '') forbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  const forbidden = (field: string, detail: string): void =>
+    void errors.push({ field, type: 'FieldValueForbidden', message: `Forbidden: ${detail}` });
+  if (initial && match !== 'NotOlderThan')
+    forbidden('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
+  if (!initial && match !== '')
+    forbidden('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
   if (errors.length > 0) throw invalid('ListOptions', 'meta.k8s.io', '', errors);
 }

@@ -36,7 +36,7 @@ export function tokenRequestHandler(options: TokenRequestOptions): Handler {
       const { namespace, name } = context.info;
       const review = await readReview<TokenRequestSpec>(body, 'TokenRequest');
       const spec = review.spec ?? {};
-      const account = accounts.get(namespace, name);
+      const account = await accounts.find(namespace, name);
       if (!account) throw notFound('serviceaccounts', '', name);
       checkNames(review.metadata, context);
       checkSpec(spec);

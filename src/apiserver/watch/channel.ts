@@ -194,4 +194,3 @@ function addTo<V>(index: Map<string, Set<V>>, value: string, item: V): () => voi
     if (set.delete(item) && set.size === 0) index.delete(value);
   };
 }
-

@@ -21,7 +21,10 @@ export class Entry implements ObjectView {
   #forms: Map<string, unknown> | undefined;
   readonly #parse: ParseStored;
 
-  constructor(fields: { key: string; namespace: string; name: string; revision: number; stored: Uint8Array; object?: KubeObject }, parse: ParseStored) {
+  constructor(
+    fields: { key: string; namespace: string; name: string; revision: number; stored: Uint8Array; object?: KubeObject },
+    parse: ParseStored,
+  ) {
     this.key = fields.key;
     this.namespace = fields.namespace;
     this.name = fields.name;
@@ -83,7 +86,9 @@ export class Entry implements ObjectView {
   /** The same content as of a later revision: what a deletion, or leaving a selector, shows. */
   at(revision: number): Entry {
     const { key, namespace, name } = this;
-    const known = this.#object && { object: { ...this.#object, metadata: { ...this.#object.metadata, resourceVersion: String(revision) } } };
+    const known = this.#object && {
+      object: { ...this.#object, metadata: { ...this.#object.metadata, resourceVersion: String(revision) } },
+    };
     return new Entry({ key, namespace, name, revision, stored: this.stored(), ...known }, this.#parse);
   }
 

@@ -47,7 +47,11 @@ export class Watches {
   open<T>(request: OpenWatch<T>): () => void {
     const { served, watch, encoding, encoder, sink } = request;
     const key = `${encoding}\n${watch.namespace}\n${watch.name ?? ''}\n${watch.selectorText}`;
-    const scope = { namespace: watch.namespace, ...(watch.name === undefined ? {} : { name: watch.name }), ...(watch.match ? { match: watch.match } : {}) };
+    const scope = {
+      namespace: watch.namespace,
+      ...(watch.name === undefined ? {} : { name: watch.name }),
+      ...(watch.match ? { match: watch.match } : {}),
+    };
     const channel = served.fanout.channel(key, scope, watch.pinned, encoder);
     try {
       this.#sendPast(request, channel);
@@ -107,6 +111,7 @@ export class Watches {
     this.#cancelBookmarks ??= this.#clock.timer(BOOKMARK_MS, () => {
       this.#cancelBookmarks = undefined;
       for (const bookmark of this.#marked) bookmark();
+      this.#cache.forgetOld();
       if (this.#marked.size > 0) this.#armBookmarks();
     });
   }

@@ -203,7 +203,6 @@ class NamespaceBucket {
     this.#order?.splice(position(this.#order, entry.name), 0, slot);
   }
 
-
   remove(name: string): void {
     if (!this.#slots.delete(name) || !this.#order) return;
     this.#order.splice(position(this.#order, name), 1);

@@ -11,7 +11,8 @@ import { ResourceCache } from './resource-cache.ts';
 import { WatchCache } from './watch-cache.ts';
 
 const parse = (bytes: Uint8Array): KubeObject => JSON.parse(Buffer.from(bytes).toString()) as KubeObject;
-const bytesOf = (name: string, rest = ''): Buffer => Buffer.from(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"${name}","namespace":"default"}${rest}}`);
+const bytesOf = (name: string, rest = ''): Buffer =>
+  Buffer.from(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"${name}","namespace":"default"}${rest}}`);
 
 /** A store whose changes the test sends by hand. */
 class ScriptedStorage implements Pick<Storage, 'range' | 'watch' | 'currentRevision'> {
@@ -48,10 +49,18 @@ class ScriptedStorage implements Pick<Storage, 'range' | 'watch' | 'currentRevis
   }
 }
 
-const put = (name: string, revision: number, rest = ''): StorageEvent => ({ type: 'put', key: `/registry/configmaps/default/${name}`, value: bytesOf(name, rest), createRevision: revision, modRevision: revision });
+const put = (name: string, revision: number, rest = ''): StorageEvent => ({
+  type: 'put',
+  key: `/registry/configmaps/default/${name}`,
+  value: bytesOf(name, rest),
+  createRevision: revision,
+  modRevision: revision,
+});
 const removed = (name: string, revision: number): StorageEvent => ({ ...put(name, revision), type: 'delete' });
 
-async function started(storage = new ScriptedStorage()): Promise<{ storage: ScriptedStorage; cache: WatchCache; configMaps: ResourceCache; clock: ManualClock; stop: () => void }> {
+async function started(
+  storage = new ScriptedStorage(),
+): Promise<{ storage: ScriptedStorage; cache: WatchCache; configMaps: ResourceCache; clock: ManualClock; stop: () => void }> {
   const clock = new ManualClock();
   const cache = new WatchCache({ storage: storage as unknown as Storage, clock, log: silentLogger, parse });
   const configMaps = cache.resource('/registry/configmaps');
@@ -66,8 +75,17 @@ describe('WatchCache', () => {
     await storage.send({ events: [put('a', 6), put('b', 7)], revision: 7 });
     await storage.send({ events: [removed('a', 8)], revision: 8 });
     assert.deepEqual(storage.asked, [6]);
-    assert.deepEqual(configMaps.list('default').map(({ name, revision }) => [name, revision]), [['b', 7]]);
-    assert.deepEqual(configMaps.changesSince(6)?.map(({ type, revision }) => [type, revision]), [['ADDED', 7], ['DELETED', 8]]);
+    assert.deepEqual(
+      configMaps.list('default').map(({ name, revision }) => [name, revision]),
+      [['b', 7]],
+    );
+    assert.deepEqual(
+      configMaps.changesSince(6)?.map(({ type, revision }) => [type, revision]),
+      [
+        ['ADDED', 7],
+        ['DELETED', 8],
+      ],
+    );
     assert.equal(configMaps.changesSince(4), undefined, 'before it was loaded nothing is known');
     stop();
   });
@@ -95,7 +113,7 @@ describe('WatchCache', () => {
     stop();
   });
 
-  test('an event of somebody else\'s write is not taken for ours', async () => {
+  test("an event of somebody else's write is not taken for ours", async () => {
     const { storage, cache, configMaps, stop } = await started();
     const object: KubeObject = { metadata: { name: 'mine' } };
     cache.expect('/registry/configmaps/default/mine', bytesOf('mine'), object);
@@ -112,7 +130,10 @@ describe('WatchCache', () => {
     assert.deepEqual(storage.asked, [6, 8]);
     const seen: string[] = [];
     configMaps.subscribe((events) => seen.push(...events.map(({ type, entry }) => `${type} ${entry.name}`)));
-    storage.items.push({ key: '/registry/configmaps/default/b', value: bytesOf('b'), createRevision: 7, modRevision: 7 }, { key: '/registry/configmaps/default/c', value: bytesOf('c'), createRevision: 9, modRevision: 9 });
+    storage.items.push(
+      { key: '/registry/configmaps/default/b', value: bytesOf('b'), createRevision: 7, modRevision: 7 },
+      { key: '/registry/configmaps/default/c', value: bytesOf('c'), createRevision: 9, modRevision: 9 },
+    );
     storage.revision = 20;
     await storage.send(new StorageError('Compacted', 'gone', { compactRevision: 10 }));
     assert.deepEqual(storage.asked, [6, 8, 21]);
@@ -133,14 +154,20 @@ describe('Entry', () => {
 
   test('splices its revision into the stored bytes', () => {
     const made = entry(bytesOf('a'));
-    assert.equal(made.json().toString(), '{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"42","name":"a","namespace":"default"}}');
+    assert.equal(
+      made.json().toString(),
+      '{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"42","name":"a","namespace":"default"}}',
+    );
     assert.deepEqual(Buffer.from(made.stored()), bytesOf('a'));
     assert.ok(made.storesSame(bytesOf('a')));
     assert.ok(!made.storesSame(bytesOf('b')));
   });
 
   const odd: { name: string; stored: string }[] = [
-    { name: 'metadata that is not in front', stored: '{"apiVersion":"v1","data":{"metadata":{"x":"y"}},"kind":"ConfigMap","metadata":{"name":"a"}}' },
+    {
+      name: 'metadata that is not in front',
+      stored: '{"apiVersion":"v1","data":{"metadata":{"x":"y"}},"kind":"ConfigMap","metadata":{"name":"a"}}',
+    },
     { name: 'empty metadata', stored: '{"kind":"ConfigMap","apiVersion":"v1","metadata":{}}' },
     { name: 'a trailing line end', stored: '{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"}}\n' },
   ];
@@ -148,7 +175,10 @@ describe('Entry', () => {
     test(`prints anew what it cannot splice: ${name}`, () => {
       const made = JSON.parse(entry(Buffer.from(stored)).json().toString()) as KubeObject;
       assert.equal(made.metadata.resourceVersion, '42');
-      assert.deepEqual({ ...made, metadata: { ...made.metadata, resourceVersion: undefined } }, { ...parse(Buffer.from(stored)), metadata: { ...parse(Buffer.from(stored)).metadata, resourceVersion: undefined } });
+      assert.deepEqual(
+        { ...made, metadata: { ...made.metadata, resourceVersion: undefined } },
+        { ...parse(Buffer.from(stored)), metadata: { ...parse(Buffer.from(stored)).metadata, resourceVersion: undefined } },
+      );
     });
   }
 });

@@ -9,6 +9,9 @@ import { ResourceCache, type CacheEvent } from './resource-cache.ts';
 /** Every key of ours is under this, as upstream's are. */
 const ROOT = '/registry/';
 
+/** How long changes are remembered for watches that resume, ms; fewer when there are very many. */
+const HISTORY_MS = 5 * 60_000;
+
 /** How values are kept at rest: the seam for encryption. `key` is authenticated data. */
 export interface ValueTransformer {
   toStorage(key: string, plain: Uint8Array): Uint8Array;
@@ -40,6 +43,8 @@ export class WatchCache {
   readonly #pending = new Map<string, PendingWrite>();
   #waiters: Waiter[] = [];
   #loaded = false;
+  /** Which revision was current when. */
+  readonly #moments: { at: number; revision: number }[] = [];
 
   constructor(options: WatchCacheOptions) {
     this.#options = options;
@@ -105,6 +110,19 @@ export class WatchCache {
     if (this.#pending.get(pending.key) === pending) this.#pending.delete(pending.key);
   }
 
+  /**
+   * Forgets changes that are older than `HISTORY_MS`: called now and then, so that a quiet resource does not keep what nobody resumes from.
+   */
+  forgetOld(): void {
+    const now = this.#options.clock.monotonic();
+    this.#moments.push({ at: now, revision: this.revision });
+    const keep = this.#moments.findLastIndex(({ at }) => at <= now - HISTORY_MS);
+    if (keep < 0) return;
+    const { revision } = this.#moments[keep]!;
+    this.#moments.splice(0, keep);
+    for (const cache of this.#resources.values()) cache.forget(revision);
+  }
+
   /** An entry from what the store answered outside of the feed (a range of the past, the loser's view of a conflict). */
   entryOf(item: Pick<KeyValue, 'key' | 'value' | 'modRevision'>, prefix: string): Entry {
     const { transformer, parse } = this.#options;
@@ -128,7 +146,7 @@ export class WatchCache {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !signal.aborted;) {
       try {
         for await (const batch of this.#options.storage.watch(ROOT, this.revision + 1, signal)) {
           failures = 0;
@@ -245,7 +263,14 @@ export class PendingWrite {
   readonly #prefixLength: number;
   #entry: Entry | undefined;
 
-  constructor(fields: { key: string; written: Uint8Array; plain: Uint8Array; object: KubeObject; parse: ParseStored; prefixLength: number }) {
+  constructor(fields: {
+    key: string;
+    written: Uint8Array;
+    plain: Uint8Array;
+    object: KubeObject;
+    parse: ParseStored;
+    prefixLength: number;
+  }) {
     this.key = fields.key;
     this.written = fields.written;
     this.#plain = fields.plain;
@@ -262,7 +287,10 @@ export class PendingWrite {
   entry(revision: number): Entry {
     if (!this.#entry) {
       this.#object.metadata.resourceVersion = String(revision);
-      this.#entry = new Entry({ key: this.key, ...splitName(this.key, this.#prefixLength), revision, stored: this.#plain, object: this.#object }, this.#parse);
+      this.#entry = new Entry(
+        { key: this.key, ...splitName(this.key, this.#prefixLength), revision, stored: this.#plain, object: this.#object },
+        this.#parse,
+      );
     }
     return this.#entry;
   }
@@ -275,6 +303,7 @@ interface Waiter {
 
 function splitName(key: string, prefixLength: number): { namespace: string; name: string } {
   const slash = key.indexOf('/', prefixLength + 1);
-  return slash < 0 ? { namespace: '', name: key.slice(prefixLength + 1) } : { namespace: key.slice(prefixLength + 1, slash), name: key.slice(slash + 1) };
+  return slash < 0
+    ? { namespace: '', name: key.slice(prefixLength + 1) }
+    : { namespace: key.slice(prefixLength + 1, slash), name: key.slice(slash + 1) };
 }
-

@@ -6,7 +6,8 @@ import { runReconciler } from '../../client/loop.ts';
 import type { ComponentContext, Reconciler, ReconcileResult } from '../../client/reconcile.ts';
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
-import { claim, controllerOf, indexByController, ownedBy, resolveOwner, selectorOf } from '../pods/ownership.ts';
+import { claim, controllerOf, indexByController, ownedBy, resolveOwner, selectorOf, unlessGone } from '../pods/ownership.ts';
+import { isNamespaceTerminating } from '../pods/pod-control.ts';
 import { isTerminal } from '../pods/pod-state.ts';
 import { deadlineOf, findCondition, progressDeadlineMs, PROGRESS_DEADLINE_EXCEEDED, withCondition } from './conditions.ts';
 import { allOf, countedStatus, rolloutStatus, withConditions, type Family } from './deployment-status.ts';
@@ -68,9 +69,14 @@ class DeploymentController implements Reconciler {
     if (selector.everything) return this.#refuseEverything(deployment);
     const { client } = this.#context;
     const replicaSets = await claim({ client, owner: deployment, ownerType: DEPLOYMENTS, selector, type: REPLICA_SETS, informer: this.#replicaSets });
-    const { draft, status } = await this.#advance(deployment, replicaSets);
-    await this.#write(deployment, draft, status);
-    return this.#untilDeadline(deployment, status);
+    try {
+      const { draft, status } = await this.#advance(deployment, replicaSets);
+      await this.#write(deployment, draft, status);
+      return this.#untilDeadline(deployment, status);
+    } catch (error) {
+      // Its ReplicaSet can never be made, and soon the Deployment is gone too.
+      if (!isNamespaceTerminating(error)) throw error;
+    }
   }
 
   /** One step towards what is wanted; each change of a ReplicaSet leads here again. */
@@ -163,7 +169,7 @@ class DeploymentController implements Reconciler {
 
   async #write(deployment: Deployment, draft: Deployment, status: DeploymentStatus): Promise<void> {
     if (semanticEqual(status, deployment.status ?? {}) && semanticEqual(draft.metadata.annotations, deployment.metadata.annotations)) return;
-    await this.#context.client.resource(DEPLOYMENTS, deployment.metadata.namespace).updateStatus({ ...draft, status });
+    await unlessGone(this.#context.client.resource(DEPLOYMENTS, deployment.metadata.namespace).updateStatus({ ...draft, status }));
   }
 
   #untilDeadline(deployment: Deployment, status: DeploymentStatus): ReconcileResult {

@@ -59,7 +59,8 @@ export class ReplicaSets {
     const annotations = { ...metadata.annotations, ...replicasAnnotations(deployment) };
     const before = spec?.replicas ?? 0;
     if (before === size && semanticEqual(annotations, metadata.annotations)) return replicaSet;
-    const updated = await this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, replicas: size } });
+    const updated = await unlessGone(this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, replicas: size } }));
+    if (!updated) return replicaSet;
     if (before !== size) this.#event(deployment, `Scaled ${size > before ? 'up' : 'down'} replica set ${metadata.name} from ${before} to ${size}`);
     return updated;
   }

@@ -167,7 +167,8 @@ class JobController implements Reconciler {
 
   async #write(job: Job, status: JobStatus): Promise<Job> {
     if (semanticEqual(status, job.status)) return job;
-    const written = await this.#context.client.resource(JOBS, job.metadata.namespace).updateStatus({ ...job, status });
+    const written = await unlessGone(this.#context.client.resource(JOBS, job.metadata.namespace).updateStatus({ ...job, status }));
+    if (!written) return job;
     this.#written.set(job.metadata.uid!, Number(written.metadata.resourceVersion));
     this.#noteSuspension(job, written);
     return written;
@@ -183,7 +184,7 @@ class JobController implements Reconciler {
   async #release(pod: Pod): Promise<void> {
     await this.#podWrites.release(pod);
     const cached = this.#pods.get(keyOf(pod));
-    if (cached?.metadata.uid === pod.metadata.uid && isTracked(cached)) this.#released.add(pod.metadata.uid!);
+    if (cached && cached.metadata.uid === pod.metadata.uid && isTracked(cached)) this.#released.add(pod.metadata.uid!);
   }
 
   #ownerIsMissing(pod: Pod): boolean {

@@ -4,6 +4,7 @@ import { PODS } from '../../client/resources.ts';
 import type { Expectations } from '../pods/expectations.ts';
 import { unlessGone } from '../pods/ownership.ts';
 import { BURST_REPLICAS, createPod, deletePod, slowStart } from '../pods/pod-control.ts';
+import { isActive } from '../pods/pod-state.ts';
 import { podsToDelete } from '../pods/ranking.ts';
 import type { Account } from './account.ts';
 import { backoffMs, failuresByIndex } from './backoff.ts';
@@ -62,7 +63,7 @@ export class JobPods {
     if (waitMs > 0) return { pods: [], waitMs };
     if (!isIndexed(job)) return { pods: Array.from({ length: missing }, () => ({})), waitMs: 0 };
     const failures = perIndex ? failuresByIndex(job, pods, now) : undefined;
-    const atWork = new Set(pods.filter((pod) => activePods([pod]).length > 0 || (replacesOnlyFailed(job) && isStillStopping(pod))).map((pod) => indexOf(pod, job)));
+    const atWork = new Set(pods.filter((pod) => isActive(pod) || (replacesOnlyFailed(job) && isStillStopping(pod))).map((pod) => indexOf(pod, job)));
     const plan: NewPod[] = [];
     const waits: number[] = [];
     for (let index = 0; index < (job.spec?.completions ?? 0) && plan.length < missing; index++) {

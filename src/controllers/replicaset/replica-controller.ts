@@ -6,7 +6,7 @@ import type { ComponentContext, Reconciler, ReconcileResult } from '../../client
 import { PODS } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { Expectations } from '../pods/expectations.ts';
-import { claim, controllerOf, controllerReference, indexByController, ownedBy, resolveOwner } from '../pods/ownership.ts';
+import { claim, controllerOf, controllerReference, indexByController, ownedBy, resolveOwner, unlessGone } from '../pods/ownership.ts';
 import { BURST_REPLICAS, createPod, deletePod, podFromTemplate, slowStart } from '../pods/pod-control.ts';
 import { availableInMs, isActive, isTerminal } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
@@ -134,6 +134,6 @@ class ReplicaController<T extends ReplicaOwner> implements Reconciler {
   async #writeStatus(owner: T, pods: readonly Pod[], failure: ReplicaFailure | undefined): Promise<void> {
     const status = nextStatus(owner, { pods, failure, countsTerminating: this.#kind.countsTerminating, now: this.#context.clock.now() });
     if (!status) return;
-    await this.#context.client.resource(this.#kind.type, owner.metadata.namespace).updateStatus({ ...owner, status });
+    await unlessGone(this.#context.client.resource(this.#kind.type, owner.metadata.namespace).updateStatus({ ...owner, status }));
   }
 }

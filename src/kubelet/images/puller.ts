@@ -23,6 +23,8 @@ export interface ImagePullerOptions {
   objects: WatchedObjects;
   events: EventRecorder;
   clock: Clock;
+  /** A pull has added an image to the node. */
+  pulled(): void;
 }
 
 export function createImagePuller(options: ImagePullerOptions): ImagePuller {
@@ -90,6 +92,7 @@ class Puller implements ImagePuller {
       const took = duration(this.#options.clock.monotonic() - began);
       tell('Normal', 'Pulled', `Successfully pulled image "${written}" in ${took} (${took} including waiting). Image size: ${info.sizeBytes} bytes.`);
       this.#backoff.forget(key);
+      this.#options.pulled();
       return info;
     } catch (error) {
       if (signal.aborted) throw error;

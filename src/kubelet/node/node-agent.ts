@@ -34,6 +34,8 @@ export interface NodeAgent {
   /** `containerd`, known after `start`. */
   runtimeName(): string;
   networkProblem(): string | undefined;
+  /** The list of images is read anew at the next look. */
+  imagesChanged(): void;
   /** Registers the node with its first status. Resolves when the API has it. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -56,6 +58,7 @@ class Agent implements NodeAgent {
   #version = { runtimeName: 'containerd', runtimeVersion: '' };
   #health = { runtimeReady: false, networkReady: false, message: 'container runtime status check may not have completed yet' };
   #images: ImageInfo[] = [];
+  #imagesKnown = false;
   #node: Node | undefined;
   #sent = '';
   #sentAt = 0;
@@ -72,6 +75,10 @@ class Agent implements NodeAgent {
 
   networkProblem(): string | undefined {
     return this.#health.networkReady ? undefined : this.#health.message || 'the network plugin is not ready';
+  }
+
+  imagesChanged(): void {
+    this.#imagesKnown = false;
   }
 
   async start(): Promise<void> {
@@ -180,6 +187,8 @@ class Agent implements NodeAgent {
 
   async #send(node: Node): Promise<Node> {
     const { client, nodeName, clock } = this.#options;
+    // images loaded by hand show up with the next full report
+    this.#imagesKnown = false;
     const status = this.#status(node);
     const answer = await client.resource(NODES).patch(nodeName, 'strategic', { status: { ...status, addresses: [...status.addresses!, { $patch: 'replace' }] } }, 'status');
     this.#note(status, clock.now());
@@ -198,7 +207,8 @@ class Agent implements NodeAgent {
     try {
       if (this.#version.runtimeVersion === '') this.#version = await runtime.version(signal);
       this.#health = await runtime.status(signal);
-      this.#images = await runtime.listImages();
+      if (!this.#imagesKnown) this.#images = await runtime.listImages();
+      this.#imagesKnown = true;
     } catch (error) {
       if (this.#health.runtimeReady) log.warn('the container runtime does not answer', { error: errorMessage(error) });
       this.#health = { runtimeReady: false, networkReady: false, message: errorMessage(error) };

@@ -3,6 +3,7 @@ import type { Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { graceOf, removeFromNode } from './end.ts';
+import type { ContainerStatus } from '../runtime/runtime.ts';
 import type { PodListing } from './runtime-cache.ts';
 import type { PodServices } from './services.ts';
 import { createPodWorker, type PodWorker } from './worker.ts';
@@ -15,6 +16,8 @@ export interface PodManager {
   /** Calls back whenever the runtime or the API reported something of the pod. Returns how to stop. */
   onActivity(podUid: string, callback: () => void): () => void;
   pods(): Pod[];
+  /** Of all pods, as last looked at. */
+  runningContainers(): ContainerStatus[];
   /** By namespace and name. */
   find(namespace: string, name: string): Pod | undefined;
 }
@@ -36,6 +39,8 @@ class Manager implements PodManager {
   #seen = new Map<string, string>();
   #unsubscribe: (() => void) | undefined;
   #loops: Promise<void>[] = [];
+  /** Pods that the runtime held when the kubelet began; what comes later and is not among them starts from nothing. */
+  #listedAtStart: ReadonlySet<string> | undefined;
   #hasEvents = true;
   #endPause: () => void = () => undefined;
 
@@ -79,6 +84,10 @@ class Manager implements PodManager {
     return [...this.#workers.values()].map((worker) => worker.pod);
   }
 
+  runningContainers(): ContainerStatus[] {
+    return [...this.#workers.values()].flatMap((worker) => worker.runtime.containers.filter((container) => container.state === 'RUNNING'));
+  }
+
   find(namespace: string, name: string): Pod | undefined {
     return this.#informer.get(`${namespace}/${name}`) ?? this.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
   }
@@ -93,10 +102,12 @@ class Manager implements PodManager {
     const known = this.#workers.get(uid);
     if (known) return known.update(pod);
     if (!this.#hasEvents) this.#endPause();
-    const worker = createPodWorker(pod, this.#services, () => {
+    const fresh = this.#listedAtStart !== undefined && !this.#listedAtStart.has(uid);
+    const onGone = (): void => {
       this.#workers.delete(uid);
       this.#seen.delete(uid);
-    });
+    };
+    const worker = createPodWorker(pod, this.#services, { fresh, onGone });
     this.#workers.set(uid, worker);
     worker.wake();
   }
@@ -104,7 +115,9 @@ class Manager implements PodManager {
   /** Pods that were deleted from the API while no kubelet ran. */
   async #removeOrphans(): Promise<void> {
     const { cache, log } = this.#services;
-    for (const [uid, listing] of await cache.all()) {
+    const listings = await cache.all();
+    this.#listedAtStart = new Set(listings.keys());
+    for (const [uid, listing] of listings) {
       const sandbox = listing.sandboxes[0];
       if (this.#workers.has(uid) || !sandbox) continue;
       log.info('removing a pod that the API does not know', { pod: `${sandbox.namespace}/${sandbox.name}`, uid });

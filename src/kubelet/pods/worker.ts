@@ -17,7 +17,7 @@ import { VolumeSetupError } from '../volumes/manager.ts';
 import { graceOf, endPod, removePod } from './end.ts';
 import { runPlan } from './run-plan.ts';
 import { planPod } from './plan.ts';
-import type { PodRuntime } from './pod-runtime.ts';
+import { EMPTY_RUNTIME, type PodRuntime } from './pod-runtime.ts';
 import type { PodServices } from './services.ts';
 import { podStatus } from './status.ts';
 
@@ -28,6 +28,8 @@ export interface PodWorker {
   update(pod: Pod, gone?: boolean): void;
   /** Look again soon. */
   wake(): void;
+  /** What the runtime held of it when last looked at. */
+  readonly runtime: PodRuntime;
   /** Whether something is under way, so that a runtime without events is asked often. */
   readonly busy: boolean;
   /** Stops working on the pod; its containers go on. Resolves when nothing is under way. */
@@ -40,15 +42,23 @@ const RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.1 };
 /** How long after its last change a pod counts as busy. */
 const SETTLED_MS = 30_000;
 
-/** `onGone` is called once nothing of the pod is left on the node. */
-export function createPodWorker(pod: Pod, services: PodServices, onGone: () => void): PodWorker {
-  return new Worker(pod, services, onGone);
+export interface PodWorkerOptions {
+  /** The runtime is known to hold nothing of the pod: the first look need not ask. */
+  fresh: boolean;
+  /** Called once nothing of the pod is left on the node. */
+  onGone: () => void;
+}
+
+export function createPodWorker(pod: Pod, services: PodServices, options: PodWorkerOptions): PodWorker {
+  return new Worker(pod, services, options);
 }
 
 class Worker implements PodWorker {
   readonly uid: string;
   readonly #services: PodServices;
   readonly #onGone: () => void;
+  #fresh: boolean;
+  #runtime: PodRuntime = EMPTY_RUNTIME;
   readonly #stop = new AbortController();
   readonly #waiting = new Map<string, { reason: string; message?: string }>();
   readonly #messages = new Map<string, string>();
@@ -68,7 +78,8 @@ class Worker implements PodWorker {
   /** Ended, and nothing to do until it is deleted. */
   #rests = false;
 
-  constructor(pod: Pod, services: PodServices, onGone: () => void) {
+  constructor(pod: Pod, services: PodServices, { fresh, onGone }: PodWorkerOptions) {
+    this.#fresh = fresh;
     this.uid = pod.metadata.uid!;
     this.#pod = pod;
     this.#services = services;
@@ -84,6 +95,10 @@ class Worker implements PodWorker {
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  get runtime(): PodRuntime {
+    return this.#runtime;
   }
 
   update(pod: Pod, gone = false): void {
@@ -131,7 +146,8 @@ class Worker implements PodWorker {
   async #sync(signal: AbortSignal): Promise<void> {
     const { cache, clock, probes, node } = this.#services;
     if (this.#shallEnd()) return this.#end(signal);
-    const runtime = await cache.pod(this.uid);
+    const runtime = this.#fresh ? EMPTY_RUNTIME : await cache.pod(this.uid);
+    this.#fresh = false;
     probes.update(this.#pod, runtime, node.ips[0] ?? '');
     if (this.#deadlinePassed(clock.now())) return this.#end(signal);
     const plan = planPod(this.#pod, runtime, probes);
@@ -203,6 +219,7 @@ class Worker implements PodWorker {
 
   /** Computes the status and hands it to the writer. */
   async #report(runtime: PodRuntime): Promise<void> {
+    this.#runtime = runtime;
     const { clock, node, probes, status } = this.#services;
     await this.#readMessages(runtime);
     const basis = this.#basis();

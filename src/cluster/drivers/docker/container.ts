@@ -19,18 +19,21 @@ export async function findContainer(docker: Dockerode, name: string): Promise<Do
   }
 }
 
-/** Makes the volume and the container as far as they are missing; a container of another specification is replaced. Tells what it made. */
-export async function ensureContainer(
-  docker: Dockerode,
-  profile: Profile,
-  env: readonly string[],
-): Promise<{ container: boolean; volume: boolean }> {
+/** What a call made, noted as it is made: a failure half-way must be undone too. */
+export interface Made {
+  container: boolean;
+  volume: boolean;
+}
+
+/** Makes the volume and the container as far as they are missing; a container of another specification is replaced. */
+export async function ensureContainer(docker: Dockerode, profile: Profile, env: readonly string[], made: Made): Promise<void> {
   const spec = containerSpec(profile, { env });
-  const [existing, volume] = await Promise.all([findContainer(docker, profile.name), ensureVolume(docker, profile.name)]);
-  if (existing && existing.Config.Labels[SPEC_LABEL] === spec.Labels![SPEC_LABEL]) return { container: false, volume };
+  made.volume = await ensureVolume(docker, profile.name);
+  const existing = await findContainer(docker, profile.name);
+  if (existing && existing.Config.Labels[SPEC_LABEL] === spec.Labels![SPEC_LABEL]) return;
   if (existing) await engineCall('cannot replace the node container', () => docker.getContainer(existing.Id).remove({ force: true }));
   await createContainer(docker, profile, env);
-  return { container: true, volume };
+  made.container = true;
 }
 
 /** Engines refuse a capability that they do not know by name; it is left out then, and the pods that ask for it fail. */

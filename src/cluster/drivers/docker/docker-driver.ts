@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import type { ClusterContext } from '../../context.ts';
-import type { AddonFiles, Availability, Driver, HostState, LogOptions, NodeFiles, NodeLayout, Reachable } from '../../driver.ts';
+import type { AddonFiles, Availability, Driver, HostState, LogOptions, NodeFiles, NodeLayout, Plan, Reachable } from '../../driver.ts';
 import type { TarEntry } from '../../image/deb.ts';
 import { directory, file, tarOf } from '../../image/tar-writer.ts';
 import { IMAGES_DIR } from '../../image/bundle.ts';
@@ -21,7 +21,7 @@ import { engineAddress, isLocal } from './engine-address.ts';
 import { connect, engineCall, engineFailure, isMissing, isUnchanged } from './engine.ts';
 import { execInContainer } from './exec.ts';
 import { containerLogs } from './logs.ts';
-import { chooseNetwork, ensureNetwork, removeNetwork } from './network.ts';
+import { ensureNetwork, removeNetwork } from './network.ts';
 import { ensureNodeImage, packageSource, removeImages } from './node-image.ts';
 
 const PING_MS = 6_000;
@@ -124,14 +124,18 @@ function unavailable(error: Error): Availability {
   return { ok: false, reason: errorMessage(error).split(': ').slice(0, 2).join(': '), error };
 }
 
-async function plan(docker: Dockerode, profile: Profile, context: ClusterContext): Promise<Profile> {
+/** The network is made here, not with the container: its range is free only once the engine has given it, and certificates name the address. */
+async function plan(docker: Dockerode, profile: Profile, context: ClusterContext): Promise<Plan> {
   for (const ports of profile.ports) parsePorts(ports);
   if (profile.simNodes > 0) throw failure('DRIVER_UNSUPPORTED', '--sim-nodes needs the sim driver', { advice: ['Add `--driver sim`.'] });
-  const [network, nodeImage] = await Promise.all([
-    engineCall('cannot choose a network', () => chooseNetwork(docker, profile.name)),
-    engineArch(docker).then((arch) => ensureNodeImage(docker, arch, context)),
-  ]);
-  return { ...profile, ...network, nodeImage };
+  const nodeImage = await ensureNodeImage(docker, await engineArch(docker), context);
+  const { made, ...network } = await ensureNetwork(docker, profile);
+  return {
+    profile: { ...profile, ...network, nodeImage },
+    undo: async () => {
+      if (made) await removeNetwork(docker, profile.name);
+    },
+  };
 }
 
 /** `available` was asked before, and said no for an architecture that there are no packages for. */
@@ -162,15 +166,13 @@ function reach(profile: Profile, port: number): Reachable | undefined {
 }
 
 async function prepare(docker: Dockerode, profile: Profile, { env }: ClusterContext): Promise<() => Promise<void>> {
-  const made = { network: false, container: false, volume: false };
+  const made = { container: false, volume: false };
   const undo = async (): Promise<void> => {
     if (made.container) await removeContainer(docker, profile.name);
     if (made.volume) await removeVolume(docker, profile.name);
-    if (made.network) await removeNetwork(docker, profile.name);
   };
   try {
-    made.network = await ensureNetwork(docker, profile.name, { subnet: profile.subnet!, nodeIp: profile.nodeIp! });
-    Object.assign(made, await ensureContainer(docker, profile, proxySettings(env, profile)));
+    await ensureContainer(docker, profile, proxySettings(env, profile), made);
   } catch (error) {
     await undo();
     throw error;

@@ -31,7 +31,7 @@ export function simDriver(context: ClusterContext): Driver {
   return {
     name: 'sim',
     available: async () => available(),
-    plan: async (profile) => plan(profile, context),
+    plan: async (profile) => ({ profile: await plan(profile, context), undo: async () => {} }),
     layout: (profile) => layout(context, profile),
     prepare: async (profile) => {
       const { data, run } = paths(profile);

@@ -124,6 +124,10 @@ export class SimProcess {
     };
   }
 
+  handles(signal: Signal): boolean {
+    return this.#handlers?.has(signal) ?? false;
+  }
+
   /** Delivers a signal. `fromOutside` is the runtime's: it may kill process 1. */
   signal(signal: Signal, { fromOutside = false } = {}): void {
     const handler = signal === 'KILL' ? undefined : this.#handlers?.get(signal);

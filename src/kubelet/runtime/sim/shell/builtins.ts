@@ -1,6 +1,8 @@
 /** Commands that change the shell itself; everything else is a program. */
 import { readLine } from '../io.ts';
-import { findProgram, ProcessExit, type Signal, signalNamed } from '../process.ts';
+import type { Signal } from '../model.ts';
+import { findProgram, ProcessExit, signalNamed } from '../process.ts';
+import { evaluate } from './arithmetic.ts';
 import type { Interpreter } from './interpreter.ts';
 import { ControlFlow, type ShellState } from './state.ts';
 import type { Streams } from './streams.ts';
@@ -38,7 +40,7 @@ export const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['getopts', getopts],
   ['hash', () => 0],
   ['jobs', ({ shell, streams }) => list(streams, [...shell.state.jobs.keys()].map((pid, at) => `[${at + 1}]+ ${pid} Running`))],
-  ['let', async ({ shell, argv, streams }) => Number((await shell.runText(`(( $((${argv.slice(1).join(' ')})) ))`.slice(2, -2).trim() === '' ? ':' : `test $((${argv.slice(1).join(' ')})) -ne 0`, streams)) !== 0)],
+  ['let', ({ shell, argv, streams }) => Number(evaluate(argv.slice(1).join(', '), shell.context(streams)) === 0)],
   ['local', local],
   ['pwd', ({ shell, streams }) => list(streams, [shell.state.cwd])],
   ['read', read],
@@ -134,8 +136,12 @@ async function replace({ shell, argv, streams, values }: BuiltinCall): Promise<n
     Object.assign(shell.process, { stdin: streams.stdin, stdout: streams.stdout, stderr: streams.stderr });
     return 0;
   }
-  const undo = (['TERM', 'INT', 'QUIT', 'HUP'] as const).map((signal) => shell.process.handle(signal, () => shell.foreground?.signal(signal)));
-  // As process 1 the program would not die of a signal that it does not handle; here it is a child, which would.
+  const pass = (signal: Signal): void => {
+    const program = shell.foreground;
+    // As process 1 the program would not die of a signal that it does not handle; here it is a child, which would.
+    if (program && (shell.process.pid !== 1 || program.handles(signal))) program.signal(signal);
+  };
+  const undo = (['TERM', 'INT', 'QUIT', 'HUP'] as const).map((signal) => shell.process.handle(signal, () => pass(signal)));
   const status = await shell.execute(argv.slice(1), { streams, values, functions: false });
   for (const restore of undo) restore();
   throw new ProcessExit(status);

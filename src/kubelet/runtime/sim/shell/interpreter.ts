@@ -1,14 +1,15 @@
 /** Walks the tree of a script: what each kind of command does (IEEE 1003.1, 2.9). */
 import { errorMessage } from '../../../../lib/errors.ts';
 import { BrokenPipe, Collector, EMPTY_INPUT, Pipe } from '../io.ts';
-import { findProgram, ProcessExit, type Signal, type SimProcess } from '../process.ts';
+import type { Signal } from '../model.ts';
+import { findProgram, ProcessExit, type SimProcess } from '../process.ts';
 import { BUILTINS, isSpecialBuiltin } from './builtins.ts';
 import { expandPattern, expandText, expandWords, type ExpansionContext } from './expand.ts';
 import { matchesPattern } from './pattern.ts';
 import { parseShell } from './parse.ts';
 import { ControlFlow, copyState, type ShellState } from './state.ts';
 import { redirected, type Streams } from './streams.ts';
-import { type Node, type Redirect, ShellSyntaxError, type SimpleCommand } from './syntax.ts';
+import type { Node, Redirect, SimpleCommand } from './syntax.ts';
 
 /** After so many commands a script rests, so that a busy loop in a pod leaves the machine to others: this process serves them all. */
 const COMMANDS_PER_TURN = 500;
@@ -410,5 +411,3 @@ function normalize(file: string): string {
   }
   return `/${parts.join('/')}`;
 }
-
-export { ShellSyntaxError };
