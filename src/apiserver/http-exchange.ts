@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 import { statusError } from '../api/status.ts';
 import { streamBody, type RequestBody } from './body.ts';
@@ -23,7 +22,7 @@ export interface ExchangeOptions {
   watches: Watches;
   clock: Clock;
   streaming: readonly StreamingHandler[];
-  peerOf: (socket: TLSSocket) => Peer;
+  peerOf: (request: IncomingMessage) => Peer;
   onError: (error: unknown, request: Request) => void;
   /** Told of every answer; `seconds` from the request's head to the end of the answer. */
   observe: (info: Request['info'], code: number, seconds: number) => void;
@@ -70,10 +69,9 @@ export class HttpExchange {
   }
 
   #understand(incoming: IncomingMessage): Request {
-    const socket = incoming.socket as TLSSocket;
-    const peer = this.#options.peerOf(socket);
+    const peer = this.#options.peerOf(incoming);
     const { method = 'GET', url = '/', headers } = incoming;
-    const call = { method, url, headers, remoteAddress: socket.remoteAddress ?? '' };
+    const call = { method, url, headers, remoteAddress: incoming.socket.remoteAddress ?? '' };
     const request = new Request(peer && peer !== 'invalid' ? { ...call, peer } : call, this.#options.clock);
     if (peer === 'invalid') throw statusError('Unauthorized', 'Unauthorized');
     return request;

@@ -28,6 +28,8 @@ const MAX_STREAMS = 1000;
 /** Sent ahead on an HTTP/2 stream before the client asks for more, bytes. */
 const WINDOW = 1 << 20;
 
+/** How long an idle HTTP/1.1 connection is kept; longer than clients keep theirs, so that it is they who close it. */
+const KEEP_ALIVE_MS = 120_000;
 /** How long clients may take to read what was sent when the server stops, ms. */
 const FLUSH_MS = 1000;
 
@@ -46,6 +48,7 @@ export interface ListenOptions {
 export async function listen({ host, port, tls, handlers, clock }: ListenOptions): Promise<Listener> {
   const server = http2.createSecureServer({
     allowHTTP1: true,
+    http1Options: { keepAliveTimeout: KEEP_ALIVE_MS },
     cert: tls.cert,
     key: tls.key,
     ca: [...tls.clientCas],

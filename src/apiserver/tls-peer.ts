@@ -1,4 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { PeerCertificate } from './contract.ts';
 
@@ -16,14 +18,18 @@ export function clientAuthorities(clientCaPem: string, frontProxyCaPem?: string)
 /** A certificate was shown, and it is not good: the request is refused, not taken for an anonymous one. */
 export type Peer = PeerCertificate | 'invalid' | undefined;
 
-/** Reads a connection's client certificate once; the answer is kept for its later requests. */
-export function peerReader(authorities: ClientAuthorities): (socket: TLSSocket) => Peer {
-  const known = new WeakMap<TLSSocket, { peer: Peer }>();
-  return (socket) => {
-    let found = known.get(socket);
+/**
+ * Who is at the other end of a request's connection. The certificate is read and checked once for each connection: HTTP/2 requests give a
+ * new stand-in for their socket every time, so that there the session stands for the connection.
+ */
+export function peerReader(authorities: ClientAuthorities): (request: IncomingMessage) => Peer {
+  const known = new WeakMap<object, { peer: Peer }>();
+  return (request) => {
+    const connection = (request as unknown as Partial<Http2ServerRequest>).stream?.session ?? request.socket;
+    let found = known.get(connection);
     if (!found) {
-      found = { peer: readPeer(socket, authorities) };
-      known.set(socket, found);
+      found = { peer: readPeer(request.socket as TLSSocket, authorities) };
+      known.set(connection, found);
     }
     return found.peer;
   };

@@ -8,14 +8,19 @@ import { createDeploymentController } from './deployment/deployment-controller.t
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
+import { createHostPathProvisioner, HOST_PATH_PROVISIONER } from './hostpathprovisioner/host-path-provisioner.ts';
 import { createJobController } from './job/job-controller.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
 import { createTaintEvictionController } from './nodelifecycle/taint-eviction-controller.ts';
+import { createPersistentVolumeBinder } from './persistentvolume/persistent-volume-binder.ts';
+import { createClaimProtection, createVolumeProtection } from './persistentvolume/protection.ts';
 import { createPodGarbageCollector } from './podgc/pod-garbage-collector.ts';
 import { createReplicaSetController } from './replicaset/replica-controller.ts';
+import { createReplicationController } from './replicationcontroller/replication-controller.ts';
 import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
+import { createTtlAfterFinishedController } from './ttlafterfinished/ttl-after-finished-controller.ts';
 
 export interface ControllerConfig {
   /** PEM of the cluster CA. */
@@ -26,6 +31,8 @@ export interface ControllerConfig {
    * Without it all controllers write as the context's own identity. Reads are the context's in both cases.
    */
   transportOf?: (serviceAccount: string) => Transport;
+  /** The folder on the node for volumes of provisioner rockpool.dev/hostpath; without it nobody makes those. */
+  hostPathFolder?: string;
 }
 
 interface Controller {
@@ -65,6 +72,22 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'endpointslice-controller', create: createEndpointSliceController },
   // `kubectl get endpoints` and older clients would find nothing.
   { serviceAccount: 'endpoint-controller', create: createEndpointsController },
+  // Claims would stay Pending, and volumes be kept by claims that are gone.
+  { serviceAccount: 'persistent-volume-binder', eventSource: 'persistentvolume-controller', create: createPersistentVolumeBinder },
+  // The default storage class would make nothing.
+  {
+    serviceAccount: 'persistent-volume-binder',
+    eventSource: HOST_PATH_PROVISIONER,
+    create: (context, { hostPathFolder }) => (hostPathFolder ? createHostPathProvisioner(context, { baseFolder: hostPathFolder }) : []),
+  },
+  // Claims in use could be deleted under their pods, and those that are deleted would stay for ever.
+  { serviceAccount: 'pvc-protection-controller', create: createClaimProtection },
+  // The same for bound volumes.
+  { serviceAccount: 'pv-protection-controller', create: createVolumeProtection },
+  // ReplicationControllers would have no pods.
+  { serviceAccount: 'replication-controller', create: createReplicationController },
+  // Finished Jobs with a time to live would stay.
+  { serviceAccount: 'ttl-after-finished-controller', create: createTtlAfterFinishedController },
 ];
 
 /** All controllers, not yet started. */

@@ -35,7 +35,9 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.equal(registered.metadata.labels?.['kubernetes.io/hostname'], NODE);
     assert.match(registered.status?.nodeInfo?.containerRuntimeVersion ?? '', /^containerd:\/\/\d/);
     assert.equal(registered.status?.daemonEndpoints?.kubeletEndpoint?.Port, node.kubelet.port);
-    await eventually(async () => assert.equal((await node.client.resource(LEASES, 'kube-node-lease').get(NODE)).spec?.holderIdentity, NODE));
+    await eventually(async () =>
+      assert.equal((await node.client.resource(LEASES, 'kube-node-lease').get(NODE)).spec?.holderIdentity, NODE),
+    );
   });
 
   test('a pod becomes Ready with its address, and is gone after delete, with everything that it had', async () => {
@@ -53,13 +55,18 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.equal(existsSync(path.join(node.dir, 'kubelet/pods', uid!)), false);
     assert.equal(existsSync(path.join(node.dir, 'logs', `default_web_${uid}`)), false);
     assert.equal(existsSync(`/sys/fs/cgroup/memory/rockpool-test/besteffort/pod${uid}`), false);
-    assert.deepEqual((await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.uid === uid), []);
+    assert.deepEqual(
+      (await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.uid === uid),
+      [],
+    );
     assert.ok((await node.events('web')).includes('Killing: Stopping container main'));
   });
 
   test('env: values, expansion, field, resource, config map, secret, envFrom, services', async () => {
     await node.client.resource(CONFIG_MAPS, 'default').create({ metadata: { name: 'settings' }, data: { colour: 'blue', SIZE: 'xl' } });
-    await node.client.resource(SECRETS, 'default').create({ metadata: { name: 'keys' }, data: { token: Buffer.from('s3cret').toString('base64') } });
+    await node.client
+      .resource(SECRETS, 'default')
+      .create({ metadata: { name: 'keys' }, data: { token: Buffer.from('s3cret').toString('base64') } });
     await node.client.resource(SERVICES, 'default').create({ metadata: { name: 'my-db' }, spec: { ports: [{ name: 'sql', port: 5432 }] } });
     await node.run('env', {
       restartPolicy: 'Never',
@@ -100,7 +107,7 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
       assert.ok(lines.includes(line), `${line} in ${lines.join(' | ')}`);
     }
     assert.equal(pod.status?.qosClass, 'Burstable');
-    const { state } = pod.status!.containerStatuses![0]!;
+    const { state } = pod.status.containerStatuses![0]!;
     assert.equal(state?.terminated?.reason, 'Completed');
   });
 
@@ -108,9 +115,21 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await node.run('init', {
       restartPolicy: 'Never',
       initContainers: [
-        { name: 'one', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sh', '-c', 'echo one > /shared/log'], volumeMounts: [{ name: 'shared', mountPath: '/shared' }] },
+        {
+          name: 'one',
+          image: 'busybox',
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', 'echo one > /shared/log'],
+          volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+        },
         { name: 'side', image: 'busybox', imagePullPolicy: 'IfNotPresent', restartPolicy: 'Always', command: SLEEP },
-        { name: 'two', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sh', '-c', 'echo two >> /shared/log'], volumeMounts: [{ name: 'shared', mountPath: '/shared' }] },
+        {
+          name: 'two',
+          image: 'busybox',
+          imagePullPolicy: 'IfNotPresent',
+          command: ['sh', '-c', 'echo two >> /shared/log'],
+          volumeMounts: [{ name: 'shared', mountPath: '/shared' }],
+        },
       ],
       containers: [{ name: 'main', command: ['cat', '/shared/log'], volumeMounts: [{ name: 'shared', mountPath: '/shared' }] }],
       volumes: [{ name: 'shared', emptyDir: {} }],
@@ -138,14 +157,23 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.equal(pod.status?.phase, 'Running');
     assert.equal(status.state?.waiting?.message, `back-off 10s restarting failed container=main pod=crash_default(${pod.metadata.uid})`);
     const events = await node.events('crash');
-    assert.ok(events.includes(`BackOff: Back-off restarting failed container main in pod crash_default(${pod.metadata.uid})`), events.join('\n'));
+    assert.ok(
+      events.includes(`BackOff: Back-off restarting failed container main in pod crash_default(${pod.metadata.uid})`),
+      events.join('\n'),
+    );
     await node.client.resource(PODS, 'default').delete('crash');
     await node.gone('crash');
   });
 
-  test('what hinders a container is told in upstream\'s words and mended when the cause is', async () => {
-    await node.run('nocm', { containers: [{ name: 'main', command: SLEEP, env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'late', key: 'k' } } }] }] });
-    await node.run('nokey', { containers: [{ name: 'main', command: SLEEP, env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'settings', key: 'absent' } } }] }] });
+  test("what hinders a container is told in upstream's words and mended when the cause is", async () => {
+    await node.run('nocm', {
+      containers: [{ name: 'main', command: SLEEP, env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'late', key: 'k' } } }] }],
+    });
+    await node.run('nokey', {
+      containers: [
+        { name: 'main', command: SLEEP, env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'settings', key: 'absent' } } }] },
+      ],
+    });
     await node.run('noimage', { containers: [{ name: 'main', image: '127.0.0.1:1/none', command: SLEEP }] });
     await node.run('never', { containers: [{ name: 'main', image: 'busybox:absent', imagePullPolicy: 'Never' }] });
     await node.run('badcommand', { containers: [{ name: 'main', command: ['/nope'] }] });
@@ -174,7 +202,11 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
         containers: [
           {
             name: 'main',
-            command: ['sh', '-c', 'cat /cm/a.txt /one/b.txt /secret/token /down/labels /token/jwt; echo; ls -ln /mem | head -1; stat -Lc %g /token/jwt; cat /host; while ! grep -q second /cm/a.txt; do sleep 0.05; done; echo seen; sleep 1000'],
+            command: [
+              'sh',
+              '-c',
+              'cat /cm/a.txt /one/b.txt /secret/token /down/labels /token/jwt; echo; ls -ln /mem | head -1; stat -Lc %g /token/jwt; cat /host; while ! grep -q second /cm/a.txt; do sleep 0.05; done; echo seen; while ! grep -q more /down/labels; do sleep 0.05; done; echo relabelled; sleep 1000',
+            ],
             volumeMounts: [
               { name: 'cm', mountPath: '/cm' },
               { name: 'cm', mountPath: '/one/b.txt', subPath: 'b.txt' },
@@ -201,14 +233,23 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await eventually(async () => assert.match(await output('volumes'), /^firstbees3cretapp="vol"ey[\w.-]+\ntotal 0\n2000\n/));
     await node.client.resource(CONFIG_MAPS, 'default').patch('files', 'merge', { data: { 'a.txt': 'second' } });
     await eventually(async () => assert.match(await output('volumes'), /seen/));
+    await node.client.resource(PODS, 'default').patch('volumes', 'merge', { metadata: { labels: { extra: 'more' } } });
+    await eventually(async () => assert.match(await output('volumes'), /relabelled/));
     await node.client.resource(PODS, 'default').delete('volumes');
     await node.gone('volumes');
     assert.doesNotMatch(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(node.dir));
   });
 
   test('a missing volume source holds the pod back with FailedMount until it is there', async () => {
-    await node.run('mount', { containers: [{ name: 'main', command: SLEEP, volumeMounts: [{ name: 'v', mountPath: '/v' }] }], volumes: [{ name: 'v', configMap: { name: 'later' } }] });
-    await eventually(async () => assert.ok((await node.events('mount')).includes('FailedMount: MountVolume.SetUp failed for volume "v" : configmap "later" not found')));
+    await node.run('mount', {
+      containers: [{ name: 'main', command: SLEEP, volumeMounts: [{ name: 'v', mountPath: '/v' }] }],
+      volumes: [{ name: 'v', configMap: { name: 'later' } }],
+    });
+    await eventually(async () =>
+      assert.ok(
+        (await node.events('mount')).includes('FailedMount: MountVolume.SetUp failed for volume "v" : configmap "later" not found'),
+      ),
+    );
     assert.equal(waitingReason(await node.client.resource(PODS, 'default').get('mount')), 'ContainerCreating');
     await node.client.resource(CONFIG_MAPS, 'default').create({ metadata: { name: 'later' }, data: { k: 'v' } });
     await node.until('mount', isReady, 5000);
@@ -225,14 +266,29 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
         },
       ],
     });
-    await node.run('live', { containers: [{ name: 'main', command: SLEEP, livenessProbe: { exec: { command: ['cat', '/absent'] }, periodSeconds: 1, failureThreshold: 1 } }] });
-    await node.run('unready', { containers: [{ name: 'main', command: SLEEP, readinessProbe: { tcpSocket: { port: 9 }, periodSeconds: 1 } }] });
+    await node.run('live', {
+      containers: [
+        { name: 'main', command: SLEEP, livenessProbe: { exec: { command: ['cat', '/absent'] }, periodSeconds: 1, failureThreshold: 1 } },
+      ],
+    });
+    await node.run('unready', {
+      containers: [{ name: 'main', command: SLEEP, readinessProbe: { tcpSocket: { port: 9 }, periodSeconds: 1 } }],
+    });
     await node.until('ready', isReady);
     await node.until('live', (one) => (one.status?.containerStatuses?.[0]?.restartCount ?? 0) >= 1);
     const live = await node.events('live');
     assert.ok(live.includes('Killing: Container main failed liveness probe, will be restarted'), live.join('\n'));
-    assert.ok(live.some((event) => /^Unhealthy: Liveness probe failed: cat: can't open '\/absent'/.test(event)), live.join('\n'));
-    await eventually(async () => assert.ok((await node.events('unready')).some((event) => /^Unhealthy: Readiness probe failed: dial tcp [\d.]+:9: connect: connection refused/.test(event))));
+    assert.ok(
+      live.some((event) => event.startsWith("Unhealthy: Liveness probe failed: cat: can't open '/absent'")),
+      live.join('\n'),
+    );
+    await eventually(async () =>
+      assert.ok(
+        (await node.events('unready')).some((event) =>
+          /^Unhealthy: Readiness probe failed: dial tcp [\d.]+:9: connect: connection refused/.test(event),
+        ),
+      ),
+    );
     const unready = await node.client.resource(PODS, 'default').get('unready');
     assert.equal(conditionOf(unready, 'Ready')?.message, 'containers with unready status: [main]');
     for (const name of ['ready', 'live', 'unready']) await node.client.resource(PODS, 'default').delete(name);
@@ -249,7 +305,11 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
       containers: [
         {
           name: 'main',
-          command: ['sh', '-c', 'id; hostname; cat /etc/hosts /etc/resolv.conf; while ! test -f /tmp/hook; do sleep 0.05; done; echo hooked'],
+          command: [
+            'sh',
+            '-c',
+            'id; hostname; cat /etc/hosts /etc/resolv.conf; while ! test -f /tmp/hook; do sleep 0.05; done; echo hooked',
+          ],
           lifecycle: { postStart: { exec: { command: ['touch', '/tmp/hook'] } } },
           resources: { requests: { cpu: '250m' }, limits: { cpu: '500m', memory: '32Mi' } },
         },
@@ -287,7 +347,12 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     const after = await node.until('stays', isReady);
     assert.equal(after.status?.containerStatuses?.[0]?.containerID, before.status?.containerStatuses?.[0]?.containerID);
     assert.deepEqual(conditionOf(after, 'Ready'), conditionOf(before, 'Ready'));
-    await eventually(async () => assert.deepEqual((await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.name === 'leaves'), []));
+    await eventually(async () =>
+      assert.deepEqual(
+        (await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.name === 'leaves'),
+        [],
+      ),
+    );
   });
 
   test('a sandbox that dies is made anew', async () => {
@@ -323,19 +388,34 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.ok(isReady(after));
   });
 
-  test('logs, previous logs and refusals over the kubelet\'s server', async () => {
-    await node.run('talks', { containers: [{ name: 'main', command: ['sh', '-c', 'echo err >&2; sleep 0.2; for i in 1 2 3 4 5; do echo line $i; done; while :; do sleep 0.1; done'] }] });
+  test("logs, previous logs and refusals over the kubelet's server", async () => {
+    await node.run('talks', {
+      containers: [
+        {
+          name: 'main',
+          command: ['sh', '-c', 'echo err >&2; sleep 0.2; for i in 1 2 3 4 5; do echo line $i; done; while :; do sleep 0.1; done'],
+        },
+      ],
+    });
     await node.until('talks', isReady);
     await eventually(async () => assert.match(await kubeletGet(node, '/containerLogs/default/talks/main'), /line 5/));
     assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stderr'), 'err\n');
     assert.equal(await kubeletGet(node, '/containerLogs/default/talks/main?stream=Stdout&tailLines=2'), 'line 4\nline 5\n');
     assert.match(await kubeletGet(node, '/containerLogs/default/talks/main?timestamps=true&limitBytes=30'), /^\d{4}-\d\d-\d\dT[\d:.]+Z/);
-    await assert.rejects(kubeletGet(node, '/containerLogs/default/talks/main?previous=true'), /400 previous terminated container "main" in pod "talks" not found/);
+    await assert.rejects(
+      kubeletGet(node, '/containerLogs/default/talks/main?previous=true'),
+      /400 previous terminated container "main" in pod "talks" not found/,
+    );
     await assert.rejects(kubeletGet(node, '/containerLogs/default/none/main'), /404 pod "none" not found/);
     await assert.rejects(kubeletGet(node, '/pods', 'kubelet-client'), /403 Forbidden \(user=system:node:rockpool/);
     await assert.rejects(kubeletGet(node, '/pods', null), /401 Unauthorized/);
-    assert.match(await kubeletGet(node, '/metrics/resource'), /container_memory_working_set_bytes\{container="main",namespace="default",pod="talks"\} \d+/);
-    const summary = JSON.parse(await kubeletGet(node, '/stats/summary')) as { pods: { podRef: { name: string }; containers: { memory: { workingSetBytes: number } }[] }[] };
+    assert.match(
+      await kubeletGet(node, '/metrics/resource'),
+      /container_memory_working_set_bytes\{container="main",namespace="default",pod="talks"\} \d+/,
+    );
+    const summary = JSON.parse(await kubeletGet(node, '/stats/summary')) as {
+      pods: { podRef: { name: string }; containers: { memory: { workingSetBytes: number } }[] }[];
+    };
     assert.ok(summary.pods.find((pod) => pod.podRef.name === 'talks')!.containers[0]!.memory.workingSetBytes > 0);
   });
 
@@ -343,7 +423,12 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await node.run('forced', { containers: [{ name: 'main', command: ['sleep', '1000'] }], terminationGracePeriodSeconds: 300 });
     await node.until('forced', isReady);
     await node.client.resource(PODS, 'default').delete('forced', { gracePeriodSeconds: 0 });
-    await eventually(async () => assert.deepEqual((await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.name === 'forced'), []));
+    await eventually(async () =>
+      assert.deepEqual(
+        (await node.containerd.runtime.listPodSandboxes()).filter((sandbox) => sandbox.name === 'forced'),
+        [],
+      ),
+    );
   });
 });
 
@@ -352,11 +437,24 @@ function kubeletGet(node: TestNode, path: string, as: string | null = 'apiserver
   const { pki } = node.api;
   const identity = as === null ? {} : { cert: pki.get(`${as}.crt`), key: pki.get(`${as}.key`) };
   return new Promise((resolve, reject) => {
-    const request = https.get({ host: '127.0.0.1', port: node.kubelet.port, path, ca: pki.get('ca.crt'), checkServerIdentity: () => undefined, agent: false, ...identity }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${response.statusCode} ${text.trim()}`))));
-    });
+    const request = https.get(
+      {
+        host: '127.0.0.1',
+        port: node.kubelet.port,
+        path,
+        ca: pki.get('ca.crt'),
+        checkServerIdentity: () => undefined,
+        agent: false,
+        ...identity,
+      },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () =>
+          response.statusCode === 200 ? resolve(text) : reject(new Error(`${response.statusCode} ${text.trim()}`)),
+        );
+      },
+    );
     request.on('error', reject);
   });
 }

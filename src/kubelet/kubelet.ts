@@ -165,7 +165,11 @@ function buildParts(options: KubeletOptions, given: Given): Parts {
     tokens: createTokens(client, clock),
     clock,
     log,
-    nodeFacts: (pod) => nodeFacts({ node }, (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? [])),
+    nodeFacts: (pod) =>
+      nodeFacts(
+        { node },
+        (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
+      ),
     changed,
   });
   const services: PodServices = {

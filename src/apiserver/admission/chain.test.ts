@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { MemoryObjects } from '../../../test/fixtures/memory-objects.ts';
 import type { KubeObject, ObjectWithMeta } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
@@ -127,12 +128,14 @@ describe('admission of pods', () => {
   test('a default account that appears a moment later is waited for', async () => {
     const { admit, objects, clock } = setUp(namespace('new'));
     const early = admit({ on: 'pods', object: pod({}, { namespace: 'new' }), namespace: 'new' });
+    await setImmediate();
     objects.put(account('new', 'default'));
     assert.equal(((await early) as unknown as Pod).spec?.serviceAccountName, 'default');
-    const never = refusal(admit({ on: 'pods', object: pod({}, { namespace: 'empty' }), namespace: 'empty' }));
     objects.put(namespace('empty'));
+    const never = refusal(admit({ on: 'pods', object: pod({}, { namespace: 'empty' }), namespace: 'empty' }));
+    await setImmediate();
     await clock.advance(1000);
-    assert.match(await never, /not found/);
+    assert.match(await never, /serviceaccount "default" not found/);
   });
 
   test('priority classes', async () => {

@@ -92,6 +92,31 @@ describe('bootstrap', () => {
     stop();
   });
 
+  test('a role that joins an aggregated one is seen in it', async () => {
+    const { bootstrap, objects, view } = setUp();
+    await bootstrap.run();
+    const stop = bootstrap.keep();
+    const rule = { apiGroups: ['example.com'], resources: ['widgets'], verbs: ['get'] };
+    objects.put({
+      apiVersion: `${RBAC}/v1`,
+      kind: 'ClusterRole',
+      metadata: { name: 'widgets', labels: { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' } },
+      rules: [rule],
+    } as never);
+    for (let turn = 0; turn < 4; turn++) await setImmediate();
+    for (const name of ['view', 'edit', 'admin'])
+      assert.deepEqual(
+        view<ClusterRole>(RBAC, 'clusterroles')
+          .get('', name)
+          ?.rules?.filter(({ apiGroups }) => apiGroups?.[0] === 'example.com'),
+        [rule],
+      );
+    const { writes } = objects;
+    for (let turn = 0; turn < 4; turn++) await setImmediate();
+    assert.equal(objects.writes, writes, 'and then there is rest');
+    stop();
+  });
+
   test('what an administrator took away comes back, what was added stays, and autoupdate=false is left alone', async () => {
     const { bootstrap, objects, view } = setUp();
     await bootstrap.run();

@@ -10,6 +10,7 @@ import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
+import { keepAggregatedRoles } from './aggregate-roles.ts';
 import { clusterRoleBindings, clusterRoles } from './cluster-roles.ts';
 import { flowSchemas, priorityLevels } from './flow-control.ts';
 import { namespacedRoleBindings, namespacedRoles } from './namespaced-roles.ts';
@@ -42,7 +43,7 @@ export interface Bootstrap {
   run(): Promise<void>;
   /** What nobody waits for: flow control objects, the front proxy's ConfigMap. Call it once the server answers. */
   runDeferred(): Promise<void>;
-  /** Makes the Service `kubernetes` and the system namespaces again when somebody deletes or changes them. The returned function ends it. */
+  /** Restores the Service `kubernetes`, system namespaces and the rules of aggregated roles whenever they change. The returned function ends it. */
   keep(): () => void;
 }
 
@@ -106,8 +107,9 @@ function keepCurrent(options: BootstrapOptions, writer: Writer): () => void {
   const namespaces = stored(options, '', 'v1', 'namespaces').subscribe(({ metadata }, _previous, deleted) => {
     if (deleted && SYSTEM_NAMESPACES.includes(metadata.name!)) again(() => ensureNamespaces(writer));
   });
+  const roles = keepAggregatedRoles(options);
   return () => {
-    for (const stop of [...stops, namespaces]) stop();
+    for (const stop of [...stops, namespaces, roles]) stop();
   };
 }
 

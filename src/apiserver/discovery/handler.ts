@@ -48,7 +48,7 @@ export function discoveryHandler({ resources, serverAddress }: DiscoveryOptions)
       if (group === undefined) return rootDocument(context, root, groups, serverAddress, document);
       const build = root === 'api' ? coreDocument(groups, group) : groupDocument(groups, group, version);
       if (!build) throw notFoundPage();
-      return respond(context, document(context.info.path, 'application/json', build));
+      return respond(context, document([root, group, version].join('/'), 'application/json', build));
     },
   };
 }

@@ -1,4 +1,5 @@
 import { invalid, statusError, type FieldError } from '../../api/status.ts';
+import type { UserInfo } from '../../api/transport.ts';
 import type { RequestContext } from '../contract.ts';
 import { isTrue } from '../request-info.ts';
 
@@ -19,8 +20,9 @@ const VALIDATIONS: readonly string[] = ['Ignore', 'Warn', 'Strict'];
 const MANAGER_LENGTH = 128;
 
 /** `kind` names the options in an error: CreateOptions, PatchOptions … */
-export function writeOptions({ query, headers }: Pick<RequestContext, 'query' | 'headers'>, kind: string): WriteOptions {
-  if (query.size === 0) return { dryRun: false, fieldManager: managerOf(headers['user-agent']), fieldValidation: 'Warn', force: false };
+export function writeOptions({ query, headers, user }: Pick<RequestContext, 'query' | 'headers' | 'user'>, kind: string): WriteOptions {
+  if (query.size === 0)
+    return { dryRun: false, fieldManager: managerOf(headers['user-agent'], user), fieldValidation: 'Warn', force: false };
   const fieldValidation = query.get('fieldValidation') || 'Warn';
   const given = query.get('fieldManager') ?? '';
   const errors: FieldError[] = [];
@@ -37,7 +39,7 @@ export function writeOptions({ query, headers }: Pick<RequestContext, 'query' | 
   if (errors.length > 0) throw invalid(kind, 'meta.k8s.io', '', errors);
   return {
     dryRun: isDryRun(query.getAll('dryRun')),
-    fieldManager: given || managerOf(headers['user-agent']),
+    fieldManager: given || managerOf(headers['user-agent'], user),
     fieldValidation: fieldValidation as FieldValidation,
     force: isTrue(query.get('force')),
   };
@@ -57,9 +59,12 @@ function isDryRun(values: readonly string[]): boolean {
   return values.includes('All');
 }
 
-/** As upstream's prefixFromUserAgent: what stands before the first slash, printable, bounded. */
-function managerOf(userAgent: string | undefined): string {
-  const name = (userAgent ?? '')
+/**
+ * As upstream's prefixFromUserAgent: what stands before the first slash, printable, bounded. A component of this process need not name
+ * itself: its user does (`system:kube-scheduler`).
+ */
+function managerOf(userAgent: string | undefined, user: UserInfo): string {
+  const name = (userAgent ?? user.name.slice(user.name.lastIndexOf(':') + 1))
     .split('/', 1)[0]!
     .replaceAll(/[^\x20-\x7e]/g, '')
     .slice(0, MANAGER_LENGTH);

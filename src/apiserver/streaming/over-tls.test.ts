@@ -29,7 +29,12 @@ describe('a followed log over TLS', () => {
     tls = { ca: server.pki.get('ca.crt')!, cert: server.pki.get('components/admin.crt')!, key: server.pki.get('components/admin.key')! };
     const create = (path: string, body: object) => server.loopback()({ method: 'POST', path: `/api/v1/namespaces/default/${path}`, body });
     await create('serviceaccounts', { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } });
-    const made = await create('pods', { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] } });
+    const made = await create('pods', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'web' },
+      spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }] },
+    });
     assert.equal(made.status, 201);
   });
   after(async () => {

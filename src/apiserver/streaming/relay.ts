@@ -35,7 +35,9 @@ export async function relay(target: Target, request: RelayRequest, reply: Stream
   }
 }
 
-export type Answer = { kind: 'upgraded'; message: IncomingMessage; socket: Duplex; head: Buffer } | { kind: 'message'; message: IncomingMessage };
+export type Answer =
+  | { kind: 'upgraded'; message: IncomingMessage; socket: Duplex; head: Buffer }
+  | { kind: 'message'; message: IncomingMessage };
 
 /** Sends the request and waits for the head of its answer. */
 export async function exchange(target: Target, request: RelayRequest): Promise<Answer> {
@@ -57,7 +59,9 @@ export async function exchange(target: Target, request: RelayRequest): Promise<A
       signal.removeEventListener('abort', onAbort);
       reject(signal.aborted ? (signal.reason as Error) : unreachable(errorMessage(error), error));
     });
-    outgoing.once('upgrade', (message: IncomingMessage, upgraded: Duplex, head: Buffer) => settled({ kind: 'upgraded', message, socket: upgraded, head }));
+    outgoing.once('upgrade', (message: IncomingMessage, upgraded: Duplex, head: Buffer) =>
+      settled({ kind: 'upgraded', message, socket: upgraded, head }),
+    );
     outgoing.once('response', (message) => settled({ kind: 'message', message }));
     if (request.body) request.body.pipe(outgoing);
     else outgoing.end();
@@ -91,7 +95,11 @@ async function connected(target: Target, { signal, unreachable }: RelayRequest):
   }
 }
 
-function joinUpgraded({ message, socket: upstream, head: upstreamHead }: Extract<Answer, { kind: 'upgraded' }>, { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>, done: () => void): void {
+function joinUpgraded(
+  { message, socket: upstream, head: upstreamHead }: Extract<Answer, { kind: 'upgraded' }>,
+  { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>,
+  done: () => void,
+): void {
   socket.write(`HTTP/1.1 ${message.statusCode} ${message.statusMessage}\r\n${rawHeaderLines(message)}\r\n`);
   if (upstreamHead.length > 0) socket.write(upstreamHead);
   if (head.length > 0) upstream.write(head);

@@ -217,7 +217,10 @@ describe('streaming', () => {
       received = Buffer.concat([received, chunk as Buffer]);
       if (received.length >= 16) break;
     }
-    assert.deepEqual(received, Buffer.concat([Buffer.from([0x82, 6]), Buffer.from('hello '), Buffer.from([0x82, 6]), Buffer.from('frames')]));
+    assert.deepEqual(
+      received,
+      Buffer.concat([Buffer.from([0x82, 6]), Buffer.from('hello '), Buffer.from([0x82, 6]), Buffer.from('frames')]),
+    );
   });
 
   test('a WebSocket’s token does not travel on', async () => {

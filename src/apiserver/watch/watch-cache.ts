@@ -178,6 +178,7 @@ export class WatchCache {
   #apply(batch: StorageEvents): void {
     let current: ResourceCache | undefined;
     let events: CacheEvent[] = [];
+    let latest = new Map<string, Entry | undefined>();
     for (const event of batch.events) {
       const cache = this.#cacheOf(event.key);
       if (!cache) {
@@ -188,25 +189,28 @@ export class WatchCache {
         current?.apply(events);
         current = cache;
         events = [];
+        latest = new Map();
       }
-      events.push(this.#cacheEvent(event, cache, events));
+      events.push(this.#cacheEvent(event, cache, latest));
     }
     current?.apply(events);
     this.#advance(batch.revision);
   }
 
-  #cacheEvent(event: StorageEvent, cache: ResourceCache, earlier: readonly CacheEvent[]): CacheEvent {
-    const same = earlier.findLast((other) => other.entry.key === event.key);
-    const previous = same ? (same.type === 'DELETED' ? undefined : same.entry) : cache.byKey(event.key);
+  /** `latest` is what earlier events of the same batch, which the cache does not hold yet, made of their keys. */
+  #cacheEvent(event: StorageEvent, cache: ResourceCache, latest: Map<string, Entry | undefined>): CacheEvent {
+    const previous = latest.has(event.key) ? latest.get(event.key) : cache.byKey(event.key);
     const revision = event.modRevision;
     if (event.type === 'delete') {
       const last = previous ?? this.entryOf(event, cache.prefix);
+      latest.set(event.key, undefined);
       return { type: 'DELETED', entry: last.at(revision), previous: last, revision };
     }
     const pending = this.#pending.get(event.key);
     const ours = pending?.wrote(event.value);
     if (ours) this.#pending.delete(event.key);
     const entry = ours ? pending!.entry(revision) : this.entryOf(event, cache.prefix);
+    latest.set(event.key, entry);
     return previous ? { type: 'MODIFIED', entry, previous, revision } : { type: 'ADDED', entry, revision };
   }
 

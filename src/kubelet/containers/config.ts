@@ -56,7 +56,12 @@ export async function containerConfig(pod: Pod, container: Container, settings: 
   };
 }
 
-async function containerMounts(pod: Pod, container: Container, settings: ContainerSettings, expand: (text: string) => string): Promise<ContainerMount[]> {
+async function containerMounts(
+  pod: Pod,
+  container: Container,
+  settings: ContainerSettings,
+  expand: (text: string) => string,
+): Promise<ContainerMount[]> {
   const mounts: ContainerMount[] = [];
   for (const mount of container.volumeMounts ?? []) mounts.push(await volumeMount(mount, { settings, expand }));
   const taken = new Set(mounts.map((mount) => mount.containerPath));
@@ -68,7 +73,10 @@ async function containerMounts(pod: Pod, container: Container, settings: Contain
   return mounts;
 }
 
-async function volumeMount(mount: VolumeMount, { settings, expand }: { settings: ContainerSettings; expand: (text: string) => string }): Promise<ContainerMount> {
+async function volumeMount(
+  mount: VolumeMount,
+  { settings, expand }: { settings: ContainerSettings; expand: (text: string) => string },
+): Promise<ContainerMount> {
   const volume = settings.volumes.get(mount.name);
   if (!volume) throw new ContainerConfigError(`cannot find volume "${mount.name}" to mount into container`);
   const subPath = mount.subPathExpr === undefined ? (mount.subPath ?? '') : strictly(mount.subPathExpr, expand);

@@ -1,4 +1,4 @@
-import type { ConfigMap, Container, EnvVar, EnvVarSource, Pod, Secret, Service } from '../../api/types.gen.ts';
+import type { ConfigMap, Container, EnvVarSource, Pod, Secret, Service } from '../../api/types.gen.ts';
 import { expandVariables } from './expand.ts';
 import { fieldValue, type NodeFacts, resourceValue } from './field-path.ts';
 

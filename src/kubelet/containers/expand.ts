@@ -3,5 +3,7 @@
  * (third_party/forked/golang/expansion upstream; API convention of container.command).
  */
 export function expandVariables(text: string, lookup: (name: string) => string | undefined): string {
-  return text.replaceAll(/\$(?:\$|\(([^)]*)\))/g, (whole, name: string | undefined) => (name === undefined ? '$' : (lookup(name) ?? whole)));
+  return text.replaceAll(/\$(?:\$|\(([^)]*)\))/g, (whole, name: string | undefined) =>
+    name === undefined ? '$' : (lookup(name) ?? whole),
+  );
 }

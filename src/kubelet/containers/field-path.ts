@@ -44,7 +44,11 @@ export function fieldValue(pod: Pod, { fieldPath }: ObjectFieldSelector, node: N
 }
 
 /** The amount in units of the divisor, rounded up. A limit that is not set is what the node can give; a request falls back to the limit. */
-export function resourceValue(container: Container, { resource, divisor }: ResourceFieldSelector, allocatable: Readonly<Record<string, string>>): string {
+export function resourceValue(
+  container: Container,
+  { resource, divisor }: ResourceFieldSelector,
+  allocatable: Readonly<Record<string, string>>,
+): string {
   const [kind, ...rest] = resource.split('.');
   const name = rest.join('.');
   const { limits = {}, requests = {} } = container.resources ?? {};
@@ -62,4 +66,3 @@ function formatMap(map: Readonly<Record<string, string>> = {}): string {
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join('\n');
 }
-

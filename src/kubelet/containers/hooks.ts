@@ -14,7 +14,11 @@ export interface HookTarget {
 const DEADLINE_SECONDS = 3600;
 
 /** Runs a lifecycle handler to its end. Throws Error in upstream's words when it fails. */
-export async function runHook(handler: LifecycleHandler, target: HookTarget, { runtime, clock, signal }: { runtime: ContainerRuntime; clock: Clock; signal: AbortSignal }): Promise<void> {
+export async function runHook(
+  handler: LifecycleHandler,
+  target: HookTarget,
+  { runtime, clock, signal }: { runtime: ContainerRuntime; clock: Clock; signal: AbortSignal },
+): Promise<void> {
   const { container, containerId, podIp } = target;
   if (handler.exec) {
     const command = handler.exec.command ?? [];

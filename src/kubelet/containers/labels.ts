@@ -28,7 +28,11 @@ export function containerLabels(pod: Pod, container: Container): Record<string, 
   return { ...podLabels(pod), [CONTAINER_NAME]: container.name };
 }
 
-export function containerAnnotations(pod: Pod, container: Container, { restartCount, logFile }: { restartCount: number; logFile: string }): Record<string, string> {
+export function containerAnnotations(
+  pod: Pod,
+  container: Container,
+  { restartCount, logFile }: { restartCount: number; logFile: string },
+): Record<string, string> {
   const { deletionGracePeriodSeconds } = pod.metadata;
   return {
     [CONTAINER_HASH]: containerHash(container),

@@ -43,7 +43,8 @@ export function supplementalGroups(pod: Pod): number[] {
 /** Unconfined where nothing is said: the kubelet's seccompDefault is off, as upstream's. */
 export function seccompProfile(profile: ApiSeccompProfile | undefined): SeccompProfile {
   if (!profile) return { type: 'Unconfined' };
-  if (profile.type === 'Localhost') return { type: 'Localhost', localhostRef: `/var/lib/kubelet/seccomp/${profile.localhostProfile ?? ''}` };
+  if (profile.type === 'Localhost')
+    return { type: 'Localhost', localhostRef: `/var/lib/kubelet/seccomp/${profile.localhostProfile ?? ''}` };
   return { type: profile.type === 'RuntimeDefault' ? 'RuntimeDefault' : 'Unconfined' };
 }
 
@@ -52,7 +53,9 @@ function checkNonRoot(pod: Pod, container: Container, runAsUser: number | undefi
   if (runAsUser === 0) throw new ContainerConfigError(`container's runAsUser breaks non-root policy ${about}`);
   if (runAsUser !== undefined) return;
   if (image.username) {
-    throw new ContainerConfigError(`container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${about}`);
+    throw new ContainerConfigError(
+      `container has runAsNonRoot and image has non-numeric user (${image.username}), cannot verify user is non-root ${about}`,
+    );
   }
   if ((image.uid ?? 0) === 0) throw new ContainerConfigError(`container has runAsNonRoot and image will run as root ${about}`);
 }

@@ -37,8 +37,11 @@ export async function startContainer(pod: Pod, container: Container, request: St
   const last = currentContainer(request.runtime, container.name);
   const count = last ? restartCount(last) + 1 : restartsInStatus(pod, container);
   const config = await configure(pod, container, { ...request, image, count }, services);
-  const tell = (type: EventType, reason: string, message: string): void => containerEvent(services.events, pod, container.name, { type, reason, message });
-  const id = await attempt('CreateContainerError', tell, () => services.runtime.createContainer(request.sandboxId, config, request.sandbox));
+  const tell = (type: EventType, reason: string, message: string): void =>
+    containerEvent(services.events, pod, container.name, { type, reason, message });
+  const id = await attempt('CreateContainerError', tell, () =>
+    services.runtime.createContainer(request.sandboxId, config, request.sandbox),
+  );
   tell('Normal', 'Created', 'Container created');
   request.signal.throwIfAborted();
   await attempt('RunContainerError', tell, () => services.runtime.startContainer(id));
@@ -130,7 +133,12 @@ async function attempt<T>(reason: string, tell: Tell, action: () => Promise<T>):
   }
 }
 
-async function postStart(pod: Pod, container: Container, { id, request, tell }: { id: string; request: StartRequest; tell: Tell }, services: PodServices): Promise<void> {
+async function postStart(
+  pod: Pod,
+  container: Container,
+  { id, request, tell }: { id: string; request: StartRequest; tell: Tell },
+  services: PodServices,
+): Promise<void> {
   const handler = container.lifecycle?.postStart;
   if (!handler) return;
   try {

@@ -35,7 +35,11 @@ export async function stopContainer(pod: Pod, status: ContainerStatus, request: 
   if (container && preStop && graceSeconds > 0) {
     const target = { container, containerId: status.id, podIp: request.podIp };
     await withinGrace(runHook(preStop, target, { runtime, clock, signal }), { clock, graceSeconds, signal }).catch((error: unknown) => {
-      containerEvent(events, pod, status.name, { type: 'Warning', reason: 'FailedPreStopHook', message: `PreStopHook failed: ${errorMessage(error)}` });
+      containerEvent(events, pod, status.name, {
+        type: 'Warning',
+        reason: 'FailedPreStopHook',
+        message: `PreStopHook failed: ${errorMessage(error)}`,
+      });
     });
   }
   signal.throwIfAborted();
@@ -44,7 +48,10 @@ export async function stopContainer(pod: Pod, status: ContainerStatus, request: 
 }
 
 /** The hook may go on in the container when the time is over; the container's end ends it. */
-async function withinGrace(hook: Promise<void>, { clock, graceSeconds, signal }: { clock: Clock; graceSeconds: number; signal: AbortSignal }): Promise<void> {
+async function withinGrace(
+  hook: Promise<void>,
+  { clock, graceSeconds, signal }: { clock: Clock; graceSeconds: number; signal: AbortSignal },
+): Promise<void> {
   const over = new AbortController();
   const limit = clock.sleep(graceSeconds * 1000, AbortSignal.any([signal, over.signal])).then(
     () => undefined,

@@ -42,7 +42,10 @@ function parse(text: string): Record<string, DockerConfigEntry> & { auths?: unkn
 
 /** `https://index.docker.io/v1/` is `docker.io`; a path prefix stays. */
 function normalizeRegistry(registry: string): string {
-  const bare = registry.replace(/^https?:\/\//, '').replace(/\/v[12]\/?$/, '').replace(/\/$/, '');
+  const bare = registry
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]\/?$/, '')
+    .replace(/\/$/, '');
   return bare === 'index.docker.io' || bare === 'registry-1.docker.io' ? 'docker.io' : bare;
 }
 

@@ -28,11 +28,15 @@ export function registryOf(normalized: string): string {
 
 const HOST = String.raw`(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?`;
 const PATH_PART = String.raw`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`;
-const REFERENCE = new RegExp(`^(?:${HOST}/)?${PATH_PART}(?:/${PATH_PART})*(?::[\\w][\\w.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`);
+const REFERENCE = new RegExp(
+  `^(?:${HOST}/)?${PATH_PART}(?:/${PATH_PART})*(?::[\\w][\\w.-]{0,127})?(?:@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`,
+);
 
 function splitTag(named: string): { repository: string; tag: string } {
   const colon = named.lastIndexOf(':');
-  return colon > named.lastIndexOf('/') ? { repository: named.slice(0, colon), tag: named.slice(colon + 1) } : { repository: named, tag: '' };
+  return colon > named.lastIndexOf('/')
+    ? { repository: named.slice(0, colon), tag: named.slice(colon + 1) }
+    : { repository: named, tag: '' };
 }
 
 function qualify(repository: string): string {
@@ -40,6 +44,9 @@ function qualify(repository: string): string {
   const host = slash < 0 ? '' : repository.slice(0, slash);
   const isHost = host !== '' && (/[.:]/.test(host) || host === 'localhost' || host !== host.toLowerCase());
   if (host === 'index.docker.io') return qualify(repository.slice(slash + 1));
-  if (isHost) return host === 'docker.io' && !repository.slice(slash + 1).includes('/') ? `docker.io/library/${repository.slice(slash + 1)}` : repository;
+  if (isHost)
+    return host === 'docker.io' && !repository.slice(slash + 1).includes('/')
+      ? `docker.io/library/${repository.slice(slash + 1)}`
+      : repository;
   return slash < 0 ? `docker.io/library/${repository}` : `docker.io/${repository}`;
 }

@@ -46,7 +46,8 @@ class Puller implements ImagePuller {
 
   async ensure(pod: Pod, container: Container, signal: AbortSignal): Promise<ImageInfo> {
     const written = container.image ?? '';
-    const tell = (type: EventType, reason: string, message: string): void => containerEvent(this.#options.events, pod, container.name, { type, reason, message });
+    const tell = (type: EventType, reason: string, message: string): void =>
+      containerEvent(this.#options.events, pod, container.name, { type, reason, message });
     if (!isValidImageName(written)) {
       const message = `Failed to apply default image tag "${written}": couldn't parse image name "${written}": invalid reference format`;
       tell('Warning', 'InspectFailed', message);
@@ -55,9 +56,10 @@ class Puller implements ImagePuller {
     const image = normalizeImageName(written);
     const present = await this.#options.runtime.imageStatus(image);
     const policy = container.imagePullPolicy ?? defaultPullPolicy(written);
-    // A pinned image was put on the node by hand (`rockpool image load`): the node is where it comes from, and a registry that is asked for it
-    // could only be offline or have another one.
-    if (present && (policy !== 'Always' || present.pinned)) {
+    // An image that was put on the node by hand (`rockpool image load`: pinned, and without a registry's digest) has the node as its source; a
+    // registry that is asked for it could only be offline or have another one.
+    const loaded = present !== undefined && (present.pinned || present.digests.length === 0);
+    if (present && (policy !== 'Always' || loaded)) {
       tell('Normal', 'Pulled', `Container image "${written}" already present on machine and can be accessed by the pod`);
       return present;
     }
@@ -76,7 +78,12 @@ class Puller implements ImagePuller {
 
   async #pullWithBackoff(
     pod: Pod,
-    { written, image, signal, tell }: { written: string; image: string; signal: AbortSignal; tell: (type: EventType, reason: string, message: string) => void },
+    {
+      written,
+      image,
+      signal,
+      tell,
+    }: { written: string; image: string; signal: AbortSignal; tell: (type: EventType, reason: string, message: string) => void },
   ): Promise<ImageInfo> {
     const key = `${pod.metadata.uid}_${image}`;
     const wait = this.#backoff.remainingSinceUpdate(key);
@@ -90,7 +97,11 @@ class Puller implements ImagePuller {
     try {
       const info = await this.#pull(pod, image, signal);
       const took = duration(this.#options.clock.monotonic() - began);
-      tell('Normal', 'Pulled', `Successfully pulled image "${written}" in ${took} (${took} including waiting). Image size: ${info.sizeBytes} bytes.`);
+      tell(
+        'Normal',
+        'Pulled',
+        `Successfully pulled image "${written}" in ${took} (${took} including waiting). Image size: ${info.sizeBytes} bytes.`,
+      );
       this.#backoff.forget(key);
       this.#options.pulled();
       return info;

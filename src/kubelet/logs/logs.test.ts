@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import { type LogOptions, readLog } from './read.ts';
 import { rotateLog } from './rotate.ts';
 
-const line = (second: number, text: string, { stream = 'stdout', tag = 'F' } = {}): string => `2026-01-01T00:00:${String(second).padStart(2, '0')}.000000001Z ${stream} ${tag} ${text}\n`;
+const line = (second: number, text: string, { stream = 'stdout', tag = 'F' } = {}): string =>
+  `2026-01-01T00:00:${String(second).padStart(2, '0')}.000000001Z ${stream} ${tag} ${text}\n`;
 
 let folder: string;
 before(async () => {

@@ -56,7 +56,8 @@ async function* rawLines(file: string, { tailLines, followUntil, signal }: LogOp
   try {
     let at = tailLines === undefined ? 0 : await tailStart(handle, tailLines);
     let rest: Buffer = Buffer.alloc(0);
-    while (!signal?.aborted) {
+    for (;;) {
+      if (signal?.aborted) return;
       // whether it has ended is asked before the read: what is written up to then is still sent
       const last = !changes || followUntil!.aborted;
       const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(BLOCK), 0, BLOCK, at);
@@ -75,7 +76,7 @@ async function* rawLines(file: string, { tailLines, followUntil, signal }: LogOp
       } else if (last) {
         return;
       } else {
-        await changes!.next();
+        await changes.next();
       }
     }
   } finally {
@@ -89,7 +90,7 @@ async function tailStart(handle: FileHandle, count: number): Promise<number> {
   const { size } = await handle.stat();
   if (count <= 0) return size;
   let newlines = 0;
-  for (let end = size; end > 0; ) {
+  for (let end = size; end > 0;) {
     const start = Math.max(0, end - BLOCK);
     const { buffer } = await handle.read(Buffer.allocUnsafe(end - start), 0, end - start, start);
     for (let i = end - start - 1; i >= 0; i--) {

@@ -22,7 +22,10 @@ export interface RotationRequest {
 }
 
 /** Rotates one log if it is due; returns whether it was. */
-export async function rotateLog({ file, reopen, now }: RotationRequest, { maxBytes, maxFiles }: RotationLimits = DEFAULT_LIMITS): Promise<boolean> {
+export async function rotateLog(
+  { file, reopen, now }: RotationRequest,
+  { maxBytes, maxFiles }: RotationLimits = DEFAULT_LIMITS,
+): Promise<boolean> {
   if ((await sizeOf(file)) < maxBytes) return false;
   const older = await rotatedFiles(file);
   for (const name of older.slice(0, Math.max(0, older.length - (maxFiles - 2)))) await rm(name, { force: true });

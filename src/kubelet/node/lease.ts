@@ -32,7 +32,10 @@ export async function keepLease({ client, clock, log, nodeName, nodeUid, signal 
       const renewTime = microTimestamp(clock.now());
       held ??= await find();
       held = held
-        ? await leases.update({ ...held, spec: { ...held.spec, holderIdentity: nodeName, leaseDurationSeconds: DURATION_SECONDS, renewTime } })
+        ? await leases.update({
+            ...held,
+            spec: { ...held.spec, holderIdentity: nodeName, leaseDurationSeconds: DURATION_SECONDS, renewTime },
+          })
         : await leases.create(newLease(nodeName, nodeUid(), renewTime));
     } catch (error) {
       // somebody else wrote it, or it was deleted: read it anew

@@ -122,7 +122,8 @@ class Agent implements NodeAgent {
       if (!StatusError.is(error, 'AlreadyExists')) throw error;
       registered = await nodes.get(nodeName);
       const known = registered.metadata.labels ?? {};
-      if (Object.entries(labels).some(([name, value]) => known[name] !== value)) registered = await nodes.patch(nodeName, 'merge', { metadata: { labels } });
+      if (Object.entries(labels).some(([name, value]) => known[name] !== value))
+        registered = await nodes.patch(nodeName, 'merge', { metadata: { labels } });
       const missingCidr = podCidr && !registered.spec?.podCIDR;
       if (missingCidr) registered = await nodes.patch(nodeName, 'merge', { spec: { podCIDR: podCidr, podCIDRs: [podCidr] } });
       registered = await this.#send(registered);
@@ -190,7 +191,9 @@ class Agent implements NodeAgent {
     // images loaded by hand show up with the next full report
     this.#imagesKnown = false;
     const status = this.#status(node);
-    const answer = await client.resource(NODES).patch(nodeName, 'strategic', { status: { ...status, addresses: [...status.addresses!, { $patch: 'replace' }] } }, 'status');
+    const answer = await client
+      .resource(NODES)
+      .patch(nodeName, 'strategic', { status: { ...status, addresses: [...status.addresses!, { $patch: 'replace' }] } }, 'status');
     this.#note(status, clock.now());
     return answer;
   }
@@ -218,5 +221,8 @@ class Agent implements NodeAgent {
 
 /** The status without its heartbeats: whether something changed. */
 function essence(status: NodeStatus): string {
-  return JSON.stringify({ ...status, conditions: status.conditions?.map(({ type, status: value, reason, message }) => [type, value, reason, message]) });
+  return JSON.stringify({
+    ...status,
+    conditions: status.conditions?.map(({ type, status: value, reason, message }) => [type, value, reason, message]),
+  });
 }

@@ -59,7 +59,11 @@ export function nodeStatus(previous: Node | undefined, facts: NodeFactsForStatus
 
 function conditions(previous: readonly NodeCondition[], { runtime, now }: NodeFactsForStatus): NodeCondition[] {
   const ready = runtime.runtimeReady && runtime.networkReady;
-  const problem = [runtime.runtimeReady ? '' : 'container runtime is down', runtime.networkReady ? '' : 'container runtime network not ready', runtime.message];
+  const problem = [
+    runtime.runtimeReady ? '' : 'container runtime is down',
+    runtime.networkReady ? '' : 'container runtime network not ready',
+    runtime.message,
+  ];
   return [
     pressure('MemoryPressure', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'),
     pressure('DiskPressure', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),

@@ -45,11 +45,27 @@ interface Layout {
 }
 
 const V2_CONTROLLERS = ['cpu', 'memory', 'pids', 'cpuset', 'io'];
-const LEGACY_CONTROLLERS = ['cpu', 'cpuacct', 'cpu,cpuacct', 'cpuset', 'memory', 'pids', 'blkio', 'devices', 'freezer', 'systemd', 'hugetlb', 'net_cls', 'perf_event'];
+const LEGACY_CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'cpu,cpuacct',
+  'cpuset',
+  'memory',
+  'pids',
+  'blkio',
+  'devices',
+  'freezer',
+  'systemd',
+  'hugetlb',
+  'net_cls',
+  'perf_event',
+];
 
 async function detectLayout(root: string): Promise<Layout> {
   const names = new Set(await readdir(root));
-  return names.has('cgroup.controllers') ? { unified: true, controllers: [] } : { unified: false, controllers: LEGACY_CONTROLLERS.filter((name) => names.has(name)) };
+  return names.has('cgroup.controllers')
+    ? { unified: true, controllers: [] }
+    : { unified: false, controllers: LEGACY_CONTROLLERS.filter((name) => names.has(name)) };
 }
 
 /** Guaranteed pods stand directly below kubepods, as upstream. */
@@ -58,7 +74,10 @@ function cgroupOf(parent: string, pod: Pod): string {
   return path.join(parent, qos === 'Guaranteed' ? '' : qos.toLowerCase(), `pod${pod.metadata.uid}`);
 }
 
-async function createLegacy(base: string, { controller, cgroup, limits }: { controller: string; cgroup: string; limits: CgroupLimits }): Promise<void> {
+async function createLegacy(
+  base: string,
+  { controller, cgroup, limits }: { controller: string; cgroup: string; limits: CgroupLimits },
+): Promise<void> {
   const folder = path.join(base, cgroup);
   if (controller === 'cpuset') {
     // an empty cpuset takes no process: each level inherits from the one above
@@ -78,7 +97,8 @@ async function createLegacy(base: string, { controller, cgroup, limits }: { cont
       await writeFile(path.join(folder, 'cpu.cfs_quota_us'), String(limits.cpuQuota));
     }
   }
-  if (controller === 'memory' && limits.memoryLimitBytes !== undefined) await writeFile(path.join(folder, 'memory.limit_in_bytes'), String(limits.memoryLimitBytes));
+  if (controller === 'memory' && limits.memoryLimitBytes !== undefined)
+    await writeFile(path.join(folder, 'memory.limit_in_bytes'), String(limits.memoryLimitBytes));
 }
 
 async function inherit(from: string, to: string, file: string): Promise<void> {

@@ -40,7 +40,10 @@ export function podDns(pod: Pod, { ip, domain, host }: DnsSettings): DnsConfig {
 export function parseResolvConf(text: string): DnsConfig {
   const result: DnsConfig = { servers: [], searches: [], options: [] };
   for (const line of text.split('\n')) {
-    const [keyword, ...values] = line.replace(/[#;].*$/, '').trim().split(/\s+/);
+    const [keyword, ...values] = line
+      .replace(/[#;].*$/, '')
+      .trim()
+      .split(/\s+/);
     if (keyword === 'nameserver' && values[0]) result.servers.push(values[0]);
     // the last one counts, as in resolv.conf(5)
     if (keyword === 'search') result.searches = values.filter((domain) => domain !== '.');

@@ -33,7 +33,8 @@ export async function endPod(pod: Pod, { graceSeconds, signal, report }: EndRequ
     await Promise.all(group.map((container) => stopContainer(pod, container, { graceSeconds, podIp, signal }, services)));
   }
   services.probes.forget(uid);
-  for (const sandbox of now.sandboxes) if (sandbox.state === 'READY' || running.length > 0) await runtime.stopPodSandbox(sandbox.id, signal);
+  for (const sandbox of now.sandboxes)
+    if (sandbox.state === 'READY' || running.length > 0) await runtime.stopPodSandbox(sandbox.id, signal);
   now = await cache.pod(uid);
   return now;
 }
@@ -60,7 +61,11 @@ export async function removePod(pod: Pod, { gone, signal }: { gone: boolean; sig
 }
 
 /** Also for pods that only the runtime knows (orphans of a time when the kubelet was away). */
-export async function removeFromNode(pod: Pod, { cache, runtime, volumes, cgroups, node }: PodServices, signal: AbortSignal): Promise<void> {
+export async function removeFromNode(
+  pod: Pod,
+  { cache, runtime, volumes, cgroups, node }: PodServices,
+  signal: AbortSignal,
+): Promise<void> {
   const uid = pod.metadata.uid!;
   for (const sandbox of (await cache.pod(uid)).sandboxes) {
     await runtime.stopPodSandbox(sandbox.id, signal);

@@ -89,7 +89,10 @@ class Manager implements PodManager {
   }
 
   find(namespace: string, name: string): Pod | undefined {
-    return this.#informer.get(`${namespace}/${name}`) ?? this.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
+    return (
+      this.#informer.get(`${namespace}/${name}`) ??
+      this.pods().find(({ metadata }) => metadata.namespace === namespace && metadata.name === name)
+    );
   }
 
   #deleted(pod: Pod): void {
@@ -121,7 +124,9 @@ class Manager implements PodManager {
       const sandbox = listing.sandboxes[0];
       if (this.#workers.has(uid) || !sandbox) continue;
       log.info('removing a pod that the API does not know', { pod: `${sandbox.namespace}/${sandbox.name}`, uid });
-      this.#removeOrphan(sandbox).catch((error: unknown) => log.warn('orphaned pod could not be removed', { uid, error: errorMessage(error) }));
+      this.#removeOrphan(sandbox).catch((error: unknown) =>
+        log.warn('orphaned pod could not be removed', { uid, error: errorMessage(error) }),
+      );
     }
   }
 
@@ -177,7 +182,13 @@ class Manager implements PodManager {
   #compare(listings: ReadonlyMap<string, PodListing>): void {
     const seen = new Map<string, string>();
     for (const [uid, { sandboxes, containers }] of listings) {
-      seen.set(uid, [...sandboxes, ...containers].map(({ id, state }) => `${id}=${state}`).toSorted().join());
+      seen.set(
+        uid,
+        [...sandboxes, ...containers]
+          .map(({ id, state }) => `${id}=${state}`)
+          .toSorted()
+          .join(),
+      );
     }
     for (const uid of this.#workers.keys()) if (seen.get(uid) !== this.#seen.get(uid)) this.wake(uid);
     this.#seen = seen;

@@ -2,7 +2,12 @@ import type { ContainerStatus, Pod } from '../../api/types.gen.ts';
 import { appContainers, initContainers, initRestartsAfter, isSidecar, restartsAfter } from './containers-of.ts';
 
 /** The phase of a pod by the states of its containers (upstream's getPhase). */
-export function podPhase(pod: Pod, initStatuses: readonly ContainerStatus[], appStatuses: readonly ContainerStatus[], terminating: boolean): string {
+export function podPhase(
+  pod: Pod,
+  initStatuses: readonly ContainerStatus[],
+  appStatuses: readonly ContainerStatus[],
+  terminating: boolean,
+): string {
   const init = initContainers(pod);
   for (const [i, status] of initStatuses.entries()) {
     const container = init[i]!;
@@ -10,7 +15,11 @@ export function podPhase(pod: Pod, initStatuses: readonly ContainerStatus[], app
     if (isSidecar(container) || !ended || ended.exitCode === 0) continue;
     if (!initRestartsAfter(pod, container, ended.exitCode)) return 'Failed';
   }
-  const states = appStatuses.map((status, i) => ({ container: appContainers(pod)[i]!, state: status.state ?? {}, last: status.lastState ?? {} }));
+  const states = appStatuses.map((status, i) => ({
+    container: appContainers(pod)[i]!,
+    state: status.state ?? {},
+    last: status.lastState ?? {},
+  }));
   const running = states.filter(({ state }) => state.running).length;
   const ended = states.filter(({ state }) => state.terminated);
   const waiting = states.filter(({ state }) => state.waiting && !state.terminated);

@@ -11,7 +11,10 @@ const two: Container = { name: 'two', image: 'busybox' };
 const init: Container = { name: 'init', image: 'busybox' };
 const sidecar: Container = { name: 'side', image: 'busybox', restartPolicy: 'Always' };
 
-const pod = (spec: Partial<PodSpec> = {}): Pod => ({ metadata: { name: 'p', namespace: 'default', uid: 'u' }, spec: { containers: [one], restartPolicy: 'Always', ...spec } });
+const pod = (spec: Partial<PodSpec> = {}): Pod => ({
+  metadata: { name: 'p', namespace: 'default', uid: 'u' },
+  spec: { containers: [one], restartPolicy: 'Always', ...spec },
+});
 const sandbox = (over: Partial<PodSandbox> = {}): PodSandbox => ({
   id: 's0', name: 'p', namespace: 'default', uid: 'u', attempt: 0, state: 'READY', createdAt: 1, labels: {}, annotations: {}, ips: ['10.0.0.1'], ...over,
 }); // prettier-ignore
@@ -19,7 +22,8 @@ const container = (spec: Container, over: Partial<ContainerStatus> = {}): Contai
   id: `c-${spec.name}`, sandboxId: 's0', name: spec.name, attempt: 0, state: 'RUNNING', image: '', imageRef: '', labels: {}, annotations: { [CONTAINER_HASH]: containerHash(spec) },
   createdAt: 1, startedAt: 1, finishedAt: 0, exitCode: 0, reason: '', message: '', logPath: '', ...over,
 }); // prettier-ignore
-const exited = (spec: Container, exitCode: number, over: Partial<ContainerStatus> = {}): ContainerStatus => container(spec, { state: 'EXITED', exitCode, ...over });
+const exited = (spec: Container, exitCode: number, over: Partial<ContainerStatus> = {}): ContainerStatus =>
+  container(spec, { state: 'EXITED', exitCode, ...over });
 const probes = (failed?: 'liveness' | 'startup', started = true): ProbeFindings => ({ failed: () => failed, started: () => started });
 
 interface Case {
@@ -62,7 +66,13 @@ describe('planPod', () => {
     test(name, () => {
       const plan = planPod(given, runtime, findings);
       assert.deepEqual(
-        { createSandbox: plan.createSandbox, start: plan.start.map((spec) => spec.name), stop: plan.stop.map((stop) => stop.message), finished: plan.finished, killSandbox: plan.killSandbox },
+        {
+          createSandbox: plan.createSandbox,
+          start: plan.start.map((spec) => spec.name),
+          stop: plan.stop.map((stop) => stop.message),
+          finished: plan.finished,
+          killSandbox: plan.killSandbox,
+        },
         { createSandbox: undefined, start: [], stop: [], finished: false, killSandbox: false, ...expect },
       );
     });

@@ -86,7 +86,8 @@ function planContainer(pod: Pod, container: Container, { runtime, probes, plan }
     plan.start.push(container);
     return true;
   }
-  const reason = status.state === 'UNKNOWN' ? 'is in unknown state, try killing it before restart' : restartReason(container, status, probes);
+  const reason =
+    status.state === 'UNKNOWN' ? 'is in unknown state, try killing it before restart' : restartReason(container, status, probes);
   if (reason) {
     plan.stop.push({ container: status, spec: container, message: `Container ${container.name} ${reason}` });
     const again = reason.startsWith('definition') || restartsAfter(pod, container, 137);

@@ -14,15 +14,23 @@ import { cpuQuota, cpuShares, oomScoreAdjust, qosClass } from './qos.ts';
 import { podHostname } from './sandbox-config.ts';
 
 const main: Container = { name: 'main', image: 'x' };
-const pod = (spec: Partial<PodSpec> = {}): Pod => ({ metadata: { name: 'web-0', namespace: 'shop', uid: 'u1' }, spec: { containers: [main], ...spec } });
-const withResources = (...resources: NonNullable<Container['resources']>[]): Pod => pod({ containers: resources.map((one, i) => ({ name: `c${i}`, resources: one })) });
+const pod = (spec: Partial<PodSpec> = {}): Pod => ({
+  metadata: { name: 'web-0', namespace: 'shop', uid: 'u1' },
+  spec: { containers: [main], ...spec },
+});
+const withResources = (...resources: NonNullable<Container['resources']>[]): Pod =>
+  pod({ containers: resources.map((one, i) => ({ name: `c${i}`, resources: one })) });
 
 describe('qosClass', () => {
   const cases: [string, Pod, string][] = [
     ['nothing', withResources({}), 'BestEffort'],
     ['a request', withResources({ requests: { cpu: '1' } }), 'Burstable'],
     ['limits of both', withResources({ limits: { cpu: '1', memory: '1Gi' } }), 'Guaranteed'],
-    ['equal requests in another notation', withResources({ limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m', memory: '1024Mi' } }), 'Guaranteed'],
+    [
+      'equal requests in another notation',
+      withResources({ limits: { cpu: '1', memory: '1Gi' }, requests: { cpu: '1000m', memory: '1024Mi' } }),
+      'Guaranteed',
+    ],
     ['one container without', withResources({ limits: { cpu: '1', memory: '1Gi' } }, {}), 'Burstable'],
     ['only memory', withResources({ limits: { memory: '1Gi' } }), 'Burstable'],
   ];
@@ -39,18 +47,34 @@ describe('qosClass', () => {
 });
 
 describe('podDns', () => {
-  const settings = { ip: '10.96.0.10', domain: 'cluster.local', host: { servers: ['1.1.1.1'], searches: ['home'], options: ['timeout:1'] } };
+  const settings = {
+    ip: '10.96.0.10',
+    domain: 'cluster.local',
+    host: { servers: ['1.1.1.1'], searches: ['home'], options: ['timeout:1'] },
+  };
   test('ClusterFirst', () => {
-    assert.deepEqual(podDns(pod(), settings), { servers: ['10.96.0.10'], searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'home'], options: ['ndots:5'] });
+    assert.deepEqual(podDns(pod(), settings), {
+      servers: ['10.96.0.10'],
+      searches: ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local', 'home'],
+      options: ['ndots:5'],
+    });
   });
-  test('Default, and ClusterFirst on the host network, use the node\'s', () => {
+  test("Default, and ClusterFirst on the host network, use the node's", () => {
     assert.deepEqual(podDns(pod({ dnsPolicy: 'Default' }), settings), settings.host);
     assert.deepEqual(podDns(pod({ hostNetwork: true }), settings), settings.host);
     assert.deepEqual(podDns(pod({ hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' }), settings).servers, ['10.96.0.10']);
   });
   test('dnsConfig adds, and replaces options by name', () => {
-    const dnsConfig = { nameservers: ['8.8.8.8', '10.96.0.10'], searches: ['a.test'], options: [{ name: 'ndots', value: '1' }, { name: 'edns0' }] };
-    assert.deepEqual(podDns(pod({ dnsPolicy: 'None', dnsConfig }), settings), { servers: ['8.8.8.8', '10.96.0.10'], searches: ['a.test'], options: ['ndots:1', 'edns0'] });
+    const dnsConfig = {
+      nameservers: ['8.8.8.8', '10.96.0.10'],
+      searches: ['a.test'],
+      options: [{ name: 'ndots', value: '1' }, { name: 'edns0' }],
+    };
+    assert.deepEqual(podDns(pod({ dnsPolicy: 'None', dnsConfig }), settings), {
+      servers: ['8.8.8.8', '10.96.0.10'],
+      searches: ['a.test'],
+      options: ['ndots:1', 'edns0'],
+    });
     assert.deepEqual(podDns(pod({ dnsConfig }), settings).options, ['ndots:1', 'edns0']);
   });
   test('resolv.conf', () => {
@@ -69,8 +93,23 @@ describe('podPhase', () => {
   const ended = (exitCode: number): ContainerStatus['state'] => ({ terminated: { exitCode } });
   const running = { running: {} };
   const waiting = { waiting: { reason: 'x' } };
-  const status = (state: ContainerStatus['state'], lastState: ContainerStatus['lastState'] = {}): ContainerStatus => ({ name: 'c', image: '', imageID: '', ready: false, restartCount: 0, state, lastState });
-  const cases: { name: string; spec?: Partial<PodSpec>; init?: ContainerStatus[]; app: ContainerStatus[]; ending?: boolean; expected: string }[] = [
+  const status = (state: ContainerStatus['state'], lastState: ContainerStatus['lastState'] = {}): ContainerStatus => ({
+    name: 'c',
+    image: '',
+    imageID: '',
+    ready: false,
+    restartCount: 0,
+    state,
+    lastState,
+  });
+  const cases: {
+    name: string;
+    spec?: Partial<PodSpec>;
+    init?: ContainerStatus[];
+    app: ContainerStatus[];
+    ending?: boolean;
+    expected: string;
+  }[] = [
     { name: 'waiting', app: [status(waiting)], expected: 'Pending' },
     { name: 'running', app: [status(running)], expected: 'Running' },
     { name: 'in back-off', app: [status(waiting, ended(1))], expected: 'Running' },
@@ -79,7 +118,13 @@ describe('podPhase', () => {
     { name: 'failed', spec: { restartPolicy: 'Never' }, app: [status(ended(1))], expected: 'Failed' },
     { name: 'failed, but tried again', spec: { restartPolicy: 'OnFailure' }, app: [status(ended(1))], expected: 'Running' },
     { name: 'init under way', spec: { initContainers: [main] }, init: [status(running)], app: [status(waiting)], expected: 'Pending' },
-    { name: 'init failed for good', spec: { initContainers: [main], restartPolicy: 'Never' }, init: [status(ended(1))], app: [status(waiting)], expected: 'Failed' },
+    {
+      name: 'init failed for good',
+      spec: { initContainers: [main], restartPolicy: 'Never' },
+      init: [status(ended(1))],
+      app: [status(waiting)],
+      expected: 'Failed',
+    },
     { name: 'ended before it ran', app: [status(waiting)], ending: true, expected: 'Failed' },
     { name: 'deleted after success', app: [status(ended(0))], ending: true, expected: 'Succeeded' },
   ];
@@ -118,7 +163,10 @@ describe('cgroups', () => {
     await mkdir(own);
     for (const file of ['cpu.weight', 'cpu.max', 'memory.max']) await writeFile(path.join(own, file), '');
     const cgroups = createCgroups({ root });
-    assert.equal(await cgroups.create(withResources({ requests: { cpu: '1' }, limits: { cpu: '2', memory: '64Mi' } })), '/kubepods/burstable/podu1');
+    assert.equal(
+      await cgroups.create(withResources({ requests: { cpu: '1' }, limits: { cpu: '2', memory: '64Mi' } })),
+      '/kubepods/burstable/podu1',
+    );
     assert.equal(await readFile(path.join(root, 'kubepods/cgroup.subtree_control'), 'utf8'), '+cpu +memory +pids');
     const written = await Promise.all(['cpu.weight', 'cpu.max', 'memory.max'].map((file) => readFile(path.join(own, file), 'utf8')));
     assert.deepEqual(written, ['39', '200000 100000', '67108864']);

@@ -31,7 +31,11 @@ export async function runPlan(pod: Pod, run: PlanRun, services: PodServices): Pr
   const { plan, runtime, signal } = run;
   const podIp = readySandbox(runtime)?.ips[0] ?? '';
   const graceSeconds = pod.spec?.terminationGracePeriodSeconds ?? 30;
-  await Promise.all(plan.stop.map(({ container, spec, message }) => stopContainer(pod, container, { message, graceSeconds: probeGrace(spec) ?? graceSeconds, podIp, signal }, services)));
+  await Promise.all(
+    plan.stop.map(({ container, spec, message }) =>
+      stopContainer(pod, container, { message, graceSeconds: probeGrace(spec) ?? graceSeconds, podIp, signal }, services),
+    ),
+  );
   if (plan.killSandbox) await endSandboxes(pod, run, services);
   if (plan.start.length === 0 && plan.createSandbox === undefined) return undefined;
   const volumes = await services.volumes.setUp(pod);
@@ -92,7 +96,11 @@ async function createSandbox(pod: Pod, sandbox: PodSandboxConfig, { runtime, eve
 }
 
 /** One after the other, in the order of the spec; what fails waits and does not hold up the rest. */
-async function startAll(pod: Pod, run: PlanRun & ReadySandbox & { volumes: ReadonlyMap<string, MountedVolume> }, services: PodServices): Promise<number | undefined> {
+async function startAll(
+  pod: Pod,
+  run: PlanRun & ReadySandbox & { volumes: ReadonlyMap<string, MountedVolume> },
+  services: PodServices,
+): Promise<number | undefined> {
   const hostsFile = path.join(services.volumes.podDir(pod.metadata.uid!), 'etc-hosts');
   await writeHostsFile(pod, { file: hostsFile, podIps: run.podIps, clusterDomain: services.dns.domain });
   let again: number | undefined;

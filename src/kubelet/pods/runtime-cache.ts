@@ -38,7 +38,10 @@ class Cache implements RuntimeCache {
     const containers = await Promise.all(listing.containers.map((container) => this.#full(container)));
     const [newest, ...older] = sandboxes;
     const first = newest && newest.state === 'READY' ? { ...newest, ips: await this.#ipsOf(newest) } : newest;
-    return { sandboxes: first ? [first, ...older] : [], containers: newestFirst(containers.filter((container) => container !== undefined)) };
+    return {
+      sandboxes: first ? [first, ...older] : [],
+      containers: newestFirst(containers.filter((container) => container !== undefined)),
+    };
   }
 
   /** A list that was begun before the call may miss what the caller just did: then the next one is shared. */
@@ -53,12 +56,10 @@ class Cache implements RuntimeCache {
 
   #begin(): Promise<ReadonlyMap<string, PodListing>> {
     this.#following = undefined;
-    const list = this.#list();
-    this.#current = list;
-    const done = (): void => {
+    const list = this.#list().finally(() => {
       if (this.#current === list) this.#current = undefined;
-    };
-    list.then(done, done);
+    });
+    this.#current = list;
     return list;
   }
 

@@ -10,8 +10,8 @@ import type { Logger } from '../../lib/log.ts';
 export interface StatusWriter {
   /** Sends the status unless it was sent already. Returns at once; of several the last one wins. */
   set(pod: Pod, status: PodStatus): void;
-  /** What the API shows now: when somebody else changed what is ours (a node that was thought dead), it is written again. */
-  observed(pod: Pod): void;
+  /** What the API shows now: when somebody else changed what is ours (a node that was thought dead), it is to be written again, and true returned. */
+  observed(pod: Pod): boolean;
   /** Resolves when the last status of the pod is with the API server, or the pod is gone there. */
   flushed(podUid: string): Promise<void>;
   forget(podUid: string): void;
@@ -29,18 +29,30 @@ interface Entry {
 }
 
 /** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
-export function createStatusWriter({ client, clock, log, signal }: { client: Client; clock: Clock; log: Logger; signal: AbortSignal }): StatusWriter {
+export function createStatusWriter({
+  client,
+  clock,
+  log,
+  signal,
+}: {
+  client: Client;
+  clock: Clock;
+  log: Logger;
+  signal: AbortSignal;
+}): StatusWriter {
   const entries = new Map<string, Entry>();
 
   async function send(entry: Entry): Promise<void> {
-    for (let failures = 0; entry.wanted && !entry.gone && !signal.aborted; ) {
+    for (let failures = 0; entry.wanted && !entry.gone && !signal.aborted;) {
       const { pod, status, text } = entry.wanted;
       if (text === entry.sentText) {
         entry.wanted = undefined;
         return;
       }
       try {
-        const answer = await client.resource(PODS, pod.metadata.namespace).patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
+        const answer = await client
+          .resource(PODS, pod.metadata.namespace)
+          .patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
         entry.revision = BigInt(answer.metadata.resourceVersion ?? 0);
         entry.sentText = text;
         entry.sent = status;
@@ -73,13 +85,15 @@ export function createStatusWriter({ client, clock, log, signal }: { client: Cli
     },
     observed({ metadata, status }) {
       const entry = entries.get(metadata.uid!);
-      if (!entry || entry.sending || entry.sentText === '') return;
+      if (!entry || entry.sending || entry.sentText === '') return false;
       // what was on its way to us when we wrote is older than what we wrote
-      if (BigInt(metadata.resourceVersion ?? 0) < entry.revision) return;
-      const readyOf = (one: PodStatus | undefined): string => `${one?.phase} ${one?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
-      if (readyOf(status) === readyOf(entry.sent)) return;
+      if (BigInt(metadata.resourceVersion ?? 0) < entry.revision) return false;
+      const readyOf = (one: PodStatus | undefined): string =>
+        `${one?.phase} ${one?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
+      if (readyOf(status) === readyOf(entry.sent)) return false;
       entry.sentText = '';
       entry.sent = status ?? {};
+      return true;
     },
     async flushed(podUid) {
       await entries.get(podUid)?.sending;
@@ -97,7 +111,10 @@ function statusPatch(pod: Pod, status: PodStatus, sent: PodStatus): object {
     return { ...without(before, condition, ['reason', 'message']), ...condition };
   });
   const podIPs = stale.length > 0 ? { podIPs: [...(status.podIPs ?? []), ...stale] } : {};
-  return { metadata: { uid: pod.metadata.uid }, status: { ...without(sent, status, ['reason', 'message', 'podIP']), ...status, conditions, ...podIPs } };
+  return {
+    metadata: { uid: pod.metadata.uid },
+    status: { ...without(sent, status, ['reason', 'message', 'podIP']), ...status, conditions, ...podIPs },
+  };
 }
 
 /** null for each of the fields that was there and is not any more. */
@@ -109,5 +126,9 @@ function without<T extends object>(before: T | undefined, now: T, fields: readon
 
 /** Not there, or another pod of the same name by now (the uid is a precondition). */
 function isGone(error: unknown): boolean {
-  return StatusError.is(error, 'NotFound') || StatusError.is(error, 'Conflict') || (StatusError.is(error, 'Invalid') && error.message.includes('uid'));
+  return (
+    StatusError.is(error, 'NotFound') ||
+    StatusError.is(error, 'Conflict') ||
+    (StatusError.is(error, 'Invalid') && error.message.includes('uid'))
+  );
 }

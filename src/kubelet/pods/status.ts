@@ -1,5 +1,12 @@
 /** The status of a pod as the API shows it, computed from its spec, the runtime and what the worker knows. Pure. */
-import type { Container, ContainerState, ContainerStatus as ApiContainerStatus, Pod, PodCondition, PodStatus } from '../../api/types.gen.ts';
+import type {
+  Container,
+  ContainerState,
+  ContainerStatus as ApiContainerStatus,
+  Pod,
+  PodCondition,
+  PodStatus,
+} from '../../api/types.gen.ts';
 import { RESTART_COUNT } from '../containers/labels.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { podConditions } from './conditions.ts';
@@ -31,14 +38,24 @@ export function podStatus(pod: Pod, runtime: PodRuntime, facts: StatusFacts): Po
   const initDone = initializationDone(pod, runtime, facts);
   const statusOf = (fallback: string) => (container: Container) => containerStatus(container, { pod, runtime, facts, fallback });
   const initStatuses = initContainers(pod).map(statusOf('PodInitializing'));
-  const appStatuses = appContainers(pod).map(statusOf(initContainers(pod).length > 0 && !initDone ? 'PodInitializing' : 'ContainerCreating'));
+  const appStatuses = appContainers(pod).map(
+    statusOf(initContainers(pod).length > 0 && !initDone ? 'PodInitializing' : 'ContainerCreating'),
+  );
   const ephemeral = ephemeralContainers(pod).map(statusOf('ContainerCreating'));
   const computed = podPhase(pod, initStatuses, appStatuses, facts.terminating);
   const aim = facts.failure ? 'Failed' : isFinal(previous.phase) ? previous.phase! : computed;
   // a final phase is a promise that nothing of the pod runs any more, sidecars included
-  const phase = isFinal(aim) && !isFinal(previous.phase) && runtime.containers.some((container) => container.state === 'RUNNING') ? 'Running' : aim;
+  const phase =
+    isFinal(aim) && !isFinal(previous.phase) && runtime.containers.some((container) => container.state === 'RUNNING') ? 'Running' : aim;
   const ips = podIps(pod, runtime, facts);
-  const conditions = podConditions(pod, { phase, initDone, initStatuses, appStatuses, sandboxReady: readySandbox(runtime) !== undefined && ips.length > 0, now: facts.now });
+  const conditions = podConditions(pod, {
+    phase,
+    initDone,
+    initStatuses,
+    appStatuses,
+    sandboxReady: readySandbox(runtime) !== undefined && ips.length > 0,
+    now: facts.now,
+  });
   const status: PodStatus = {
     phase,
     conditions: [...conditions, ...othersConditions(previous.conditions ?? [], conditions)],
@@ -83,7 +100,9 @@ function initializationDone(pod: Pod, runtime: PodRuntime, facts: StatusFacts): 
   return initContainers(pod).every((container) => {
     const status = currentContainer(runtime, container.name);
     if (!status) return false;
-    return isSidecar(container) ? status.state === 'RUNNING' && facts.started(status.id) : status.state === 'EXITED' && status.exitCode === 0;
+    return isSidecar(container)
+      ? status.state === 'RUNNING' && facts.started(status.id)
+      : status.state === 'EXITED' && status.exitCode === 0;
   });
 }
 
@@ -97,7 +116,9 @@ interface ContainerView {
 function containerStatus(container: Container, { pod, runtime, facts, fallback }: ContainerView): ApiContainerStatus {
   const current = currentContainer(runtime, container.name);
   const waiting = facts.waiting(container.name);
-  const known = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find((status) => status.name === container.name);
+  const known = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find(
+    (status) => status.name === container.name,
+  );
   if (!current) return absentStatus(container, known, { facts, waiting: waiting ?? { reason: fallback } });
   const id = `${facts.runtimeName}://${current.id}`;
   const showWaiting = waiting !== undefined && current.state !== 'RUNNING';
@@ -108,8 +129,10 @@ function containerStatus(container: Container, { pod, runtime, facts, fallback }
   return {
     name: container.name,
     state,
-    lastState: last.terminated ? last : (showWaiting ? {} : (known?.restartCount === restartCount(current) ? (known.lastState ?? {}) : {})),
-    ready: running ? facts.ready(current.id) : isInit(pod, container) && !isSidecar(container) && current.state === 'EXITED' && current.exitCode === 0,
+    lastState: last.terminated ? last : showWaiting ? {} : known?.restartCount === restartCount(current) ? (known.lastState ?? {}) : {},
+    ready: running
+      ? facts.ready(current.id)
+      : isInit(pod, container) && !isSidecar(container) && current.state === 'EXITED' && current.exitCode === 0,
     restartCount: restartCount(current),
     image: current.image || (container.image ?? ''),
     imageID: current.imageRef,
@@ -129,7 +152,11 @@ function absentStatus(
   // a container that had ended stays as it was; one that ran and vanished without a record ended in a way nobody saw
   if (known?.state?.terminated) return known;
   if (known?.state?.running && known.containerID) {
-    const terminated = { exitCode: 137, reason: 'ContainerStatusUnknown', message: 'The container could not be located when the pod was terminated' };
+    const terminated = {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The container could not be located when the pod was terminated',
+    };
     if (facts.terminating) return { ...known, ready: false, started: false, state: { terminated } };
   }
   return {

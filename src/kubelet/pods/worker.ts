@@ -6,6 +6,7 @@
  *
  * The state is not stored: it follows from the pod object and what the runtime holds, so a restarted kubelet goes on where it was.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodStatus } from '../../api/types.gen.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
 import { errorMessage } from '../../lib/errors.ts';
@@ -38,6 +39,17 @@ export interface PodWorker {
 
 /** Failures of the runtime and of volumes are tried again after 0.5 s, then less and less often. */
 const RETRY = { baseMs: 500, maxMs: 10_000, jitter: 0.1 };
+
+/** What differs between two states of a pod, but for what the kubelet itself writes. */
+function changeOf(before: Pod, after: Pod): { spec: boolean; metadata: boolean; gates: boolean } {
+  const seen = ({ metadata }: Pod): unknown[] => [metadata.labels, metadata.annotations];
+  const ending = ({ metadata }: Pod): unknown[] => [metadata.deletionTimestamp, metadata.deletionGracePeriodSeconds];
+  return {
+    spec: !isDeepStrictEqual(before.spec, after.spec) || !isDeepStrictEqual(ending(before), ending(after)),
+    metadata: !isDeepStrictEqual(seen(before), seen(after)),
+    gates: (after.spec?.readinessGates?.length ?? 0) > 0,
+  };
+}
 
 /** How long after its last change a pod counts as busy. */
 const SETTLED_MS = 30_000;
@@ -102,9 +114,14 @@ class Worker implements PodWorker {
   }
 
   update(pod: Pod, gone = false): void {
+    const { status, volumes } = this.#services;
+    const change = changeOf(this.#pod, pod);
     this.#pod = pod;
     this.#gone ||= gone;
-    this.#services.status.observed(pod);
+    const overwritten = status.observed(pod);
+    if (change.metadata) volumes.podChanged(pod);
+    // our own status coming back is no news
+    if (!gone && !overwritten && !change.metadata && !change.spec && !change.gates) return;
     // a shorter grace period, or an end that was not known yet, interrupts what is under way
     if (this.#shallEnd() && this.#grace() < this.#stepGrace) this.#step.abort(new Error('the pod shall end'));
     this.wake();
@@ -163,7 +180,11 @@ class Worker implements PodWorker {
       return;
     }
     if (!this.#status) await this.#report(runtime);
-    const retryMs = await runPlan(this.#pod, { plan, runtime, signal, note: (container, why) => this.#note(container, why) }, this.#services);
+    const retryMs = await runPlan(
+      this.#pod,
+      { plan, runtime, signal, note: (container, why) => this.#note(container, why) },
+      this.#services,
+    );
     const after = await cache.pod(this.uid);
     probes.update(this.#pod, after, node.ips[0] ?? '');
     await this.#report(after);
@@ -191,7 +212,14 @@ class Worker implements PodWorker {
 
   #shallEnd(): boolean {
     const phase = this.#pod.status?.phase;
-    return this.#gone || this.#ended || this.#failure !== undefined || this.#pod.metadata.deletionTimestamp !== undefined || phase === 'Succeeded' || phase === 'Failed';
+    return (
+      this.#gone ||
+      this.#ended ||
+      this.#failure !== undefined ||
+      this.#pod.metadata.deletionTimestamp !== undefined ||
+      phase === 'Succeeded' ||
+      phase === 'Failed'
+    );
   }
 
   #grace(): number {
@@ -255,9 +283,17 @@ class Worker implements PodWorker {
   #failed(error: unknown): void {
     const { log, events, rng } = this.#services;
     if (error instanceof VolumeSetupError) {
-      events.event(podReference(this.#pod), 'Warning', 'FailedMount', `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`);
+      events.event(
+        podReference(this.#pod),
+        'Warning',
+        'FailedMount',
+        `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`,
+      );
     } else if (!(error instanceof StartError)) {
-      log.warn('pod could not be brought to its state', { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, error: errorMessage(error) });
+      log.warn('pod could not be brought to its state', {
+        pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`,
+        error: errorMessage(error),
+      });
     }
     this.#wakeAfter(backoffDelay(this.#failures++, RETRY, rng));
   }

@@ -9,7 +9,10 @@ const STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const SERVING = 1;
 
 export function grpcProbe(address: string, service: string, timeoutMs: number): Promise<ProbeResult> {
-  const client = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0, 'grpc.primary_user_agent': 'kube-probe/1.36' });
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.enable_http_proxy': 0,
+    'grpc.primary_user_agent': 'kube-probe/1.36',
+  });
   const deadline = new Date();
   deadline.setMilliseconds(deadline.getMilliseconds() + timeoutMs);
   return new Promise((resolve) => {

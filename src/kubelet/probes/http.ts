@@ -26,7 +26,10 @@ export function actionUrl({ scheme = 'HTTP', host, path = '/' }: HTTPGetAction, 
 }
 
 /** Certificates are not checked, as upstream. Redirects are not followed to other hosts, since they are not followed at all. Throws Error in Go's words. */
-export function httpGet(url: string, { headers = [], timeoutMs, agent }: { headers?: readonly { name: string; value: string }[]; timeoutMs: number; agent: string }): Promise<HttpAnswer> {
+export function httpGet(
+  url: string,
+  { headers = [], timeoutMs, agent }: { headers?: readonly { name: string; value: string }[]; timeoutMs: number; agent: string },
+): Promise<HttpAnswer> {
   const target = new URL(url);
   const sent: Record<string, string> = { 'user-agent': agent, accept: '*/*', connection: 'close' };
   for (const { name, value } of headers) sent[name.toLowerCase()] = value;
@@ -42,14 +45,20 @@ export function httpGet(url: string, { headers = [], timeoutMs, agent }: { heade
         size += chunk.length;
       });
       response.on('error', fail);
-      response.on('end', () => resolve({ statusCode: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8', 0, MAX_BODY_BYTES) }));
+      response.on('end', () =>
+        resolve({ statusCode: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8', 0, MAX_BODY_BYTES) }),
+      );
     });
     request.on('error', fail);
   });
 }
 
 /** Why a connection failed, as Go's net package says it; users search for these words. */
-export function connectText({ hostname, port, protocol }: { hostname: string; port: string; protocol?: string }, error: unknown, signal: AbortSignal): string {
+export function connectText(
+  { hostname, port, protocol }: { hostname: string; port: string; protocol?: string },
+  error: unknown,
+  signal: AbortSignal,
+): string {
   if (signal.aborted) return 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)';
   const address = `${hostname}:${port || (protocol === 'https:' ? '443' : '80')}`;
   const why: Record<string, string> = {

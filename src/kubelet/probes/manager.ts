@@ -94,7 +94,9 @@ class Probes implements ProbeManager {
   #begin(status: ContainerStatus, target: ProbeTarget): void {
     const { container, pod } = target;
     // a kubelet that was restarted goes on with what the API says of this very container
-    const before = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find((one) => one.containerID?.endsWith(status.id));
+    const before = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].find((one) =>
+      one.containerID?.endsWith(status.id),
+    );
     const probed: Probed = {
       target,
       status,
@@ -135,7 +137,11 @@ class Probes implements ProbeManager {
     probed.streak.set(type, { success: result.success, count });
     if (!result.success) {
       const message = `${PROBE_TITLES[type]} probe failed: ${result.output}`;
-      containerEvent(this.#options.events, probed.target.pod, probed.target.container.name, { type: 'Warning', reason: 'Unhealthy', message });
+      containerEvent(this.#options.events, probed.target.pod, probed.target.container.name, {
+        type: 'Warning',
+        reason: 'Unhealthy',
+        message,
+      });
     }
     const { successThreshold = 1, failureThreshold = 3, periodSeconds = 10 } = probe;
     if (count >= (result.success ? successThreshold : failureThreshold)) this.#conclude(probed, type, result.success);

@@ -27,7 +27,8 @@ export async function runProbe(runtime: ContainerRuntime, probe: Probe, target: 
   try {
     if (probe.exec) return await execProbe(runtime, probe, target);
     if (probe.httpGet) return await httpProbe(probe, target, timeoutMs);
-    if (probe.tcpSocket) return await tcpProbe(probe.tcpSocket.host || target.podIp, portNumber(target.container, probe.tcpSocket.port), timeoutMs);
+    if (probe.tcpSocket)
+      return await tcpProbe(probe.tcpSocket.host || target.podIp, portNumber(target.container, probe.tcpSocket.port), timeoutMs);
     if (probe.grpc) {
       const { grpcProbe } = await import('./grpc.ts');
       return await grpcProbe(`${target.podIp}:${probe.grpc.port}`, probe.grpc.service ?? '', timeoutMs);
@@ -46,7 +47,8 @@ async function execProbe(runtime: ContainerRuntime, probe: Probe, { container, c
     const { stdout, stderr, exitCode } = await runtime.execSync(containerId, command, seconds);
     return { success: exitCode === 0, output: Buffer.concat([stdout, stderr]).toString('utf8', 0, MAX_OUTPUT) };
   } catch (error) {
-    if (error instanceof RuntimeError && error.code === 'Timeout') return { success: false, output: `command timed out: "${command.join(' ')}" timed out after ${seconds}s` };
+    if (error instanceof RuntimeError && error.code === 'Timeout')
+      return { success: false, output: `command timed out: "${command.join(' ')}" timed out after ${seconds}s` };
     throw error;
   }
 }

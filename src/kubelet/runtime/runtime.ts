@@ -28,7 +28,11 @@ export interface ContainerRuntime {
   reopenContainerLog(containerId: string): Promise<void>;
 
   /** Runs a command to its end. A timeout throws RuntimeError code 'Timeout'. */
-  execSync(containerId: string, command: readonly string[], timeoutSeconds: number): Promise<{ stdout: Buffer; stderr: Buffer; exitCode: number }>;
+  execSync(
+    containerId: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+  ): Promise<{ stdout: Buffer; stderr: Buffer; exitCode: number }>;
   /**
    * Where a streaming request (SPDY or WebSocket upgrade) is to be sent on, byte by byte, or a handler that answers the upgrade itself
    * where there is no server behind (sim).

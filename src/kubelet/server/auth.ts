@@ -12,8 +12,9 @@ const ADMINS = 'system:masters';
 /** Only the API server, and the cluster's admins, may speak to a kubelet; both are known by their client certificates. */
 export function refusal(socket: TLSSocket, verb: string): Refusal | undefined {
   const subject = socket.authorized ? socket.getPeerCertificate().subject : undefined;
-  if (!subject?.CN) return { code: 401, message: 'Unauthorized' };
+  const [name] = [subject?.CN ?? []].flat();
+  if (!subject || !name) return { code: 401, message: 'Unauthorized' };
   const groups = [subject.O ?? []].flat();
-  if (subject.CN === API_SERVER || groups.includes(ADMINS)) return undefined;
-  return { code: 403, message: `Forbidden (user=${subject.CN}, verb=${verb}, resource=nodes, subresource(s)=[proxy])` };
+  if (name === API_SERVER || groups.includes(ADMINS)) return undefined;
+  return { code: 403, message: `Forbidden (user=${name}, verb=${verb}, resource=nodes, subresource(s)=[proxy])` };
 }

@@ -5,7 +5,7 @@ import { findContainer } from '../pods/containers-of.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { containerName, requirePod } from './find-container.ts';
 import { HttpError } from './http-error.ts';
-import type { Route, RouteContext } from './routes.ts';
+import type { Route, RouteContext } from './route.ts';
 
 /** `/containerLogs/{namespace}/{pod}/{container}` with the options of v1.PodLogOptions. */
 export const containerLogs: Route = async ({ request, response, parts, query }, context) => {
@@ -30,7 +30,12 @@ export const containerLogs: Route = async ({ request, response, parts, query }, 
   }
 };
 
-async function loggedContainer({ metadata, status }: Pod, name: string, previous: boolean, { cache }: RouteContext): Promise<ContainerStatus> {
+async function loggedContainer(
+  { metadata, status }: Pod,
+  name: string,
+  previous: boolean,
+  { cache }: RouteContext,
+): Promise<ContainerStatus> {
   const containers = (await cache.pod(metadata.uid!)).containers.filter((container) => container.name === name);
   const [current, ...older] = containers;
   if (previous) {
@@ -45,12 +50,16 @@ async function loggedContainer({ metadata, status }: Pod, name: string, previous
   throw new HttpError(400, `container "${name}" in pod "${metadata.name}" is waiting to start: ${why}`);
 }
 
-function logOptions(query: URLSearchParams, now: number): Pick<Parameters<typeof readLog>[1], 'tailLines' | 'sinceMs' | 'timestamps' | 'limitBytes' | 'stream'> {
+function logOptions(
+  query: URLSearchParams,
+  now: number,
+): Pick<Parameters<typeof readLog>[1], 'tailLines' | 'sinceMs' | 'timestamps' | 'limitBytes' | 'stream'> {
   const number = (name: string): number | undefined => {
     const text = query.get(name);
     if (text === null || text === '') return undefined;
     const value = Number(text);
-    if (!Number.isInteger(value) || value < 0) throw new HttpError(422, `${name}: Invalid value: "${text}": must be greater than or equal to 0`);
+    if (!Number.isInteger(value) || value < 0)
+      throw new HttpError(422, `${name}: Invalid value: "${text}": must be greater than or equal to 0`);
     return value;
   };
   const seconds = number('sinceSeconds');

@@ -8,7 +8,8 @@ import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import { refusal } from './auth.ts';
 import { HttpError } from './http-error.ts';
-import { ROUTES, UPGRADES, type RouteContext } from './routes.ts';
+import type { RouteContext } from './route.ts';
+import { ROUTES, UPGRADES } from './routes.ts';
 
 export interface ServingOptions {
   /** PEM texts. */
@@ -81,7 +82,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   }
 }
 
-async function upgrade(request: IncomingMessage, { socket, head }: { socket: Duplex; head: Buffer }, context: RouteContext, log: Logger): Promise<void> {
+async function upgrade(
+  request: IncomingMessage,
+  { socket, head }: { socket: Duplex; head: Buffer },
+  context: RouteContext,
+  log: Logger,
+): Promise<void> {
   socket.on('error', (error) => log.debug('streaming client went away', { error: error.message }));
   try {
     const { route, parts, query } = match(request, UPGRADES);
@@ -89,7 +95,9 @@ async function upgrade(request: IncomingMessage, { socket, head }: { socket: Dup
   } catch (error) {
     const code = error instanceof HttpError ? error.code : 500;
     const text = `${errorMessage(error)}\n`;
-    socket.end(`HTTP/1.1 ${code} ${code === 404 ? 'Not Found' : 'Error'}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`);
+    socket.end(
+      `HTTP/1.1 ${code} ${code === 404 ? 'Not Found' : 'Error'}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** Use of cpu and memory: `/stats/summary` for people and the summary API, `/metrics/resource` for metrics-server. */
 import os from 'node:os';
 import type { ContainerStats } from '../runtime/runtime.ts';
-import { sendJson, type Route, type RouteContext } from './routes.ts';
+import { type Route, type RouteContext, sendJson } from './route.ts';
 
 export const summary: Route = async ({ response }, context) => {
   const stats = await context.runtime.stats();
@@ -16,7 +16,11 @@ export const summary: Route = async ({ response }, context) => {
     node: {
       nodeName: context.nodeName,
       cpu: { time: time(context.clock.now()), usageCoreNanoSeconds: Math.round(node.cpuSeconds * 1e9) },
-      memory: { time: time(context.clock.now()), workingSetBytes: node.memoryBytes, availableBytes: context.memoryBytes - node.memoryBytes },
+      memory: {
+        time: time(context.clock.now()),
+        workingSetBytes: node.memoryBytes,
+        availableBytes: context.memoryBytes - node.memoryBytes,
+      },
     },
     pods: context.pods.pods().map(({ metadata: { name, namespace, uid } }) => ({
       podRef: { name, namespace, uid },
@@ -30,14 +34,23 @@ export const resourceMetrics: Route = async ({ response }, context) => {
   const pods = new Map(context.pods.pods().map((pod) => [pod.metadata.uid!, pod.metadata]));
   const lines: string[] = [];
   const node = nodeUse(context);
-  const metric = (name: string, type: string, samples: readonly string[]): void => void lines.push(`# TYPE ${name} ${type}`, ...samples.map((sample) => `${name}${sample}`));
+  const metric = (name: string, type: string, samples: readonly string[]): void =>
+    void lines.push(`# TYPE ${name} ${type}`, ...samples.map((sample) => `${name}${sample}`));
   const perContainer = (value: (one: ContainerStats) => number): string[] =>
     stats.flatMap((one) => {
       const pod = pods.get(one.podUid);
       return pod ? [`{container="${one.name}",namespace="${pod.namespace}",pod="${pod.name}"} ${value(one)} ${one.at}`] : [];
     });
-  metric('container_cpu_usage_seconds_total', 'counter', perContainer((one) => one.cpuNanoseconds / 1e9));
-  metric('container_memory_working_set_bytes', 'gauge', perContainer((one) => one.memoryWorkingSetBytes));
+  metric(
+    'container_cpu_usage_seconds_total',
+    'counter',
+    perContainer((one) => one.cpuNanoseconds / 1e9),
+  );
+  metric(
+    'container_memory_working_set_bytes',
+    'gauge',
+    perContainer((one) => one.memoryWorkingSetBytes),
+  );
   metric('node_cpu_usage_seconds_total', 'counter', [` ${node.cpuSeconds}`]);
   metric('node_memory_working_set_bytes', 'gauge', [` ${node.memoryBytes}`]);
   metric('resource_scrape_error', 'gauge', [' 0']);

@@ -6,7 +6,7 @@ import type { StreamOptions, StreamTarget } from '../runtime/runtime.ts';
 import type { StreamKind } from '../streaming/session.ts';
 import { requirePod, requireRunning } from './find-container.ts';
 import { HttpError } from './http-error.ts';
-import type { UpgradeRequest, UpgradeRoute } from './routes.ts';
+import type { UpgradeRequest, UpgradeRoute } from './route.ts';
 
 const CONNECT_MS = 10_000;
 
@@ -27,7 +27,11 @@ export const portForward: UpgradeRoute = async (request, context) => {
   const pod = requirePod(request.parts, context);
   const sandbox = readySandbox(await context.cache.pod(pod.metadata.uid!));
   if (!sandbox) throw new HttpError(500, `unable to do port forwarding: pod is not running: ${pod.metadata.name}`);
-  const ports = request.query.getAll('port').concat(request.query.getAll('ports')).flatMap((text) => text.split(',')).map(Number);
+  const ports = request.query
+    .getAll('port')
+    .concat(request.query.getAll('ports'))
+    .flatMap((text) => text.split(','))
+    .map(Number);
   const target = await context.runtime.portForward(sandbox.id, ports);
   if (target.kind === 'redirect' && ports.length > 0) {
     const url = new URL(target.url);
@@ -42,7 +46,8 @@ function streamOptions(query: URLSearchParams): StreamOptions {
   const on = (...names: string[]): boolean => names.some((name) => ['1', 'true'].includes(query.get(name) ?? ''));
   const tty = on('tty');
   const options = { stdin: on('input', 'stdin'), stdout: on('output', 'stdout'), stderr: on('error', 'stderr') && !tty, tty };
-  if (!options.stdin && !options.stdout && !options.stderr) throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
+  if (!options.stdin && !options.stdout && !options.stderr)
+    throw new HttpError(400, 'you must specify at least 1 of stdin, stdout, stderr');
   return options;
 }
 
@@ -67,7 +72,10 @@ function proxy({ request, socket, head }: UpgradeRequest, url: URL): void {
   });
   upstream.once('error', (error) => {
     if (upstream.bytesRead > 0) socket.destroy();
-    else socket.end(`HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`);
+    else
+      socket.end(
+        `HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(error.message)}\r\n\r\n${error.message}`,
+      );
   });
   upstream.once('close', () => socket.end());
   socket.once('close', () => upstream.destroy());

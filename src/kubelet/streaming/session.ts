@@ -8,7 +8,15 @@ export type ExitResult = { exitCode: number } | { error: string };
 
 /** How a command ended, as kubectl reads it from the error stream. */
 export function exitStatus(result: ExitResult): Status {
-  if ('error' in result) return { metadata: {}, status: 'Failure', message: result.error, reason: 'InternalError', code: 500, details: { causes: [{ message: result.error }] } };
+  if ('error' in result)
+    return {
+      metadata: {},
+      status: 'Failure',
+      message: result.error,
+      reason: 'InternalError',
+      code: 500,
+      details: { causes: [{ message: result.error }] },
+    };
   if (result.exitCode === 0) return { metadata: {}, status: 'Success' };
   return {
     metadata: {},

@@ -14,14 +14,18 @@ const STREAMS_DEADLINE_MS = 30_000;
 type Serve = (session: StreamSession) => Promise<void>;
 
 export async function serveSpdy({ request, socket, head }: Upgrade, kind: StreamKind, serve: Serve): Promise<void> {
-  const offered = String(request.headers['x-stream-protocol-version'] ?? '').split(',').map((text) => text.trim());
+  const offered = String(request.headers['x-stream-protocol-version'] ?? '')
+    .split(',')
+    .map((text) => text.trim());
   const known = kind.kind === 'portForward' ? FORWARD_PROTOCOLS : EXEC_PROTOCOLS;
   const protocol = known.find((name) => offered.includes(name)) ?? (offered.join('') === '' ? known.at(-1) : undefined);
   if (!protocol) {
     socket.end(`HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     return;
   }
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`);
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${protocol}\r\n\r\n`,
+  );
   if (head.length > 0) socket.unshift(head);
   await (kind.kind === 'portForward' ? forwardOver(socket, serve) : commandOver(socket, { options: kind.options, protocol }, serve));
 }
@@ -47,7 +51,11 @@ export async function forwardOver(socket: Duplex, serve: Serve): Promise<void> {
   });
 }
 
-async function commandOver(socket: Duplex, { options, protocol }: { options: StreamOptions; protocol: string }, serve: Serve): Promise<void> {
+async function commandOver(
+  socket: Duplex,
+  { options, protocol }: { options: StreamOptions; protocol: string },
+  serve: Serve,
+): Promise<void> {
   const { connection, streams } = await collect(socket, expectedStreams(options, protocol));
   const { closed } = connection;
   const sizes = new PushIterable<{ width: number; height: number }>();

@@ -18,7 +18,10 @@ type Serve = (session: StreamSession) => Promise<void>;
 
 export async function serveWebSocket({ request, socket, head }: Upgrade, kind: StreamKind, serve: Serve): Promise<void> {
   const known = kind.kind === 'portForward' ? FORWARD : COMMAND;
-  const offered = String(request.headers['sec-websocket-protocol'] ?? '').split(',').map((text) => text.trim()).filter(Boolean);
+  const offered = (request.headers['sec-websocket-protocol'] ?? '')
+    .split(',')
+    .map((text) => text.trim())
+    .filter(Boolean);
   const protocol = known.find((name) => offered.includes(name)) ?? '';
   if (offered.length > 0 && !protocol) {
     socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -28,10 +31,16 @@ export async function serveWebSocket({ request, socket, head }: Upgrade, kind: S
   const ws = await new Promise<WebSocket>((resolve) => server.handleUpgrade(request, socket, head, resolve));
   if (protocol === TUNNEL) return forwardOver(createWebSocketStream(ws), serve);
   const channels = new Channels(ws, protocol);
-  await (kind.kind === 'portForward' ? forward(channels, kind.ports, serve) : command(channels, { options: kind.options, protocol }, serve));
+  await (kind.kind === 'portForward'
+    ? forward(channels, kind.ports, serve)
+    : command(channels, { options: kind.options, protocol }, serve));
 }
 
-async function command(channels: Channels, { options, protocol }: { options: StreamOptions; protocol: string }, serve: Serve): Promise<void> {
+async function command(
+  channels: Channels,
+  { options, protocol }: { options: StreamOptions; protocol: string },
+  serve: Serve,
+): Promise<void> {
   const sizes = new PushIterable<{ width: number; height: number }>();
   channels.input(CHANNEL.resize).on('data', (chunk: Buffer) => parseSizes(chunk.toString()).forEach((size) => sizes.push(size)));
   channels.closed.addEventListener('abort', () => sizes.end(), { once: true });

@@ -10,7 +10,8 @@ export async function prepareHostPath(file: string, type = ''): Promise<void> {
   if (type === 'DirectoryOrCreate' || type === 'FileOrCreate') {
     const wantFolder = type === 'DirectoryOrCreate';
     if (!present) return wantFolder ? void (await mkdir(file, { recursive: true, mode: 0o755 })) : createFile(file);
-    if (present.isDirectory() !== wantFolder) throw new VolumeError(`hostPath type check failed: ${file} is not a ${wantFolder ? 'directory' : 'file'}`);
+    if (present.isDirectory() !== wantFolder)
+      throw new VolumeError(`hostPath type check failed: ${file} is not a ${wantFolder ? 'directory' : 'file'}`);
     return;
   }
   const kinds: Record<string, { what: string; fits: boolean }> = {

@@ -32,6 +32,8 @@ export interface VolumeManager {
   /** Removes everything of the pod from the node, hostPath and claimed volumes excepted. */
   tearDown(podUid: string): Promise<void>;
   podDir(podUid: string): string;
+  /** Its labels or annotations changed: files that show them are written anew. */
+  podChanged(pod: Pod): void;
   close(): void;
 }
 
@@ -80,6 +82,13 @@ class Volumes implements VolumeManager {
 
   podDir(podUid: string): string {
     return path.join(this.#options.rootDir, 'pods', podUid);
+  }
+
+  podChanged(pod: Pod): void {
+    const state = this.#pods.get(pod.metadata.uid!);
+    if (!state?.ready) return;
+    state.pod = pod;
+    this.#refresh(pod.metadata.uid!);
   }
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
@@ -161,7 +170,8 @@ class Volumes implements VolumeManager {
     for (const ref of refsOf(pod, projections)) {
       this.#watch(state, `${ref.type.resource}/${ref.name}`, (changed) => objects.watch(ref, changed));
     }
-    const mode = volume.projected?.defaultMode ?? volume.secret?.defaultMode ?? volume.configMap?.defaultMode ?? volume.downwardAPI?.defaultMode;
+    const mode =
+      volume.projected?.defaultMode ?? volume.secret?.defaultMode ?? volume.configMap?.defaultMode ?? volume.downwardAPI?.defaultMode;
     const files = await projectedPayload(pod, projections, { mode, sources, owned: owner.uid !== undefined || owner.gid !== undefined });
     const folder = this.#volumeDir(pod, sourceOf(volume), volume.name);
     // only the token may belong to a user; the rest is shared through the group
@@ -177,7 +187,10 @@ class Volumes implements VolumeManager {
     if (state.watches.has(key)) return;
     const uid = state.pod.metadata.uid!;
     state.watches.set(key, () => undefined);
-    state.watches.set(key, open(() => this.#refresh(uid)));
+    state.watches.set(
+      key,
+      open(() => this.#refresh(uid)),
+    );
   }
 
   /** Writes the pod's volumes anew once it has been set up; before that the worker tries again. */

@@ -44,5 +44,7 @@ export function noMounts(): Mounts {
 /** Field 5 of /proc/self/mountinfo, with its octal escapes undone (proc(5)). */
 async function mountPoints(): Promise<string[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-  return lines.filter(Boolean).map((line) => line.split(' ')[4]!.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
+  return lines
+    .filter(Boolean)
+    .map((line) => line.split(' ')[4]!.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
 }

@@ -72,7 +72,9 @@ export function createWatchedObjects(context: Context): WatchedObjects {
       const entry = entries.get(key) ?? { ref, users: new Set(), stop: new AbortController(), object: undefined, served: undefined };
       if (!entries.has(key)) {
         entries.set(key, entry);
-        follow(context, entry).catch((error: unknown) => context.log.error('watch of an object ended', { key, error: errorMessage(error) }));
+        follow(context, entry).catch((error: unknown) =>
+          context.log.error('watch of an object ended', { key, error: errorMessage(error) }),
+        );
       }
       const user = (): void => changed();
       entry.users.add(user);

@@ -50,7 +50,8 @@ export async function projectedPayload(
   for (const { configMap, secret, downwardAPI, serviceAccountToken, clusterTrustBundle, podCertificate } of projections) {
     if (configMap) await addKeyed(pod, { kind: 'configmap', name: configMap.name ?? '', ...configMap, mode }, sources, result);
     if (secret) await addKeyed(pod, { kind: 'secret', name: secret.name ?? '', ...secret, mode }, sources, result);
-    for (const file of downwardAPI?.items ?? []) result.set(file.path, { data: Buffer.from(downwardValue(pod, file, sources.node)), mode: file.mode ?? mode });
+    for (const file of downwardAPI?.items ?? [])
+      result.set(file.path, { data: Buffer.from(downwardValue(pod, file, sources.node)), mode: file.mode ?? mode });
     if (serviceAccountToken) {
       const data = Buffer.from(await sources.token(pod, serviceAccountToken));
       result.set(serviceAccountToken.path, { data, mode: owned ? TOKEN_MODE_OWNED : mode });

@@ -8,7 +8,8 @@ import { VolumeError } from './payload.ts';
  * (CVE-2017-1002101). Throws VolumeError.
  */
 export async function resolveSubPath(volumeRoot: string, subPath: string, { create }: { create: boolean }): Promise<string> {
-  if (path.isAbsolute(subPath) || subPath.split('/').includes('..')) throw new VolumeError(`subPath "${subPath}" must not contain ".." or be absolute`);
+  if (path.isAbsolute(subPath) || subPath.split('/').includes('..'))
+    throw new VolumeError(`subPath "${subPath}" must not contain ".." or be absolute`);
   const root = await realpath(volumeRoot);
   const wanted = path.join(root, subPath);
   if (create) await makeInside(root, subPath);

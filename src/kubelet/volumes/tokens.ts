@@ -38,7 +38,9 @@ export function createTokens(client: Client, clock: Clock): Tokens {
         spec: { audiences: audience ? [audience] : [], expirationSeconds, boundObjectRef },
       };
       const account = pod.spec?.serviceAccountName || 'default';
-      const answer = await client.resource(SERVICE_ACCOUNTS, namespace).subresource<AuthenticationV1TokenRequest>(account, 'token', 'POST', body);
+      const answer = await client
+        .resource(SERVICE_ACCOUNTS, namespace)
+        .subresource<AuthenticationV1TokenRequest>(account, 'token', 'POST', body);
       const { token, expirationTimestamp } = answer.status ?? {};
       if (!token || !expirationTimestamp) throw new Error(`the API server gave no token for service account ${namespace}/${account}`);
       const life = Date.parse(expirationTimestamp) - clock.now();

@@ -14,7 +14,8 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-const payload = (files: Record<string, string>, mode = 0o644): Payload => new Map(Object.entries(files).map(([name, text]) => [name, { data: Buffer.from(text), mode }]));
+const payload = (files: Record<string, string>, mode = 0o644): Payload =>
+  new Map(Object.entries(files).map(([name, text]) => [name, { data: Buffer.from(text), mode }]));
 
 describe('writePayload', () => {
   test('writes through ..data, replaces all at once, removes what is gone', async () => {

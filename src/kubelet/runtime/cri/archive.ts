@@ -98,26 +98,42 @@ async function ociImages(archive: Archive, index: OciIndex, architecture: string
 }
 
 async function ociImage(archive: Archive, descriptor: Descriptor, names: string[]): Promise<ArchivedImage> {
-  const blob = (one: Descriptor): Blob => ({ digest: one.digest, size: one.size, mediaType: one.mediaType, content: blobEntry(archive, one.digest) });
+  const blob = (one: Descriptor): Blob => ({
+    digest: one.digest,
+    size: one.size,
+    mediaType: one.mediaType,
+    content: blobEntry(archive, one.digest),
+  });
   const manifest = await readJson<{ config: Descriptor; layers: Descriptor[] }>(archive, blobEntry(archive, descriptor.digest));
   const config = await readJson<ImageConfig>(archive, blobEntry(archive, manifest.config.digest));
-  return { names, manifest: blob(descriptor), config: blob(manifest.config), layers: manifest.layers.map(blob), diffIds: config.rootfs.diff_ids };
+  return {
+    names,
+    manifest: blob(descriptor),
+    config: blob(manifest.config),
+    layers: manifest.layers.map(blob),
+    diffIds: config.rootfs.diff_ids,
+  };
 }
 
-async function dockerImage(archive: Archive, item: { Config: string; RepoTags: string[] | null; Layers: string[] }): Promise<ArchivedImage> {
+async function dockerImage(
+  archive: Archive,
+  item: { Config: string; RepoTags: string[] | null; Layers: string[] },
+): Promise<ArchivedImage> {
   const configEntry = entryOf(archive, item.Config);
   const config = await blobOf(archive, configEntry, DOCKER_CONFIG);
   const layers = await Promise.all(item.Layers.map((layer) => layerBlob(archive, entryOf(archive, layer))));
   const describe = ({ mediaType, size, digest }: Blob): Descriptor => ({ mediaType, size, digest });
-  const content = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: DOCKER_MANIFEST, config: describe(config), layers: layers.map(describe) }));
+  const content = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: DOCKER_MANIFEST, config: describe(config), layers: layers.map(describe) }),
+  );
   const manifest: Blob = { digest: sha256(content), size: content.length, mediaType: DOCKER_MANIFEST, content };
   const { rootfs } = await readJson<ImageConfig>(archive, configEntry);
   return { names: item.RepoTags ?? [], manifest, config, layers, diffIds: rootfs.diff_ids };
 }
 
 async function layerBlob(archive: Archive, entry: ArchiveEntry): Promise<Blob> {
-  const head = (await archive.read({ offset: entry.offset, size: Math.min(2, entry.size) })[Symbol.asyncIterator]().next()).value as Buffer | undefined;
-  const gzip = head?.[0] === 0x1f && head[1] === 0x8b;
+  let gzip = false;
+  for await (const head of archive.read({ offset: entry.offset, size: Math.min(2, entry.size) })) gzip = head[0] === 0x1f && head[1] === 0x8b;
   return blobOf(archive, entry, gzip ? `${DOCKER_LAYER}.gzip` : DOCKER_LAYER);
 }
 
@@ -143,7 +159,7 @@ async function readJson<T>(archive: Archive, entry: ArchiveEntry): Promise<T> {
 }
 
 async function* readRange(handle: FileHandle, { offset, size }: ArchiveEntry): AsyncIterable<Buffer> {
-  for (let at = 0; at < size; ) {
+  for (let at = 0; at < size;) {
     const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, size - at));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, offset + at);
     if (bytesRead === 0) throw new Error('image archive ends too early');
@@ -158,7 +174,7 @@ async function indexTar(handle: FileHandle): Promise<Map<string, ArchiveEntry>> 
   const links: { name: string; target: string }[] = [];
   const header = Buffer.alloc(BLOCK);
   let longName: string | undefined;
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const { bytesRead } = await handle.read(header, 0, BLOCK, at);
     if (bytesRead < BLOCK || header[0] === 0) break;
     if (!isTarHeader(header)) throw new Error('not a tar archive');
@@ -178,7 +194,8 @@ async function indexTar(handle: FileHandle): Promise<Map<string, ArchiveEntry>> 
   return entries;
 }
 
-const text = (header: Buffer, start: number, length: number): string => header.toString('utf8', start, start + length).replace(/\0.*$/s, '');
+const text = (header: Buffer, start: number, length: number): string =>
+  header.toString('utf8', start, start + length).replace(/\0.*$/s, '');
 
 function isTarHeader(header: Buffer): boolean {
   const stored = Number.parseInt(text(header, 148, 8).trim(), 8);

@@ -1,5 +1,13 @@
 /** The door to gRPC: calls described by a path and two message tables, over one connection to a unix socket. */
-import { Client, credentials, type ClientReadableStream, type ClientDuplexStream, Metadata, status, type ServiceError } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  type ClientReadableStream,
+  type ClientDuplexStream,
+  Metadata,
+  status,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { RuntimeError } from '../runtime.ts';
 import { decode, encode, type Decoded, type Encodable, type Message, type MessageFields } from './wire.ts';
 
@@ -18,7 +26,11 @@ export interface CallOptions {
 
 export interface Connection {
   /** Throws RuntimeError. */
-  call<Q extends MessageFields, S extends MessageFields>(method: Method<Q, S>, request: Encodable<Message<Q>>, options?: CallOptions): Promise<Decoded<Message<S>>>;
+  call<Q extends MessageFields, S extends MessageFields>(
+    method: Method<Q, S>,
+    request: Encodable<Message<Q>>,
+    options?: CallOptions,
+  ): Promise<Decoded<Message<S>>>;
   /** A call that answers with a stream, which lives until the signal aborts. */
   serverStream<Q extends MessageFields, S extends MessageFields>(
     method: Method<Q, S>,
@@ -89,11 +101,19 @@ function unary<Q extends MessageFields, S extends MessageFields>(
     const { signal } = options;
     if (signal?.aborted) return reject(signal.reason as Error);
     const onAbort = (): void => call.cancel();
-    const call = client.makeUnaryRequest(method.path, encoder(method), decoder(method), request, metadataOf(options), { deadline: deadlineOf(options) }, (error, value) => {
-      signal?.removeEventListener('abort', onAbort);
-      if (error) reject(signal?.aborted ? (signal.reason as Error) : runtimeError(error));
-      else resolve(value!);
-    });
+    const call = client.makeUnaryRequest(
+      method.path,
+      encoder(method),
+      decoder(method),
+      request,
+      metadataOf(options),
+      { deadline: deadlineOf(options) },
+      (error, value) => {
+        signal?.removeEventListener('abort', onAbort);
+        if (error) reject(signal?.aborted ? (signal.reason as Error) : runtimeError(error));
+        else resolve(value!);
+      },
+    );
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

@@ -13,9 +13,17 @@ const service = <Q, S>(path: string, request: Q, response: S): { path: string; r
 export const WRITE_ACTION = { stat: 0, write: 1, commit: 2 };
 
 export const CONTAINERD = {
-  createLease: service('leases.v1.Leases/Create', message({ id: string(1), labels: map(3) }), message({ lease: sub(1, message({ id: string(1) })) })),
+  createLease: service(
+    'leases.v1.Leases/Create',
+    message({ id: string(1), labels: map(3) }),
+    message({ lease: sub(1, message({ id: string(1) })) }),
+  ),
   deleteLease: service('leases.v1.Leases/Delete', message({ id: string(1), sync: bool(2) }), Empty),
-  contentInfo: service('content.v1.Content/Info', message({ digest: string(1) }), message({ info: sub(1, message({ digest: string(1), size: int(2) })) })),
+  contentInfo: service(
+    'content.v1.Content/Info',
+    message({ digest: string(1) }),
+    message({ info: sub(1, message({ digest: string(1), size: int(2) })) }),
+  ),
   writeContent: service(
     'content.v1.Content/Write',
     message({ action: int(1), ref: string(2), total: int(3), expected: string(4), offset: int(5), data: bytes(6), labels: map(7) }),

@@ -22,7 +22,8 @@ export async function* containerEvents(
     // it may fail before the iteration below, which tells of it
     stream.on('error', () => undefined);
     try {
-      if (failures > 0) for (const { metadata } of (await connection.call(CRI.listPodSandbox, {}, { signal })).items) yield { podUid: metadata?.uid ?? '' };
+      if (failures > 0)
+        for (const { metadata } of (await connection.call(CRI.listPodSandbox, {}, { signal })).items) yield { podUid: metadata?.uid ?? '' };
       for await (const event of stream as AsyncIterable<Decoded<typeof CONTAINER_EVENTS.response>>) {
         failures = 0;
         const podUid = event.podSandboxStatus?.metadata?.uid;

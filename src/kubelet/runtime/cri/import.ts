@@ -29,7 +29,11 @@ const CHUNK_DEADLINE_MS = 10 * 60_000;
  * `ctr`. Nothing is unpacked yet: containerd does that when the first container asks. Returns the names, fully qualified.
  * Repeating an import is harmless. Throws RuntimeError for containerd's failures and Error for a bad archive.
  */
-export async function importImageArchive(socketPath: string, source: string | NodeJS.ReadableStream, options: ImportOptions = {}): Promise<string[]> {
+export async function importImageArchive(
+  socketPath: string,
+  source: string | NodeJS.ReadableStream,
+  options: ImportOptions = {},
+): Promise<string[]> {
   return withPlainTar(source, options, async (file) => {
     const connection = connectUnix(socketPath);
     const archive = await openArchive(file);
@@ -126,12 +130,16 @@ async function drained(stream: NodeJS.ReadableStream): Promise<void> {
 }
 
 /** Resolves also when the call has ended meanwhile: its end tells why. */
-function send<T>(stream: Writable, request: T): Promise<void> {
+function send(stream: Writable, request: object): Promise<void> {
   return new Promise((resolve) => void stream.write(request, () => resolve()));
 }
 
 /** Archives are read at random, so a stream or a compressed file goes through a temporary plain tar. */
-async function withPlainTar<T>(source: string | NodeJS.ReadableStream, { scratchDir = tmpdir() }: ImportOptions, use: (file: string) => Promise<T>): Promise<T> {
+async function withPlainTar<T>(
+  source: string | NodeJS.ReadableStream,
+  { scratchDir = tmpdir() }: ImportOptions,
+  use: (file: string) => Promise<T>,
+): Promise<T> {
   if (typeof source === 'string' && !(await isGzip(source))) return use(source);
   const folder = await mkdtemp(path.join(scratchDir, 'image-import-'));
   try {

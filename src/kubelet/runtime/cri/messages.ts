@@ -70,7 +70,14 @@ export const ContainerConfig = message({
   linux: sub(15, message({ resources: sub(1, LinuxContainerResources), securityContext: sub(2, LinuxContainerSecurityContext) })),
 });
 
-export const PodSandbox = message({ id: string(1), metadata: sub(2, PodSandboxMetadata), state: int(3), createdAt: int(4), labels: map(5), annotations: map(6) });
+export const PodSandbox = message({
+  id: string(1),
+  metadata: sub(2, PodSandboxMetadata),
+  state: int(3),
+  createdAt: int(4),
+  labels: map(5),
+  annotations: map(6),
+});
 
 export const PodSandboxStatus = message({
   id: string(1),
@@ -125,7 +132,10 @@ const UInt64Value = Int64Value;
 const ContainerStats = message({
   attributes: sub(1, message({ id: string(1), metadata: sub(2, ContainerMetadata), labels: map(3), annotations: map(4) })),
   cpu: sub(2, message({ timestamp: int(1), usageCoreNanoSeconds: sub(2, UInt64Value) })),
-  memory: sub(3, message({ timestamp: int(1), workingSetBytes: sub(2, UInt64Value), usageBytes: sub(4, UInt64Value), rssBytes: sub(5, UInt64Value) })),
+  memory: sub(
+    3,
+    message({ timestamp: int(1), workingSetBytes: sub(2, UInt64Value), usageBytes: sub(4, UInt64Value), rssBytes: sub(5, UInt64Value) }),
+  ),
 });
 
 const Empty = message({});
@@ -145,12 +155,19 @@ const imageService = <Q, S>(name: string, request: Q, response: S): { path: stri
 
 /** Every call that we make: its gRPC path, what is sent and what comes back. */
 export const CRI = {
-  version: runtimeService('Version', message({ version: string(1) }), message({ runtimeName: string(2), runtimeVersion: string(3), runtimeApiVersion: string(4) })),
+  version: runtimeService(
+    'Version',
+    message({ version: string(1) }),
+    message({ runtimeName: string(2), runtimeVersion: string(3), runtimeApiVersion: string(4) }),
+  ),
   status: runtimeService(
     'Status',
     message({ verbose: bool(1) }),
     message({
-      status: sub(1, message({ conditions: list(sub(1, message({ type: string(1), status: bool(2), reason: string(3), message: string(4) }))) })),
+      status: sub(
+        1,
+        message({ conditions: list(sub(1, message({ type: string(1), status: bool(2), reason: string(3), message: string(4) }))) }),
+      ),
     }),
   ),
   runPodSandbox: runtimeService('RunPodSandbox', message({ config: sub(1, PodSandboxConfig), runtimeHandler: string(2) }), ById),
@@ -179,7 +196,11 @@ export const CRI = {
     message({ containerId: string(1), cmd: list(string(2)), tty: bool(3), stdin: bool(4), stdout: bool(5), stderr: bool(6) }),
     StreamUrl,
   ),
-  attach: runtimeService('Attach', message({ containerId: string(1), stdin: bool(2), tty: bool(3), stdout: bool(4), stderr: bool(5) }), StreamUrl),
+  attach: runtimeService(
+    'Attach',
+    message({ containerId: string(1), stdin: bool(2), tty: bool(3), stdout: bool(4), stderr: bool(5) }),
+    StreamUrl,
+  ),
   portForward: runtimeService('PortForward', message({ podSandboxId: string(1), port: list(int(2)) }), StreamUrl),
   listContainerStats: runtimeService('ListContainerStats', Empty, message({ stats: list(sub(1, ContainerStats)) })),
   listImages: imageService('ListImages', Empty, message({ images: list(sub(1, Image)) })),
@@ -188,7 +209,10 @@ export const CRI = {
     'PullImage',
     message({
       image: sub(1, ImageSpec),
-      auth: sub(2, message({ username: string(1), password: string(2), auth: string(3), serverAddress: string(4), identityToken: string(5) })),
+      auth: sub(
+        2,
+        message({ username: string(1), password: string(2), auth: string(3), serverAddress: string(4), identityToken: string(5) }),
+      ),
     }),
     message({ imageRef: string(1) }),
   ),

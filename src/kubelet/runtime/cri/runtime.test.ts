@@ -71,8 +71,11 @@ describe('CRI against a real containerd', { skip: containerdMissing() ?? false }
     await runtime.removePodSandbox(sandboxId);
   });
 
-  test('a pull that cannot work fails with the runtime\'s own words', async () => {
-    await assert.rejects(containerd.runtime.pullImage('127.0.0.1:1/none:1', {}), (error) => error instanceof RuntimeError && /failed to pull and unpack image/.test(error.message));
+  test("a pull that cannot work fails with the runtime's own words", async () => {
+    await assert.rejects(
+      containerd.runtime.pullImage('127.0.0.1:1/none:1', {}),
+      (error) => error instanceof RuntimeError && /failed to pull and unpack image/.test(error.message),
+    );
   });
 });
 

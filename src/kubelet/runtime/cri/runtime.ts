@@ -2,7 +2,15 @@ import type { Clock } from '../../../lib/clock.ts';
 import type { Logger } from '../../../lib/log.ts';
 import { type ContainerRuntime, type ContainerStats, RuntimeError, type StreamTarget } from '../runtime.ts';
 import { connectUnix, type Connection } from './connection.ts';
-import { containerConfigMessage, containerStatus, imageInfo, listedContainer, podSandbox, podSandboxWithAddresses, sandboxConfigMessage } from './convert.ts';
+import {
+  containerConfigMessage,
+  containerStatus,
+  imageInfo,
+  listedContainer,
+  podSandbox,
+  podSandboxWithAddresses,
+  sandboxConfigMessage,
+} from './convert.ts';
 import { containerEvents } from './events.ts';
 import { CRI } from './messages.ts';
 
@@ -50,17 +58,15 @@ function runtimeInfo(connection: Connection): Calls<'version' | 'status' | 'stat
     },
     async stats() {
       const { stats } = await connection.call(CRI.listContainerStats, {});
-      return stats.map(
-        (one): ContainerStats => ({
-          containerId: one.attributes?.id ?? '',
-          name: one.attributes?.metadata?.name ?? '',
-          podUid: one.attributes?.labels['io.kubernetes.pod.uid'] ?? '',
-          cpuNanoseconds: one.cpu?.usageCoreNanoSeconds?.value ?? 0,
-          memoryWorkingSetBytes: one.memory?.workingSetBytes?.value ?? 0,
-          memoryRssBytes: one.memory?.rssBytes?.value ?? 0,
-          at: Math.floor((one.cpu?.timestamp ?? 0) / 1e6),
-        }),
-      );
+      return stats.map((one): ContainerStats => ({
+        containerId: one.attributes?.id ?? '',
+        name: one.attributes?.metadata?.name ?? '',
+        podUid: one.attributes?.labels['io.kubernetes.pod.uid'] ?? '',
+        cpuNanoseconds: one.cpu?.usageCoreNanoSeconds?.value ?? 0,
+        memoryWorkingSetBytes: one.memory?.workingSetBytes?.value ?? 0,
+        memoryRssBytes: one.memory?.rssBytes?.value ?? 0,
+        at: Math.floor((one.cpu?.timestamp ?? 0) / 1e6),
+      }));
     },
   };
 }
@@ -70,7 +76,11 @@ function sandboxCalls(
 ): Calls<'runPodSandbox' | 'stopPodSandbox' | 'removePodSandbox' | 'listPodSandboxes' | 'podSandboxStatus'> {
   return {
     async runPodSandbox(config, signal) {
-      const { id } = await connection.call(CRI.runPodSandbox, { config: sandboxConfigMessage(config) }, { signal, deadlineMs: SANDBOX_DEADLINE_MS });
+      const { id } = await connection.call(
+        CRI.runPodSandbox,
+        { config: sandboxConfigMessage(config) },
+        { signal, deadlineMs: SANDBOX_DEADLINE_MS },
+      );
       return id;
     },
     stopPodSandbox: (id, signal) => absentIsDone(connection.call(CRI.stopPodSandbox, { id }, { signal })),
@@ -89,7 +99,14 @@ function sandboxCalls(
 function containerCalls(
   connection: Connection,
 ): Calls<
-  'createContainer' | 'startContainer' | 'stopContainer' | 'removeContainer' | 'listContainers' | 'containerStatus' | 'reopenContainerLog' | 'execSync'
+  | 'createContainer'
+  | 'startContainer'
+  | 'stopContainer'
+  | 'removeContainer'
+  | 'listContainers'
+  | 'containerStatus'
+  | 'reopenContainerLog'
+  | 'execSync'
 > {
   return {
     async createContainer(podSandboxId, config, sandbox, signal) {
@@ -111,10 +128,15 @@ function containerCalls(
     reopenContainerLog: async (id) => void (await connection.call(CRI.reopenContainerLog, { id })),
     async execSync(containerId, cmd, timeoutSeconds) {
       try {
-        return await connection.call(CRI.execSync, { containerId, cmd, timeout: timeoutSeconds }, { deadlineMs: timeoutSeconds * 1000 + ANSWER_MS * 2 });
+        return await connection.call(
+          CRI.execSync,
+          { containerId, cmd, timeout: timeoutSeconds },
+          { deadlineMs: timeoutSeconds * 1000 + ANSWER_MS * 2 },
+        );
       } catch (error) {
         // containerd 1.6 and 1.7 answer a timeout with code Unknown
-        if (error instanceof RuntimeError && /timeout .* exceeded/.test(error.message)) throw new RuntimeError('Timeout', error.message, { cause: error });
+        if (error instanceof RuntimeError && /timeout .* exceeded/.test(error.message))
+          throw new RuntimeError('Timeout', error.message, { cause: error });
         throw error;
       }
     },
@@ -123,7 +145,8 @@ function containerCalls(
 
 function imageCalls(connection: Connection): Calls<'pullImage' | 'imageStatus' | 'listImages' | 'removeImage'> {
   return {
-    pullImage: (image, { auth, signal }) => connection.call(CRI.pullImage, { image: { image }, auth }, { signal, deadlineMs: PULL_DEADLINE_MS }),
+    pullImage: (image, { auth, signal }) =>
+      connection.call(CRI.pullImage, { image: { image }, auth }, { signal, deadlineMs: PULL_DEADLINE_MS }),
     async imageStatus(image) {
       const answer = await connection.call(CRI.imageStatus, { image: { image } });
       return answer.image && imageInfo(answer.image);
@@ -138,7 +161,8 @@ function imageCalls(connection: Connection): Calls<'pullImage' | 'imageStatus' |
 function streamCalls(connection: Connection): Calls<'exec' | 'attach' | 'portForward'> {
   const redirect = ({ url }: { url: string }): StreamTarget => ({ kind: 'redirect', url });
   return {
-    exec: async (containerId, { command, ...streams }) => redirect(await connection.call(CRI.exec, { containerId, cmd: command, ...streams })),
+    exec: async (containerId, { command, ...streams }) =>
+      redirect(await connection.call(CRI.exec, { containerId, cmd: command, ...streams })),
     attach: async (containerId, streams) => redirect(await connection.call(CRI.attach, { containerId, ...streams })),
     portForward: async (podSandboxId, port) => redirect(await connection.call(CRI.portForward, { podSandboxId, port })),
   };

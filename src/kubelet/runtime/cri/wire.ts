@@ -23,7 +23,13 @@ export interface Message<F extends MessageFields> {
 type TypeOf<F> = F extends Field<infer T> ? T : never;
 /** What decoding gives: absent scalars have proto3's zero value, absent messages are undefined. */
 export type Decoded<M> = M extends Message<infer F> ? { [K in keyof F]: TypeOf<F[K]> } : never;
-type Input<T> = T extends Uint8Array ? T : T extends readonly (infer E)[] ? readonly Input<E>[] : T extends object ? { readonly [K in keyof T]?: Input<T[K]> } : T;
+type Input<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer E)[]
+    ? readonly Input<E>[]
+    : T extends object
+      ? { readonly [K in keyof T]?: Input<T[K]> }
+      : T;
 /** What encoding takes: anything may be left out. */
 export type Encodable<M> = Input<Decoded<M>>;
 
@@ -39,7 +45,12 @@ export const sub = <F extends MessageFields>(id: number, message: Message<F>): F
   repeated: false,
   message,
 });
-export const list = <T>(field: Field<T>): Field<NonNullable<T>[]> => ({ id: field.id, kind: field.kind, repeated: true, message: field.message });
+export const list = <T>(field: Field<T>): Field<NonNullable<T>[]> => ({
+  id: field.id,
+  kind: field.kind,
+  repeated: true,
+  message: field.message,
+});
 
 export function message<F extends MessageFields>(fields: F): Message<F> {
   return { fields, byId: new Map(Object.entries(fields).map(([name, field]) => [field.id, { name, field }])) };
@@ -146,7 +157,12 @@ function decodeFields(type: Message<MessageFields>, buffer: Buffer): Record<stri
   return result;
 }
 
-function decodeField(result: Record<string, unknown>, { name, field }: { name: string; field: Field<unknown> }, reader: Reader, wireType: number): void {
+function decodeField(
+  result: Record<string, unknown>,
+  { name, field }: { name: string; field: Field<unknown> },
+  reader: Reader,
+  wireType: number,
+): void {
   if (field.kind === 'map') {
     const entry = decodeFields(MAP_ENTRY, reader.chunk());
     (result[name] as Record<string, string>)[entry.key as string] = entry.value as string;

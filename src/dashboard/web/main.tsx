@@ -1,0 +1,9 @@
+import { render } from 'preact';
+import './app.css';
+import { App } from './app.tsx';
+import { followAddress } from './route.ts';
+import { restoreToken } from './token.ts';
+
+restoreToken(location, history);
+followAddress(window);
+render(<App />, document.querySelector('#app')!);

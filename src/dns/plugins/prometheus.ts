@@ -1,0 +1,23 @@
+import { httpListener } from '../http-listener.ts';
+import { rcodeName, zoneOf } from '../message.ts';
+import type { PluginFactory } from '../plugin.ts';
+
+/** Counts questions and answers, and serves the counts on `/metrics`. */
+export const prometheus: PluginFactory = ({ directive, zones, context }) => {
+  const { metrics } = context;
+  const listener = httpListener({
+    address: directive.args[0] ?? 'localhost:9153',
+    host: context.host,
+    answer: (path) => (path === '/metrics' ? { status: 200, text: metrics.render() } : undefined),
+  });
+  return {
+    ...listener,
+    handler: (next) => async (query) => {
+      const zone = `zone="${zoneOf(query.name, zones) || '.'}"`;
+      metrics.count('coredns_dns_requests_total', `proto="${query.protocol}",type="${query.type}",${zone}`);
+      const response = await next(query);
+      metrics.count('coredns_dns_responses_total', `rcode="${rcodeName(response.rcode)}",${zone}`);
+      return response;
+    },
+  };
+};
