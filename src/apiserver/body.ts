@@ -1,3 +1,4 @@
+import { setOwn } from '../api/patch/json.ts';
 import { statusError } from '../api/status.ts';
 import { decodeProtobuf } from '../api/codec/protobuf.ts';
 import { schemaOf } from '../api/scheme.ts';
@@ -6,7 +7,7 @@ import type { BodyReader } from './contract.ts';
 /** Largest body of a request, bytes; kube-apiserver's limit. */
 export const BODY_LIMIT = 3 * 1024 * 1024;
 
-/** A body with what is known of its form. */
+/** A body with what is known of its form. The value that `json()` gives is the reader's to change; it is the same one every time. */
 export interface RequestBody extends BodyReader {
   /** Without parameters, lower case: `application/json` unless the client said otherwise. */
   readonly contentType: string;
@@ -14,14 +15,24 @@ export interface RequestBody extends BodyReader {
   readonly inProcess: boolean;
 }
 
-/** The body of a loopback request: the value itself. */
+/** The body of a loopback request: a copy, since the value may share parts with the cache. */
 export function valueBody(value: unknown, contentType = 'application/json'): RequestBody {
+  let copy: unknown;
   return {
     contentType,
     inProcess: true,
     bytes: () => Promise.resolve(value === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(value))),
-    json: () => Promise.resolve(value),
+    json: () => Promise.resolve((copy ??= jsonCopy(value))),
   };
+}
+
+/** What JSON would carry over: no undefined, and null in its place in lists. */
+function jsonCopy(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((item: unknown) => (item === undefined ? null : jsonCopy(item)));
+  const copy: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) if (item !== undefined) setOwn(copy, key, jsonCopy(item));
+  return copy;
 }
 
 /** The body of an HTTP request, read when first asked for. `read` collects at most the limit and throws StatusError 413 beyond. */

@@ -26,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stdout: process.stdout,
     stderr: process.stderr,
     events: false,
-    animated: process.stderr.isTTY && !process.env['CI'],
+    animated: isAnimated(),
     rng,
   });
   catchInterrupts(interrupted, output);
@@ -58,6 +58,11 @@ async function main(argv: readonly string[]): Promise<number> {
     output.error(told, { verbose: Boolean(process.env['ROCKPOOL_DEBUG']) || told.code === 'INTERNAL' });
     return told.exitCode;
   }
+}
+
+/** A terminal that does not know its width (0, as under script(1)) cannot be drawn on: ora would clear lines without end. */
+function isAnimated(): boolean {
+  return process.stderr.isTTY && (process.stderr.columns ?? 0) > 0 && !process.env['CI'] && process.env['TERM'] !== 'dumb';
 }
 
 /** The first Ctrl-C lets the command take back what it made; a second one, or too long a clean-up, ends it at once. */

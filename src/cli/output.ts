@@ -46,7 +46,7 @@ export class Output implements Progress {
   step(step: Step, message: string): void {
     this.#finishStep();
     if (this.#events)
-      return this.#event('step', { name: step, currentstep: String(STEPS.indexOf(step)), totalsteps: String(STEPS.length - 1), message });
+      return this.#event('step', { name: step, currentstep: String(STEPS.indexOf(step) + 1), totalsteps: String(STEPS.length), message });
     if (step === 'driver' || step === 'done') return this.#line(`✓ ${message}`);
     this.#running = { step, message };
     if (this.#spinner) this.#spinner.start(message);

@@ -1,5 +1,5 @@
 /** The steps that a start can go through, in the order in which they may come; `-o json` numbers them by this list. */
-export const STEPS = ['driver', 'image', 'create', 'boot', 'ready', 'addons', 'done', 'stop', 'delete'] as const;
+export const STEPS = ['driver', 'image', 'create', 'boot', 'ready', 'addons', 'stop', 'delete', 'done'] as const;
 export type Step = (typeof STEPS)[number];
 
 /** How work tells a person what it does. The next `step` ends the one before. */

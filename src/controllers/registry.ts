@@ -4,6 +4,7 @@ import { withTransport } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
+import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
 import { createDeploymentController } from './deployment/deployment-controller.ts';
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
@@ -84,6 +85,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'pvc-protection-controller', create: createClaimProtection },
   // The same for bound volumes.
   { serviceAccount: 'pv-protection-controller', create: createVolumeProtection },
+  // Daemons would run nowhere.
+  { serviceAccount: 'daemon-set-controller', eventSource: 'daemonset-controller', create: createDaemonSetController },
   // ReplicationControllers would have no pods.
   { serviceAccount: 'replication-controller', create: createReplicationController },
   // Finished Jobs with a time to live would stay.

@@ -21,6 +21,11 @@ export interface Plugin {
   stop?(): Promise<void>;
 }
 
+/** `change` of an answer, at once where it is there already. */
+export function whenAnswered(answer: Response | Promise<Response>, change: (response: Response) => Response): Response | Promise<Response> {
+  return answer instanceof Promise ? answer.then(change) : change(answer);
+}
+
 export interface DnsContext {
   client: Client;
   clock: Clock;

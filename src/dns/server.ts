@@ -139,7 +139,9 @@ class CorefileServer implements DnsServer {
 
   #changed(text: string): void {
     if (text === this.#text || this.#stopped || !this.#chains.some(({ reloads }) => reloads)) return;
-    this.#reloading = this.#reloading.then(() => this.#reload(text));
+    this.#reloading = this.#reloading
+      .then(() => this.#reload(text))
+      .catch((error: unknown) => this.#options.log.error('the DNS server could not go back to its old Corefile', { error: errorMessage(error) }));
   }
 
   async #reload(text: string): Promise<void> {

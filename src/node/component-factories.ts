@@ -1,8 +1,56 @@
 /** The parts of the node that addons switch on, by the names in their addon.yaml. Each is loaded when it is first wanted. */
+import { join } from 'node:path';
+import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
-import type { ComponentFactories } from './components.ts';
+import type { ComponentFactories, ListeningComponent } from './components.ts';
+import { readPem } from './config.ts';
+import { serviceAccountIdentity } from './identities.ts';
 import type { ContextFor, NodeTools } from './run.ts';
 
-export function componentFactories(_config: NodeConfig, _tools: NodeTools, _contextFor: ContextFor): ComponentFactories {
-  return {};
+/** Above 1024 and out of the way: Services lead to it from port 53. */
+const DNS_PORT = 10_053;
+const METRICS_PORT = 9153;
+
+export function componentFactories(config: NodeConfig, { clock, log }: NodeTools, contextFor: ContextFor): ComponentFactories {
+  const host = componentHost(config);
+  return {
+    dns: async () => {
+      const { createDnsServer } = await import('../dns/server.ts');
+      const { corefileFromConfigMap } = await import('../dns/corefile-source.ts');
+      const { defaultCorefile } = await import('../dns/default-corefile.ts');
+      const context = contextFor(serviceAccountIdentity('kube-system', 'coredns'), 'dns');
+      const corefile = corefileFromConfigMap(context.client, defaultCorefile(config.clusterDomain));
+      const component = createDnsServer({ ...context, corefile, listen: { host, port: DNS_PORT } });
+      return { component, address: host, ports: () => ({ dns: component.ports[0]!, 'dns-tcp': component.ports[0]!, metrics: METRICS_PORT }) };
+    },
+    'storage-provisioner': async () => {
+      const { createHostPathProvisioner } = await import('../controllers/hostpathprovisioner/host-path-provisioner.ts');
+      const context = contextFor(serviceAccountIdentity('kube-system', 'storage-provisioner'), 'storage-provisioner');
+      return silent('storage-provisioner', createHostPathProvisioner(context, { baseFolder: join(config.dataDir, 'volumes') }));
+    },
+    dashboard: async () => {
+      const { createDashboard } = await import('../dashboard/server.ts');
+      const server = `https://127.0.0.1:${config.apiserver.port}`;
+      const assetsDir = join(import.meta.dirname, 'dashboard');
+      const component = createDashboard({ server, ca: readPem(config.pki, 'caCert'), assetsDir, listen: { host, port: 0 }, log: log.with({ component: 'dashboard' }) });
+      return { component, address: host, ports: () => ({ http: component.port() }) };
+    },
+  };
+}
+
+/** Where components listen: the node's address; on sim, where the node has none of its own, the first address of the pods' range. */
+function componentHost({ runtime, podCidr, apiserver }: NodeConfig): string {
+  if (runtime !== 'sim' || !podCidr.startsWith('127.') || process.platform !== 'linux') return apiserver.advertiseAddress;
+  const [a, b, c] = podCidr.split('.');
+  return `${a}.${b}.${c}.1`;
+}
+
+/** Components that serve no port, as one. */
+function silent(name: string, parts: readonly Component[]): ListeningComponent {
+  const component: Component = {
+    name,
+    start: async (signal) => void (await Promise.all(parts.map((part) => part.start(signal)))),
+    stop: async () => void (await Promise.all(parts.map((part) => part.stop()))),
+  };
+  return { component, address: '', ports: () => ({}) };
 }

@@ -12,10 +12,13 @@ export const COMPONENT_ANNOTATION = 'rockpool.dev/component';
 const ADDON_LABEL = 'rockpool.dev/addon';
 const FIELD_MANAGER = 'rockpool-node';
 
-/** A component that listens, and where: ports by the names that the Service gives them. */
+/** A component that listens, and where, once it has started. */
 export interface ListeningComponent {
   component: Component;
-  ports: Readonly<Record<string, number>>;
+  /** As pods reach it. */
+  address: string;
+  /** By the names that the Service gives them. */
+  ports(): Readonly<Record<string, number>>;
 }
 
 /** Makes each component when it is first wanted; by the name in addon.yaml. */
@@ -24,8 +27,6 @@ export type ComponentFactories = Readonly<Record<string, () => Promise<Listening
 export interface ComponentSwitchOptions {
   factories: ComponentFactories;
   client: Client;
-  /** The node's address as pods reach it. */
-  address: string;
   nodeName: string;
   log: Logger;
 }
@@ -70,12 +71,12 @@ async function ensure(name: string, running: Map<string, ListeningComponent>, op
 }
 
 /** Gives every Service of an addon that names the component its endpoint on this node. */
-async function publish(name: string, { ports }: ListeningComponent, { client, address, nodeName }: ComponentSwitchOptions): Promise<void> {
+async function publish(name: string, part: ListeningComponent, { client, nodeName }: ComponentSwitchOptions): Promise<void> {
   const { items } = await client.resource(SERVICES).list({ labelSelector: ADDON_LABEL });
   const services = items.filter(({ metadata }) => metadata.annotations?.[COMPONENT_ANNOTATION] === name);
   await Promise.all(
     services.map((service) =>
-      client.resource(ENDPOINT_SLICES, service.metadata.namespace).apply(sliceFor(service, { address, nodeName, ports }), { fieldManager: FIELD_MANAGER, force: true }),
+      client.resource(ENDPOINT_SLICES, service.metadata.namespace).apply(sliceFor(service, { address: part.address, nodeName, ports: part.ports() }), { fieldManager: FIELD_MANAGER, force: true }),
     ),
   );
 }

@@ -50,6 +50,8 @@ interface Node {
   signal: AbortSignal;
 }
 
+/** How long a start waits for addons. */
+const ADDONS_MS = 3_000;
 const CONTROL_PLANE_LABELS = { 'node-role.kubernetes.io/control-plane': '' };
 
 /** Starts the node that the file at `configPath` describes. Rejects when a part cannot start; what had started is stopped by then. */
@@ -138,7 +140,7 @@ async function markControlPlane({ nodeName }: NodeConfig, contextFor: ContextFor
 async function startAddons({ config, tools, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
   const { client, log } = contextFor(IDENTITIES.admin, 'addons');
   const address = config.apiserver.advertiseAddress;
-  const components = componentSwitch({ factories: componentFactories(config, tools, contextFor), client, address, nodeName: config.nodeName, log });
+  const components = componentSwitch({ factories: componentFactories(config, tools, contextFor), client, nodeName: config.nodeName, log });
   parts.onStop('components', () => components.stop());
   const manager = addonManager({
     addonsDir: config.addonsDir,
@@ -148,7 +150,10 @@ async function startAddons({ config, tools, parts, signal }: Node, contextFor: C
     variables: { CLUSTER_DNS_IP: config.clusterDnsIp, CLUSTER_DOMAIN: config.clusterDomain, NODE_IP: address, NODE_NAME: config.nodeName },
     onComponents: (names) => components.set(names, signal),
   });
-  await tools.trace.during('addons', parts.start([manager], signal));
+  // An addon that does not come up must not keep the cluster from its users: it is tried again, and `addons enable` waits for it.
+  const started = parts.start([manager], signal).then(() => true);
+  const inTime = await tools.trace.during('addons', Promise.race([started, tools.clock.sleep(ADDONS_MS, signal).then(() => false)]));
+  if (!inTime) log.warn('the addons are not all up yet', { waitedMs: ADDONS_MS });
 }
 
 function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Storage): ApiServerOptions {

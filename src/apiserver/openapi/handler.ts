@@ -1,6 +1,8 @@
 /** /openapi/v3, /openapi/v3/…/GROUP/VERSION and /openapi/v2. A document is made when first asked for and kept, encoded, until the resources change. */
 import { createHash } from 'node:crypto';
 import type * as Documents from '../../api/openapi/documents.ts';
+import type { Node } from '../../api/openapi/nodes.ts';
+import type { encodeOpenapiV2 } from '../../api/openapi/v2-protobuf.ts';
 import type { Descriptions } from '../../api/openapi/descriptions.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { statusError } from '../../api/status.ts';
@@ -19,12 +21,19 @@ export interface OpenApiOptions {
 interface Makers {
   documents: typeof Documents;
   descriptions: Descriptions;
+  encodeOpenapiV2: typeof encodeOpenapiV2;
 }
 
 interface Encoded {
   bytes: Buffer;
   etag: string;
+  contentType: string;
 }
+
+const JSON_TYPE = 'application/json';
+/** What version 2 is called in protobuf, today and by older clients (kubectl before 1.26 asks for nothing else). */
+const PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+const OLD_PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
@@ -33,14 +42,24 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
   let generation = -1;
   const encoded = new Map<string, Encoded>();
 
-  const encode = (key: string, build: () => object): Encoded => {
+  const keep = (key: string, contentType: string, build: () => Buffer): Encoded => {
     let found = encoded.get(key);
     if (!found) {
-      const bytes = Buffer.from(JSON.stringify(build()));
-      found = { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"` };
+      const bytes = build();
+      found = { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`, contentType };
       encoded.set(key, found);
     }
     return found;
+  };
+  const encode = (key: string, build: () => object): Encoded => keep(key, JSON_TYPE, () => Buffer.from(JSON.stringify(build())));
+
+  const version2 = (context: RequestContext, made: Makers): HandlerResponse => {
+    const build = (): Node => made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions });
+    const document =
+      formOfV2(context.headers.accept) === JSON_TYPE
+        ? encode('v2', build)
+        : keep('v2 protobuf', PROTOBUF_V2, () => made.encodeOpenapiV2(build()));
+    return respond(context, document);
   };
 
   const groupDocument = (context: RequestContext, made: Makers, group: string, groupVersion: string): HandlerResponse => {
@@ -69,10 +88,7 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
         encoded.clear();
       }
       const [, document, root, ...rest] = context.info.path.split('/').filter(Boolean);
-      if (document === 'v2')
-        return openApiV2(context, () =>
-          encode('v2', () => made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions })),
-        );
+      if (document === 'v2') return version2(context, made);
       if (root === undefined)
         return respond(
           context,
@@ -86,11 +102,12 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
 }
 
 async function loadMakers(): Promise<Makers> {
-  const [documents, descriptions] = await Promise.all([
+  const [documents, descriptions, protobuf] = await Promise.all([
     import('../../api/openapi/documents.ts'),
     import('../../api/openapi/descriptions.ts'),
+    import('../../api/openapi/v2-protobuf.ts'),
   ]);
-  return { documents, descriptions: await descriptions.loadDescriptions() };
+  return { documents, descriptions: await descriptions.loadDescriptions(), encodeOpenapiV2: protobuf.encodeOpenapiV2 };
 }
 
 function index(made: Makers, all: readonly ResourceInfo[]): object {
@@ -106,18 +123,18 @@ function hashOf({ documents, descriptions }: Makers, own: readonly ResourceInfo[
   return createHash('sha256').update(builtin).update(JSON.stringify(custom)).digest('hex').toUpperCase();
 }
 
-/** The one document of all groups; in JSON. Clients that take protobuf only are told so, and go on to version 3. */
-function openApiV2(context: RequestContext, document: () => Encoded): HandlerResponse {
-  const { accept } = context.headers;
-  if (accept && !/(?:application\/(?:json|\*)|\*\/\*)/.test(accept)) {
-    throw statusError('NotAcceptable', 'only the following media types are accepted: application/json');
+/** The first of the accepted media types that version 2 can be written in. Throws StatusError 406. */
+function formOfV2(accept = ''): string {
+  const asked = accept.split(',').map((clause) => clause.split(';')[0]!.trim().toLowerCase());
+  for (const type of asked) {
+    if (type === '' || type === '*/*' || type === 'application/*' || type === JSON_TYPE) return JSON_TYPE;
+    if (type === PROTOBUF_V2 || type === OLD_PROTOBUF_V2) return PROTOBUF_V2;
   }
-  return respond(context, document());
+  throw statusError('NotAcceptable', `only the following media types are accepted: ${[JSON_TYPE, OLD_PROTOBUF_V2, PROTOBUF_V2].join(', ')}`);
 }
 
-function respond({ headers }: RequestContext, { bytes, etag }: Encoded, extra: Readonly<Record<string, string>> = {}): HandlerResponse {
+function respond({ headers }: RequestContext, { bytes, etag, contentType }: Encoded, extra: Readonly<Record<string, string>> = {}): HandlerResponse {
   const sent = { etag, vary: 'Accept', ...extra };
-  const contentType = 'application/json';
   const known = headers['if-none-match']?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
   return known ? { status: 304, bytes: Buffer.alloc(0), contentType, headers: sent } : { status: 200, bytes, contentType, headers: sent };
 }

@@ -66,7 +66,7 @@ function checkIdentity({ context, served }: Call, { metadata }: KubeObject): voi
   metadata.name ||= name;
   if (metadata.name !== name)
     throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  if (!served.info.namespaced) metadata.namespace = undefined;
+  if (!served.info.namespaced) delete metadata.namespace;
   else metadata.namespace ||= namespace;
   if (served.info.namespaced && metadata.namespace !== namespace) {
     throw statusError(

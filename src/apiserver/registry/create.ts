@@ -55,7 +55,7 @@ function checkMeta({ context, served: { info } }: Call, object: KubeObject): voi
   const { metadata } = object;
   const { namespace } = context.info;
   if (!info.namespaced) {
-    metadata.namespace = undefined;
+    delete metadata.namespace;
   } else if (metadata.namespace && metadata.namespace !== namespace) {
     throw statusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request');
   } else if (!namespace) {
@@ -80,9 +80,9 @@ function checkMeta({ context, served: { info } }: Call, object: KubeObject): voi
 function fillSystemFields({ clock, rng }: Registry, { metadata }: KubeObject): void {
   metadata.uid = rng.uuid();
   metadata.creationTimestamp = timestamp(clock.now());
-  metadata.deletionTimestamp = undefined;
-  metadata.deletionGracePeriodSeconds = undefined;
-  metadata.selfLink = undefined;
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
 }
 
 /** RFC 3339 in whole seconds, as metav1.Time is written. */

@@ -1,7 +1,6 @@
 import { findDuplicateFields } from '../../api/codec/duplicates.ts';
 import { decodeObject, pruneObject } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
-import { cloneJson } from '../../api/patch/json.ts';
 import { statusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import type { RequestBody } from '../body.ts';
@@ -17,7 +16,7 @@ export async function decodeBody({ context, body, served: { info } }: Call, fiel
   checkType(info, value);
   return decode({
     context,
-    value: owned(body, value),
+    value: value,
     schema: info.schema,
     fieldValidation,
     duplicates: await duplicatesOf(body, fieldValidation),
@@ -29,7 +28,7 @@ export async function decodeConfiguration(
   { context, body, served: { info } }: Call,
   fieldValidation: FieldValidation,
 ): Promise<KubeObject> {
-  const value = owned(body, await body.json());
+  const value = await body.json();
   checkType(info, value);
   decode({ context, value, schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
   const stated = pruneObject(value, info.schema).value as KubeObject;
@@ -52,7 +51,7 @@ export async function decodeOwnKind<T>(
   if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
   const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };
   if ((value['kind'] ?? kind.kind) !== kind.kind || !kind.versions.includes(apiVersion!)) throw otherKind(value, kind.kind);
-  return decode({ context, value: owned(body, value), schema: kind.schema, fieldValidation }) as unknown as T;
+  return decode({ context, value: value, schema: kind.schema, fieldValidation }) as unknown as T;
 }
 
 interface Decoding {
@@ -68,11 +67,6 @@ function decode({ context, value, schema, fieldValidation, duplicates }: Decodin
   for (const warning of warnings) context.warn(warning);
   object.metadata ??= {};
   return object;
-}
-
-/** Values of this process may share parts with the cache; defaults are filled in in place. */
-function owned(body: RequestBody, value: unknown): unknown {
-  return body.inProcess ? cloneJson(value) : value;
 }
 
 async function duplicatesOf(body: RequestBody, fieldValidation: FieldValidation): Promise<string[] | undefined> {

@@ -66,7 +66,7 @@ function again(object: KubeObject, finalizers: string[], grace: number): Change 
   const before = metadata.deletionGracePeriodSeconds ?? 0;
   const shorter = grace < before;
   if (finalizers.length === 0 && (shorter ? grace : before) === 0) return { remove: true };
-  const changed = { ...metadata, finalizers: finalizers.length > 0 ? finalizers : undefined };
+  const changed = withFinalizers(metadata, finalizers);
   if (!shorter) return { put: { ...object, metadata: changed } };
   // The new end counts from when deletion began.
   const began = Date.parse(metadata.deletionTimestamp!) - before * 1000;
@@ -78,13 +78,17 @@ function again(object: KubeObject, finalizers: string[], grace: number): Change 
 function deleting(object: KubeObject, finalizers: string[], grace: number, now: number): KubeObject {
   const { metadata } = object;
   const marked: ObjectMeta = {
-    ...metadata,
-    finalizers: finalizers.length > 0 ? finalizers : undefined,
+    ...withFinalizers(metadata, finalizers),
     deletionTimestamp: timestamp(now + grace * 1000),
     deletionGracePeriodSeconds: grace,
     ...(metadata.generation ? { generation: metadata.generation + 1 } : {}),
   };
   return { ...object, metadata: marked };
+}
+
+function withFinalizers(metadata: ObjectMeta, finalizers: string[]): ObjectMeta {
+  const { finalizers: _before, ...rest } = metadata;
+  return finalizers.length > 0 ? { ...rest, finalizers } : rest;
 }
 
 /** `orphan` and `foregroundDeletion` as the request and the kind's default want them (deletionFinalizersForGarbageCollection). */
@@ -113,7 +117,7 @@ function planNamespace(info: ResourceInfo, object: KubeObject, options: DeleteOp
   const finalizers = finalizersFor(info, object.metadata, options);
   if (!object.metadata.deletionTimestamp) {
     const marked = deleting(object, finalizers, 0, now);
-    marked.metadata.deletionGracePeriodSeconds = undefined;
+    delete marked.metadata.deletionGracePeriodSeconds;
     const terminating = { ...marked, status: { ...(object['status'] as object | undefined), phase: 'Terminating' } };
     return finished(info, terminating) ? { remove: true } : { put: terminating };
   }

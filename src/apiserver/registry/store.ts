@@ -131,6 +131,7 @@ async function write(
 function unstored(key: string, object: KubeObject, stored: Uint8Array, revision: number): Entry {
   const { namespace = '', name } = object.metadata;
   if (revision > 0) object.metadata.resourceVersion = String(revision);
+  else delete object.metadata.resourceVersion;
   return new Entry(
     { key, namespace, name: name!, revision, stored, object },
     (bytes) => JSON.parse(Buffer.from(bytes).toString()) as KubeObject,

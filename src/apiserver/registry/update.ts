@@ -2,6 +2,7 @@ import { applyDefaults } from '../../api/defaults/defaults.ts';
 import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import { validateStatusUpdate, validateUpdate } from '../../api/validation/validate.ts';
 import { conflict, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
+import type { ObjectMeta } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { MODIFIED } from '../errors.ts';
@@ -52,7 +53,7 @@ function checkNames({ context, served }: Call, { metadata }: KubeObject): void {
   if (metadata.name !== name) {
     throw statusError('BadRequest', `the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   }
-  if (!served.info.namespaced) metadata.namespace = undefined;
+  if (!served.info.namespaced) delete metadata.namespace;
   else metadata.namespace ||= namespace;
   if (served.info.namespaced && metadata.namespace !== namespace) {
     throw statusError(
@@ -151,10 +152,13 @@ function keepSystemFields({ served: { info } }: Call, { metadata }: KubeObject, 
       `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.uid}`,
     );
   }
-  metadata.uid = old.uid;
-  metadata.creationTimestamp = old.creationTimestamp;
-  metadata.generation = old.generation;
-  metadata.deletionTimestamp = old.deletionTimestamp;
-  metadata.deletionGracePeriodSeconds = old.deletionGracePeriodSeconds;
-  metadata.selfLink = undefined;
+  delete metadata.selfLink;
+  for (const field of KEPT) keepField(metadata, old, field);
+}
+
+const KEPT = ['uid', 'creationTimestamp', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
+
+function keepField<K extends keyof ObjectMeta>(metadata: ObjectMeta, old: ObjectMeta, field: K): void {
+  if (old[field] === undefined) delete metadata[field];
+  else metadata[field] = old[field];
 }

@@ -1,11 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { ResourceType } from '../../client/client.ts';
+import type { GroupVersionResource } from '../../api/meta.ts';
 import type { Api } from './api.ts';
-import { useSession } from './session.ts';
 
 export interface Question {
   verb: string;
-  type: ResourceType;
+  type: GroupVersionResource;
   subresource?: string;
   namespace?: string;
   name?: string;
@@ -31,21 +29,6 @@ export function createAccess(api: Api): Access {
       return answer;
     },
   };
-}
-
-/** Undefined until it is known. */
-export function useAllowed({ verb, type, subresource, namespace, name }: Question): boolean | undefined {
-  const { access } = useSession();
-  const [allowed, setAllowed] = useState<boolean>();
-  useEffect(() => {
-    let current = true;
-    const tell = (value: boolean): void => {
-      if (current) setAllowed(value);
-    };
-    access.allowed({ verb, type, subresource, namespace, name }).then(tell, () => tell(false));
-    return () => void (current = false);
-  }, [access, verb, type, subresource, namespace, name]);
-  return allowed;
 }
 
 async function review(api: Api, { verb, type, subresource, namespace, name }: Question): Promise<boolean> {

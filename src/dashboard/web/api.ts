@@ -21,6 +21,13 @@ export interface Api {
   close(): void;
 }
 
+interface CallInit {
+  method?: string;
+  headers: Record<string, string>;
+  body?: string;
+  signal?: AbortSignal;
+}
+
 /** The cluster, as who holds the token sees it. */
 export function createApi(token: string, onUnauthorized: () => void): Api {
   const connection = createStore<Connection>('connecting');
@@ -29,7 +36,7 @@ export function createApi(token: string, onUnauthorized: () => void): Api {
     onState: (open) => connection.set(open ? 'online' : 'offline'),
   });
 
-  const call = async (path: string, init: RequestInit): Promise<Response> => {
+  const call = async (path: string, init: CallInit): Promise<Response> => {
     let response: Response;
     try {
       response = await fetch(path, { ...init, headers: { ...init.headers, authorization: `Bearer ${token}` }, cache: 'no-store' });

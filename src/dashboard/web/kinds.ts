@@ -12,7 +12,7 @@ export type Action = 'scale' | 'restart' | 'delete';
 
 /** A kind that the page shows. Its columns and cells are those of `kubectl get -o wide`. */
 export interface Kind {
-  type: ResourceType;
+  type: ResourceType<ObjectWithMeta>;
   /** `Deployments` */
   title: string;
   printer: Printer<ObjectWithMeta>;
@@ -78,6 +78,5 @@ function kind<T extends ObjectWithMeta>(
   actions: readonly Action[],
   hasPods = false,
 ): Kind {
-  // A row is only ever printed with the printer of its own kind.
-  return { type: type as ResourceType, title, printer: printer as unknown as Printer<ObjectWithMeta>, columns: columns.split(', '), actions, hasPods };
+  return { type, title, printer, columns: columns.split(', '), actions, hasPods };
 }

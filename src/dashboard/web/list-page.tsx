@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { Kind } from './kinds.ts';
-import { useLive } from './live.ts';
+import { useLive } from './use-live.ts';
 import { ObjectTable } from './object-table.tsx';
 import type { Route } from './route.ts';
 import { Empty, Failure, Loading } from './states.tsx';

@@ -1,14 +1,12 @@
-import { useEffect, useMemo } from 'preact/hooks';
 import type { ObjectWithMeta } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ResourceClient, ResourceType } from '../../client/client.ts';
 import { createResourceClient } from '../../client/resource-client.ts';
 import { SharedInformer } from '../../client/shared-informer.ts';
-import { type Clock, systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import type { Api } from './api.ts';
-import { useSession } from './session.ts';
-import { type Store, createStore, useStore } from './store.ts';
+import { clock } from './clock.ts';
+import { type Store, createStore } from './store.ts';
 
 export interface LiveList<T> {
   items: readonly T[];
@@ -24,7 +22,6 @@ export interface LiveQuery {
   fieldSelector?: string;
 }
 
-export const clock: Clock = systemClock();
 const rng = { next: () => Math.random() } as ConstructorParameters<typeof SharedInformer>[0]['rng'];
 
 /** Changes that come together are shown together. */
@@ -32,7 +29,6 @@ const GATHER_MS = 40;
 /** A list that nobody looks at is kept so long: going back to it is instant. */
 const LINGER_MS = 30_000;
 const EMPTY: LiveList<never> = { items: [], ready: false };
-const NOTHING = createStore<LiveList<never>>(EMPTY);
 
 /** The lists that the page watches, each by one watch however many look at it. */
 export class LiveLists {
@@ -69,15 +65,6 @@ export class LiveLists {
     }
     this.#open.clear();
   }
-}
-
-/** What is listed by this type and query, live. Without a query nothing is asked for. */
-export function useLive<T extends ObjectWithMeta>(type: ResourceType<T>, query: LiveQuery | undefined): LiveList<T> {
-  const { lists } = useSession();
-  const key = query && JSON.stringify([type.resource, query]);
-  const used = useMemo(() => query && lists.use(type, query), [lists, key]);
-  useEffect(() => used?.release, [used]);
-  return useStore<LiveList<T>>(used?.store ?? NOTHING);
 }
 
 function startLive<T extends ObjectWithMeta>(api: Api, type: ResourceType<T>, { namespace, labelSelector, fieldSelector }: LiveQuery) {

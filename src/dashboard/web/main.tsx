@@ -1,5 +1,4 @@
 import { render } from 'preact';
-import './app.css';
 import { App } from './app.tsx';
 import { followAddress } from './route.ts';
 import { restoreToken } from './token.ts';

@@ -1,4 +1,4 @@
-import { clock } from './live.ts';
+import { clock } from './clock.ts';
 import { createStore, useStore } from './store.ts';
 
 const TICK_MS = 1000;

@@ -1,5 +1,5 @@
 import { NAMESPACES } from '../../client/resources.ts';
-import { useLive } from './live.ts';
+import { useLive } from './use-live.ts';
 import { type Route, go } from './route.ts';
 import { useSession } from './session.ts';
 import { useStore } from './store.ts';

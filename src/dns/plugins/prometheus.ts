@@ -1,6 +1,6 @@
 import { httpListener } from '../http-listener.ts';
 import { rcodeName, zoneOf } from '../message.ts';
-import type { PluginFactory } from '../plugin.ts';
+import { type PluginFactory, whenAnswered } from '../plugin.ts';
 
 /** Counts questions and answers, and serves the counts on `/metrics`. */
 export const prometheus: PluginFactory = ({ directive, zones, context }) => {
@@ -12,12 +12,13 @@ export const prometheus: PluginFactory = ({ directive, zones, context }) => {
   });
   return {
     ...listener,
-    handler: (next) => async (query) => {
+    handler: (next) => (query) => {
       const zone = `zone="${zoneOf(query.name, zones) || '.'}"`;
       metrics.count('coredns_dns_requests_total', `proto="${query.protocol}",type="${query.type}",${zone}`);
-      const response = await next(query);
-      metrics.count('coredns_dns_responses_total', `rcode="${rcodeName(response.rcode)}",${zone}`);
-      return response;
+      return whenAnswered(next(query), (response) => {
+        metrics.count('coredns_dns_responses_total', `rcode="${rcodeName(response.rcode)}",${zone}`);
+        return response;
+      });
     },
   };
 };

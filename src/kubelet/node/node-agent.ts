@@ -62,6 +62,7 @@ class Agent implements NodeAgent {
   #node: Node | undefined;
   #sent = '';
   #sentAt = 0;
+  #wasReady = false;
   #loops: Promise<void>[] = [];
 
   constructor(options: NodeAgentOptions) {
@@ -103,7 +104,7 @@ class Agent implements NodeAgent {
 
   /** Creates the node with its status in one go, or brings the labels of the one that is there up to date. */
   async #register(): Promise<Node> {
-    const { client, nodeName, taints, podCidr, clock, events } = this.#options;
+    const { client, nodeName, taints, podCidr, clock } = this.#options;
     const nodes = client.resource(NODES);
     const labels = this.#labels();
     const node: Node = {
@@ -116,7 +117,7 @@ class Agent implements NodeAgent {
     let registered: Node;
     try {
       registered = await nodes.create(node);
-      events.event({ kind: 'Node', name: nodeName, uid: nodeName, apiVersion: 'v1' }, 'Normal', 'Starting', 'Starting kubelet.');
+      this.#tell('Starting', 'Starting kubelet.');
       this.#note(node.status!, clock.now());
     } catch (error) {
       if (!StatusError.is(error, 'AlreadyExists')) throw error;
@@ -199,8 +200,21 @@ class Agent implements NodeAgent {
   }
 
   #note(status: NodeStatus, now: number): void {
+    const ready = status.conditions?.find((condition) => condition.type === 'Ready')?.status === 'True';
+    if (ready !== this.#wasReady)
+      this.#tell(
+        ready ? 'NodeReady' : 'NodeNotReady',
+        `Node ${this.#options.nodeName} status is now: ${ready ? 'NodeReady' : 'NodeNotReady'}`,
+      );
+    this.#wasReady = ready;
     this.#sent = essence(status);
     this.#sentAt = now;
+  }
+
+  /** About the node; its name stands for its uid, as upstream, where `kubectl describe node` looks for it. */
+  #tell(reason: string, message: string): void {
+    const { events, nodeName } = this.#options;
+    events.event({ kind: 'Node', name: nodeName, uid: nodeName, apiVersion: 'v1' }, 'Normal', reason, message);
   }
 
   /** What cannot be asked counts as down; the next look tells more. */

@@ -55,8 +55,8 @@ class Manager implements PodManager {
       updated: (pod) => this.#update(pod),
       deleted: (pod) => this.#deleted(pod),
     });
-    await this.#removeOrphans();
-    this.#loops = [this.#followEvents(), this.#relist()];
+    const adopted = await this.#adopted();
+    this.#loops = [this.#followEvents(), this.#relist(), ...(adopted ? [] : [this.#adoptLater()])];
   }
 
   async stop(): Promise<void> {
@@ -113,6 +113,31 @@ class Manager implements PodManager {
     const worker = createPodWorker(pod, this.#services, { fresh, onGone });
     this.#workers.set(uid, worker);
     worker.wake();
+  }
+
+  /** Once the runtime answers. */
+  async #adoptLater(): Promise<void> {
+    const { clock } = this.#services;
+    const { signal } = this.#stopped;
+    do {
+      try {
+        await clock.sleep(RELIST_MS.busy, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        throw error;
+      }
+    } while (!(await this.#adopted()));
+  }
+
+  /** False when the runtime does not answer. */
+  async #adopted(): Promise<boolean> {
+    try {
+      await this.#removeOrphans();
+      return true;
+    } catch (error) {
+      this.#services.log.warn('the runtime could not be listed', { error: errorMessage(error) });
+      return false;
+    }
   }
 
   /** Pods that were deleted from the API while no kubelet ran. */

@@ -133,7 +133,8 @@ async function dockerImage(
 
 async function layerBlob(archive: Archive, entry: ArchiveEntry): Promise<Blob> {
   let gzip = false;
-  for await (const head of archive.read({ offset: entry.offset, size: Math.min(2, entry.size) })) gzip = head[0] === 0x1f && head[1] === 0x8b;
+  for await (const head of archive.read({ offset: entry.offset, size: Math.min(2, entry.size) }))
+    gzip = head[0] === 0x1f && head[1] === 0x8b;
   return blobOf(archive, entry, gzip ? `${DOCKER_LAYER}.gzip` : DOCKER_LAYER);
 }
 

@@ -63,7 +63,10 @@ function failure(code: string, cause?: unknown): FileError {
 }
 
 export interface FilesOptions {
+  /** The image's, shared by all of its containers. */
   image: Readonly<Record<string, string>>;
+  /** This container's own, over the image's. */
+  own: Readonly<Record<string, string>>;
   mounts: readonly ContainerMount[];
   readonlyRootfs: boolean;
   /** Of the image's files; milliseconds since the epoch. */
@@ -225,7 +228,7 @@ class LayeredFiles implements ContainerFiles {
   #entry(file: string): Entry | undefined {
     const upper = this.#upper?.get(file);
     if (upper !== undefined) return upper ?? undefined;
-    const text = this.#options.image[file];
+    const text = this.#options.own[file] ?? this.#options.image[file];
     if (text !== undefined) return { data: Buffer.from(text), mode: 0o644, modifiedAt: this.#options.bornAt };
     if (file in DEVICES) return { data: DEVICES[file]!, mode: 0o666, modifiedAt: this.#options.bornAt };
     return FOLDERS.includes(file) ? { mode: file === '/tmp' || file === '/var/tmp' ? 0o777 : 0o755, modifiedAt: this.#options.bornAt } : undefined;
@@ -233,7 +236,7 @@ class LayeredFiles implements ContainerFiles {
 
   *#allPaths(): Generator<string> {
     for (const [name, entry] of this.#upper ?? []) if (entry) yield name;
-    for (const name of Object.keys(this.#options.image)) if (this.#upper?.get(name) !== null) yield name;
+    for (const name of [...Object.keys(this.#options.image), ...Object.keys(this.#options.own)]) if (this.#upper?.get(name) !== null) yield name;
     for (const name of [...FOLDERS, ...Object.keys(DEVICES)]) if (this.#upper?.get(name) !== null) yield name;
     for (const { containerPath } of this.#mounts) yield containerPath;
   }

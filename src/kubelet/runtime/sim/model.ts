@@ -5,8 +5,6 @@
 import type { SimProcess } from './process.ts';
 
 export interface ImageModel {
-  /** Fully qualified, without a tag: `docker.io/library/nginx`. */
-  repositories: readonly string[];
   /** Whether such a tag exists; any other is `not found` as at a registry. */
   hasTag(tag: string): boolean;
   /** What the image list shows; a plausible constant. */
@@ -23,6 +21,8 @@ export interface ImageModel {
   files?(): Readonly<Record<string, string>>;
   /** By name, as found on $PATH. */
   programs: ProgramTable;
+  /** What process 1 does whatever its command is, where there are no programs (images that nobody modelled). */
+  fallback?: Program;
 }
 
 export type Signal = 'TERM' | 'KILL' | 'INT' | 'QUIT' | 'HUP' | 'USR1' | 'USR2';
@@ -31,7 +31,16 @@ export type Signal = 'TERM' | 'KILL' | 'INT' | 'QUIT' | 'HUP' | 'USR1' | 'USR2';
  * Runs to its end and gives the exit code. Throws `ProcessExit` for an exit from within; any other error is told on stderr and is exit
  * code 1. What it opened must be closed by then: `process.onExit` takes what to close.
  */
-export type Program = (process: SimProcess) => number | Promise<number>;
+export interface Program {
+  (process: SimProcess): number | Promise<number>;
+  /** It calls `process.ready` once it listens; its container counts as started from then on. */
+  serves?: boolean;
+}
+
+/** Marks a program that listens. */
+export function server(run: (process: SimProcess) => number | Promise<number>): Program {
+  return Object.assign((process: SimProcess) => run(process), { serves: true });
+}
 
 export type ProgramTable = ReadonlyMap<string, Program>;
 

@@ -70,6 +70,7 @@ export class SimProcess {
   readonly #parent: SimProcess | undefined;
   #handlers: Map<Signal, () => void> | undefined;
   #closers: (() => void)[] | undefined;
+  #ready: (() => void) | undefined;
   #code: number | undefined;
 
   constructor(world: ContainerWorld, { argv, env, cwd, stdin, stdout, stderr, parent }: ProcessOptions) {
@@ -148,6 +149,16 @@ export class SimProcess {
     return new Promise((resolve) => {
       for (const signal of signals) this.handle(signal, () => resolve(0));
     });
+  }
+
+  /** A server listens now. */
+  ready(): void {
+    this.#ready?.();
+  }
+
+  /** Resolves when the program says that it is ready. */
+  whenReady(): Promise<void> {
+    return new Promise((resolve) => (this.#ready = resolve));
   }
 
   sleep(ms: number): Promise<void> {

@@ -2,7 +2,6 @@ import type { ImageModel } from '../model.ts';
 import { ALPINE_RELEASE, BUSYBOX_PROGRAMS, CURL, DNS_PROGRAMS, programTable, systemFiles, versionTags } from './base.ts';
 
 const image: ImageModel = {
-  repositories: ['docker.io/library/alpine', 'public.ecr.aws/docker/library/alpine', 'docker.io/alpine/curl'],
   hasTag: versionTags(['edge', '3', '20[0-9]{6}'], []),
   sizeBytes: 3_649_330,
   memoryBytes: 800_000,

@@ -2,7 +2,6 @@ import type { ImageModel } from '../model.ts';
 import { BUSYBOX_PROGRAMS, programTable, systemFiles, versionTags } from './base.ts';
 
 const image: ImageModel = {
-  repositories: ['docker.io/library/busybox', 'registry.k8s.io/e2e-test-images/busybox', 'gcr.io/google_containers/busybox', 'registry.k8s.io/busybox', 'public.ecr.aws/docker/library/busybox', 'quay.io/prometheus/busybox'],
   hasTag: versionTags(['stable', 'unstable'], ['uclibc', 'glibc', 'musl']),
   sizeBytes: 2_167_176,
   memoryBytes: 700_000,

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import path from 'node:path';
 import { errorMessage } from '../../../../lib/errors.ts';
-import type { ImageModel, Program } from '../model.ts';
+import { type ImageModel, type Program, server as serverProgram } from '../model.ts';
 import type { SimProcess } from '../process.ts';
 import { matchesPattern } from '../shell/pattern.ts';
 import { CURL, DEBIAN_PROGRAMS, DEBIAN_RELEASE, programTable, systemFiles, versionTags } from './base.ts';
@@ -11,7 +11,7 @@ import { answer, chooseServer, isModelled, virtualServers } from './nginx-server
 const VERSION = '1.29.0';
 const MAIN = '/etc/nginx/nginx.conf';
 
-const nginx: Program = async (process) => {
+const nginx: Program = serverProgram(async (process) => {
   const { argv } = process;
   if (argv.includes('-v') || argv.includes('-V')) return tell(process, `nginx version: nginx/${VERSION}`);
   if (argv.includes('-s')) return signalMaster(process, argv[argv.indexOf('-s') + 1] ?? '');
@@ -26,7 +26,7 @@ const nginx: Program = async (process) => {
   }
   if (argv.includes('-t')) return tell(process, `nginx: the configuration file ${MAIN} syntax is ok\nnginx: configuration file ${MAIN} test is successful`);
   return run(process, http);
-};
+});
 
 async function tell(process: SimProcess, text: string): Promise<number> {
   await process.stderr.write(`${text}\n`);
@@ -115,6 +115,7 @@ async function run(process: SimProcess, configured: readonly Directive[]): Promi
     }
   };
   await open();
+  process.ready();
   await notice(process, 'notice', `nginx/${VERSION} (modelled by rockpool)`);
   await notice(process, 'notice', 'start worker processes');
   process.handle('HUP', () => {
@@ -149,17 +150,18 @@ async function accessLog(process: SimProcess, request: IncomingMessage, { status
 }
 
 /** The image's entry point says what it does, and then is nginx. */
-const entrypoint: Program = async (process) => {
+const entrypoint: Program = serverProgram(async (process) => {
   const argv = process.argv.slice(1);
   if (argv[0] !== 'nginx') {
     const child = process.spawn(argv);
+    process.ready();
     if (child) return child.ended;
     await process.stderr.write(`/docker-entrypoint.sh: exec: ${argv[0] ?? ''}: not found\n`);
     return 127;
   }
   await process.stdout.write('/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration\n/docker-entrypoint.sh: Configuration complete; ready for start up\n');
   return nginx(process);
-};
+});
 
 const NGINX_CONF = `user  nginx;
 worker_processes  auto;
@@ -223,7 +225,6 @@ body { width: 35em; margin: 0 auto; font-family: Tahoma, Verdana, Arial, sans-se
 `;
 
 const image: ImageModel = {
-  repositories: ['docker.io/library/nginx', 'public.ecr.aws/nginx/nginx', 'public.ecr.aws/docker/library/nginx', 'registry.k8s.io/nginx', 'registry.k8s.io/e2e-test-images/nginx', 'docker.io/nginxinc/nginx-unprivileged'],
   hasTag: versionTags(['mainline', 'stable'], ['alpine', 'alpine\\d+\\.\\d+', 'slim', 'perl', 'otel', 'bookworm', 'bullseye', 'trixie', 'mainline']),
   sizeBytes: 72_223_946,
   memoryBytes: 8_500_000,

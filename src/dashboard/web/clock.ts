@@ -1,0 +1,4 @@
+import { type Clock, systemClock } from '../../lib/clock.ts';
+
+/** The browser's. */
+export const clock: Clock = systemClock();

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { systemClock } from '../../../lib/clock.ts';
+import { silentLogger } from '../../../lib/log.ts';
+import type { ContainerConfig, ContainerRuntime, PodSandboxConfig } from '../runtime.ts';
+import { createSimNetwork, type SimNetwork } from './network.ts';
+import { createSimRuntime } from './runtime.ts';
+
+const CIDR = '127.244.250.0/24';
+
+describe('simulated runtime', () => {
+  let dir: string;
+  let runtime: ContainerRuntime;
+  let network: SimNetwork;
+  let pods = 0;
+  const names = new Map<string, string>();
+
+  before(async () => {
+    dir = await mkdtemp(path.join(tmpdir(), 'rockpool-sim-'));
+    network = createSimNetwork();
+    const lookup = (name: string) => Promise.resolve([names.get(name)].filter((address) => address !== undefined));
+    runtime = createSimRuntime({ podCidr: CIDR, hostIp: '127.0.0.1', network, lookup, version: '0.0.0', clock: systemClock(), log: silentLogger });
+  });
+  after(async () => {
+    await runtime.close();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  async function run(image: string, overrides: Partial<ContainerConfig> = {}): Promise<{ id: string; ip: string; sandboxId: string; logs(): Promise<string>; ended(): Promise<number> }> {
+    const name = `pod-${++pods}`;
+    const sandbox: PodSandboxConfig = {
+      name, namespace: 'default', uid: `uid-${pods}`, attempt: 0, hostname: name, labels: {}, annotations: {}, logDirectory: path.join(dir, name),
+      dns: { servers: ['127.96.0.10'], searches: ['default.svc.cluster.local', 'svc.cluster.local', 'cluster.local'], options: ['ndots:5'] }, portMappings: [], cgroupParent: '', sysctls: {},
+      hostNetwork: false, hostPid: false, hostIpc: false, shareProcessNamespace: false, privileged: false, supplementalGroups: [],
+    }; // prettier-ignore
+    const { imageRef } = await runtime.pullImage(image, {});
+    const sandboxId = await runtime.runPodSandbox(sandbox);
+    const config: ContainerConfig = {
+      name: 'main', attempt: 0, image: imageRef, userImage: image, command: [], args: [], workingDir: '', env: [], mounts: [], devices: [], labels: {}, annotations: {}, logPath: 'main/0.log', stdin: false,
+      stdinOnce: false, tty: false, resources: {}, security: { privileged: false, capabilitiesAdd: [], capabilitiesDrop: [], readonlyRootfs: false, noNewPrivs: false, maskedPaths: [], readonlyPaths: [], supplementalGroups: [] },
+      ...overrides,
+    }; // prettier-ignore
+    const id = await runtime.createContainer(sandboxId, config, sandbox);
+    await runtime.startContainer(id);
+    const logs = async () => (await readFile(path.join(dir, name, 'main/0.log'), 'utf8')).replaceAll(/^\S+ \S+ [PF] /gm, '');
+    const ended = async () => {
+      for (;;) {
+        const status = await runtime.containerStatus(id);
+        if (status?.state === 'EXITED') return status.exitCode;
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    return { id, sandboxId, ip: (await runtime.podSandboxStatus(sandboxId))!.ips[0]!, logs, ended };
+  }
+
+  const shell = async (id: string, text: string) => {
+    const { stdout, stderr, exitCode } = await runtime.execSync(id, ['sh', '-c', text], 5);
+    return { out: stdout.toString('utf8'), err: stderr.toString('utf8'), exitCode };
+  };
+
+  it('nginx answers on the address of its pod and logs the request', async () => {
+    const web = await run('nginx');
+    assert.match(web.ip, /^127\.244\.250\.\d+$/);
+    const { host, port } = network.resolve(web.ip, 80);
+    const response = await fetch(`http://${host}:${port}/`);
+    assert.equal(response.status, 200);
+    assert.match(await response.text(), /Welcome to nginx!/);
+    assert.equal((await fetch(`http://${host}:${port}/missing`)).status, 404);
+    assert.match(await web.logs(), /"GET \/ HTTP\/1\.1" 200 \d+/);
+    assert.match(await web.logs(), /\[error\] .*open\(\) "\/usr\/share\/nginx\/html\/missing" failed/);
+    assert.match((await shell(web.id, 'cat /etc/nginx/nginx.conf')).out, /http \{/);
+    await runtime.stopContainer(web.id, 30);
+    const status = await runtime.containerStatus(web.id);
+    assert.deepEqual([status?.state, status?.exitCode, status?.reason], ['EXITED', 0, 'Completed']);
+  });
+
+  it('a tag that does not exist is not found, in the words of containerd', async () => {
+    await assert.rejects(runtime.pullImage('nginx:does-not-exist', {}), {
+      message: 'failed to pull and unpack image "docker.io/library/nginx:does-not-exist": failed to resolve reference "docker.io/library/nginx:does-not-exist": docker.io/library/nginx:does-not-exist: not found',
+    });
+    for (const tag of ['latest', '1.27', '1.25.3-alpine', 'stable-alpine', 'alpine', '1.29-bookworm']) await runtime.pullImage(`nginx:${tag}`, {});
+  });
+
+  it('busybox runs its command to its end', async () => {
+    const job = await run('busybox', { command: ['sh', '-c', 'echo the sum is $((40 + 2)); exit 3'] });
+    assert.equal(await job.ended(), 3);
+    assert.equal(await job.logs(), 'the sum is 42\n');
+    const status = await runtime.containerStatus(job.id);
+    assert.equal(status?.reason, 'Error');
+  });
+
+  it('a pod reaches another one by the name of its Service', async () => {
+    const web = await run('nginx');
+    names.set('web.default.svc.cluster.local', web.ip);
+    const visitor = await run('busybox', { command: ['wget', '-qO-', '-T', '5', 'http://web'] });
+    assert.equal(await visitor.ended(), 0);
+    assert.match(await visitor.logs(), /Welcome to nginx!/);
+    const lost = await run('busybox', { command: ['wget', '-qO-', 'http://nobody'] });
+    assert.equal(await lost.ended(), 1);
+    assert.equal(await lost.logs(), "wget: bad address 'nobody'\n");
+    const looked = await shell((await run('busybox', { command: ['sleep', '100'] })).id, 'nslookup web && nc -zv web 80; nc -z web 81 || echo closed');
+    assert.match(looked.out, new RegExp(`Name:\tweb\\.default\\.svc\\.cluster\\.local\nAddress: ${web.ip}`));
+    assert.match(looked.out, /closed/);
+    assert.match(looked.err, /web \(web:80\) open/);
+  });
+
+  it('a command that the image does not have cannot start, and exec says so', async () => {
+    await assert.rejects(run('busybox', { command: ['python'] }), /exec: "python": executable file not found in \$PATH/);
+    const idle = await run('busybox', { command: ['sleep', '1000'] });
+    await assert.rejects(runtime.execSync(idle.id, ['python'], 1), /executable file not found in \$PATH/);
+    await assert.rejects(runtime.execSync(idle.id, ['sleep', '10'], 0.01), { code: 'Timeout' });
+  });
+
+  it('process 1 ignores TERM unless it handles it, and KILL ends it', async () => {
+    const deaf = await run('busybox', { command: ['sleep', '1000'] });
+    const began = performance.now();
+    await runtime.stopContainer(deaf.id, 0.05);
+    assert.ok(performance.now() - began >= 45);
+    assert.equal((await runtime.containerStatus(deaf.id))?.exitCode, 137);
+    const polite = await run('busybox', { command: ['sh', '-c', 'trap "echo bye; exit 4" TERM; while :; do sleep 0.01; done'] });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await runtime.stopContainer(polite.id, 30);
+    assert.equal((await runtime.containerStatus(polite.id))?.exitCode, 4);
+    assert.equal(await polite.logs(), 'bye\n');
+  });
+
+  it('an unknown image runs idle and says so', async () => {
+    const idle = await run('example.com/team/app:1', { command: ['/app', '--serve'] });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.equal(await idle.logs(), 'rockpool: image "example.com/team/app:1" is not in the catalogue of simulated images; it runs as an idle process\n');
+    await runtime.stopContainer(idle.id, 30);
+    assert.equal((await runtime.containerStatus(idle.id))?.exitCode, 0);
+  });
+
+  it('addresses go back when the sandbox is removed', async () => {
+    const pod = await run('registry.k8s.io/pause:3.10');
+    await runtime.removePodSandbox(pod.sandboxId);
+    assert.equal(await runtime.podSandboxStatus(pod.sandboxId), undefined);
+    assert.equal(await runtime.containerStatus(pod.id), undefined);
+    await runtime.removePodSandbox(pod.sandboxId);
+  });
+});
