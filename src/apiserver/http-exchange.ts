@@ -88,6 +88,8 @@ export class HttpExchange {
     }
     if (reply.kind === 'upgrade') throw statusError('BadRequest', 'unable to upgrade: this path has no streams');
     const { response } = reply;
+    // A client that goes while something is written to it ends the request, not the server.
+    response.on('error', (error: Error) => request.abort(error));
     response.once('close', () => {
       if (!response.writableEnded) request.abort(new DOMException('the client went away', 'AbortError'));
     });

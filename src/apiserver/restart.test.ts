@@ -43,7 +43,11 @@ test('what was stored is there after a restart, and what Services hold stays the
     assert.deepEqual(await ok(api, 'GET', `${CONFIG_MAPS}/kept`), made);
     const again = await ok<KubeList>(api, 'GET', '/apis/rbac.authorization.k8s.io/v1/clusterroles');
     assert.deepEqual(again.items, roles.items, 'a second start writes no bootstrap object anew');
-    const spec = { clusterIP: service.spec!.clusterIP, type: 'NodePort', ports: [{ port: 80, nodePort: service.spec!.ports![0]!.nodePort }] };
+    const spec = {
+      clusterIP: service.spec!.clusterIP,
+      type: 'NodePort',
+      ports: [{ port: 80, nodePort: service.spec!.ports![0]!.nodePort }],
+    };
     const refused = await api.loopback()({ method: 'POST', path: SERVICES, body: { metadata: { name: 'thief' }, spec } });
     assert.equal(refused.status, 422);
   });

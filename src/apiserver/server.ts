@@ -130,7 +130,9 @@ class Server implements ApiServer {
     });
     const { pipeline, metrics } = this.#wiring;
     metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.', () => this.#watches.size);
-    metrics.gauge('apiserver_storage_objects', 'Number of stored objects at the time of last check split by kind.', () => this.#objectCounts());
+    metrics.gauge('apiserver_storage_objects', 'Number of stored objects at the time of last check split by kind.', () =>
+      this.#objectCounts(),
+    );
     const ready = { ...pipeline, loaded: this.#loaded.promise };
     const onError = (error: unknown, request: { method: string; info: { path: string } }): void => {
       if (isOurFault(error))
@@ -188,7 +190,9 @@ class Server implements ApiServer {
 
   #objectCounts(): Map<string, number> {
     const counts = this.resources.all().filter(({ info, stored }) => info === stored && info.storagePrefix !== '');
-    return new Map(counts.map(({ info, cache }) => [`resource="${info.group ? `${info.resource}.${info.group}` : info.resource}"`, cache.size]));
+    return new Map(
+      counts.map(({ info, cache }) => [`resource="${info.group ? `${info.resource}.${info.group}` : info.resource}"`, cache.size]),
+    );
   }
 
   #expireEvents(): void {

@@ -81,10 +81,7 @@ function catchInterrupts(interrupted: AbortController, output: Output): void {
 
 function asRockpoolError(error: unknown): RockpoolError {
   if (error instanceof RockpoolError) return error;
-  const code = errorCode(error);
-  if (code === 'ENOSPC') return failure('DISK_FULL', errorMessage(error), { cause: error });
-  if (code === 'ECONNREFUSED' || code === 'UND_ERR_SOCKET')
-    return failure('APISERVER_UNREACHABLE', `the API server does not answer: ${errorMessage(error)}`, { cause: error });
+  if (errorCode(error) === 'ENOSPC') return failure('DISK_FULL', errorMessage(error), { cause: error });
   const told = failure('INTERNAL', errorMessage(error), { cause: error });
   if (error instanceof Error && error.stack) told.stack = error.stack;
   return told;

@@ -93,6 +93,7 @@ const REASONS = {
   NODE_NOT_RUNNING: { exitCode: 83, advice: ['`rockpool start` starts it.'] },
   NODE_EXEC: { exitCode: 80, advice: [] },
   RUNTIME_IMAGE: { exitCode: 90, advice: ['See that the archive was made by `docker save` or is an OCI layout.'] },
+  APISERVER_ERROR: { exitCode: 100, advice: ['`rockpool logs --problems` may tell more.'] },
   APISERVER_UNREACHABLE: { exitCode: 103, advice: ['`rockpool status` tells what runs, `rockpool logs` why not.'] },
   APISERVER_TIMEOUT: {
     exitCode: 102,

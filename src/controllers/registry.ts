@@ -21,6 +21,7 @@ import { createReplicaSetController } from './replicaset/replica-controller.ts';
 import { createReplicationController } from './replicationcontroller/replication-controller.ts';
 import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
+import { createStatefulSetController } from './statefulset/stateful-set-controller.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttl-after-finished-controller.ts';
 
 export interface ControllerConfig {
@@ -87,6 +88,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'pv-protection-controller', create: createVolumeProtection },
   // Daemons would run nowhere.
   { serviceAccount: 'daemon-set-controller', eventSource: 'daemonset-controller', create: createDaemonSetController },
+  // StatefulSets would have no pods.
+  { serviceAccount: 'statefulset-controller', create: createStatefulSetController },
   // ReplicationControllers would have no pods.
   { serviceAccount: 'replication-controller', create: createReplicationController },
   // Finished Jobs with a time to live would stay.

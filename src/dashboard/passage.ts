@@ -62,7 +62,7 @@ async function passOn(calls: Dispatcher, request: IncomingMessage, response: Ser
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const { statusCode, headers, body } = await calls.request({
-    method: method as Dispatcher.HttpMethod,
+    method,
     path: request.url!,
     headers: pick(request.headers, REQUEST_HEADERS),
     body: method === 'GET' ? null : request,

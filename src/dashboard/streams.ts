@@ -36,8 +36,8 @@ export async function createStreamServer(passage: ApiPassage, log: Logger): Prom
 
 function serve(page: WebSocket, passage: ApiPassage, log: Logger): void {
   const open = new Map<number, AbortController>();
-  page.on('message', (data) => {
-    const frame = parseFrame(String(data));
+  page.on('message', (data: Buffer) => {
+    const frame = parseFrame(data.toString('utf8'));
     if (!frame || open.size > MAX_STREAMS) return page.close(POLICY_VIOLATION);
     if ('close' in frame) return open.get(frame.close)?.abort();
     const abort = new AbortController();

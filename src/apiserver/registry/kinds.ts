@@ -47,6 +47,12 @@ const RETURNS_DELETED = new Set([
   '/services',
 ]);
 
+/** What clients of deprecated kinds are warned of, once an answer (KEP-1693). */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  '/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+  '/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+};
+
 const key = ({ group, resource }: ResourceInfo): string => `${group}/${resource}`;
 
 export function allowsCreateOnUpdate(info: ResourceInfo): boolean {
@@ -70,4 +76,8 @@ export function returnsDeleted(info: ResourceInfo): boolean {
 /** Namespaces go by their own road: spec.finalizers, the namespace controller, `finalize`. */
 export function isNamespace({ group, resource }: ResourceInfo): boolean {
   return group === '' && resource === 'namespaces';
+}
+
+export function deprecationOf(info: ResourceInfo): string | undefined {
+  return DEPRECATED[key(info)];
 }

@@ -158,7 +158,7 @@ function keepSystemFields({ served: { info } }: Call, { metadata }: KubeObject, 
 
 const KEPT = ['uid', 'creationTimestamp', 'generation', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const;
 
-function keepField<K extends keyof ObjectMeta>(metadata: ObjectMeta, old: ObjectMeta, field: K): void {
+function keepField(metadata: ObjectMeta, old: ObjectMeta, field: (typeof KEPT)[number]): void {
   if (old[field] === undefined) delete metadata[field];
-  else metadata[field] = old[field];
+  else (metadata as Record<string, unknown>)[field] = old[field];
 }

@@ -4,6 +4,7 @@ import { create } from './create.ts';
 import { remove } from './delete.ts';
 import { deleteCollection } from './deletecollection.ts';
 import { get } from './get.ts';
+import { deprecationOf } from './kinds.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
 import type { Call, Registry, Result } from './registry.ts';
@@ -34,6 +35,8 @@ const COLLECTION_WRITES = new Set(['create', 'deletecollection']);
 export async function carryOut(registry: Registry, call: Call): Promise<Result> {
   const { info } = call.context;
   const offered = call.served.info;
+  const deprecation = deprecationOf(offered);
+  if (deprecation) call.context.warn(deprecation);
   if (info.subresource === '') {
     const verb = VERBS[info.verb];
     if (!verb || !offered.verbs.includes(info.verb) || (NAMED.has(info.verb) && (info.verb === 'create') !== (info.name === '')))

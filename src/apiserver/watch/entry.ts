@@ -92,6 +92,12 @@ export class Entry implements ObjectView {
     return new Entry({ key, namespace, name, revision, stored: this.stored(), ...known }, this.#parse);
   }
 
+  /** Keeps the bytes alone: of what is history only few will be asked for again, and they can be parsed anew. */
+  shed(): void {
+    this.#object = undefined;
+    this.#forms = undefined;
+  }
+
   #splice(): Buffer {
     const stored = this.stored();
     const at = metadataOffset(stored);

@@ -117,6 +117,7 @@ export class ResourceCache {
     for (const event of events) this.#applyOne(event);
     this.changedAt = Math.max(this.changedAt, events.at(-1)!.revision);
     for (const listener of this.#listeners) listener(events);
+    for (const { previous } of events) previous?.shed();
   }
 
   /** Forgets changes at or before `revision`. */

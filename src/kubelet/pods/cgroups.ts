@@ -27,7 +27,8 @@ export function createCgroups({ root = '/sys/fs/cgroup', parent = 'kubepods' }: 
     },
     async remove(podUid) {
       const { unified, controllers } = await known();
-      const bases = unified ? [root] : controllers.map((controller) => path.join(root, controller));
+      // on hybrid systems the runtime makes them in the unified hierarchy as well
+      const bases = unified ? [root] : [...controllers, 'unified'].map((controller) => path.join(root, controller));
       for (const base of bases) {
         for (const level of ['', 'burstable', 'besteffort']) await removeTree(path.join(base, parent, level, `pod${podUid}`));
       }

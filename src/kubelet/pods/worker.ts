@@ -194,7 +194,7 @@ class Worker implements PodWorker {
 
   /** Ends the containers and the sandbox; once the pod is gone in the API too, all that is left of it. */
   async #end(signal: AbortSignal): Promise<void> {
-    const { cache, status, client, log } = this.#services;
+    const { cache, status, client, log, volumes } = this.#services;
     this.#rests = false;
     this.#waiting.clear();
     const graceSeconds = this.#grace();
@@ -202,6 +202,7 @@ class Worker implements PodWorker {
     this.#ended = true;
     await this.#report(runtime);
     await status.flushed(this.uid);
+    await volumes.release(this.uid);
     this.#rests = true;
     if (!this.#gone && !this.#pod.metadata.deletionTimestamp) return;
     await removePod(this.#pod, { gone: this.#gone, signal }, { ...this.#services, client, cache });
@@ -276,6 +277,8 @@ class Worker implements PodWorker {
   }
 
   async #readMessages(runtime: PodRuntime): Promise<void> {
+    const known = new Set(runtime.containers.map((container) => container.id));
+    for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
     const unread = (container: ContainerStatus): boolean => container.state === 'EXITED' && !this.#messages.has(container.id);
     for (const container of runtime.containers.filter(unread)) this.#messages.set(container.id, await terminationMessage(container));
   }

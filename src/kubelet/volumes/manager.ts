@@ -29,7 +29,9 @@ export interface MountedVolume {
 export interface VolumeManager {
   /** Sets up all volumes of a pod; repeating it is cheap. Throws VolumeSetupError naming the first that cannot be. */
   setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>>;
-  /** Removes everything of the pod from the node, hostPath and claimed volumes excepted. */
+  /** For a pod that has ended: its volumes go, hostPath and claimed ones excepted; what its containers left to say stays. */
+  release(podUid: string): Promise<void>;
+  /** Removes everything of the pod from the node. */
   tearDown(podUid: string): Promise<void>;
   podDir(podUid: string): string;
   /** Its labels or annotations changed: files that show them are written anew. */
@@ -110,12 +112,17 @@ class Volumes implements VolumeManager {
   }
 
   async tearDown(podUid: string): Promise<void> {
+    await this.release(podUid);
+    await rm(this.podDir(podUid), { recursive: true, force: true });
+  }
+
+  async release(podUid: string): Promise<void> {
     const state = this.#pods.get(podUid);
     this.#pods.delete(podUid);
     state?.cancelRenewal?.();
     for (const release of state?.watches.values() ?? []) release();
     this.#options.tokens.forget(podUid);
-    const folder = this.podDir(podUid);
+    const folder = path.join(this.podDir(podUid), 'volumes');
     for (const point of await this.#options.mounts.under(folder)) await this.#options.mounts.unmount(point);
     await rm(folder, { recursive: true, force: true });
   }

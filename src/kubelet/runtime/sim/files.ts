@@ -16,6 +16,7 @@ export interface FileInfo {
   modifiedAt: number;
 }
 
+/** Paths are absolute and normal: no `..`, no slash at the end. */
 export interface ContainerFiles {
   /** Undefined when there is nothing by this name. */
   stat(file: string): Promise<FileInfo | undefined>;

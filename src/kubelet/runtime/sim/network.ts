@@ -3,7 +3,7 @@
  * server of the pod listens on podIP:port itself. Where it cannot (systems with 127.0.0.1 only, ports below 1024 without the right to
  * them, an address that another program holds) it listens on a free port of 127.0.0.1, and `resolve` tells.
  */
-import type { AddressInfo, ListenOptions } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { errorCode } from '../../../lib/errors.ts';
 
 export interface Address {
@@ -18,14 +18,15 @@ export interface SimNetwork {
   resolve(ip: string, port: number, protocol?: Protocol): Address;
   /**
    * Makes a server listen for `ip:port` and registers where. Rejects with EADDRINUSE when one of ours listens there already.
-   * `release` forgets the registration; closing the server is the caller's.
+   * With `exact` it listens there or rejects with the system's error. `release` forgets the registration; closing the server is the
+   * caller's.
    */
-  listen(server: Listener, at: Address & { protocol?: Protocol }): Promise<{ address: Address; release(): void }>;
+  listen(server: Listener, at: Address & { protocol?: Protocol; exact?: boolean }): Promise<{ address: Address; release(): void }>;
 }
 
 /** What net.Server, http.Server and dgram.Socket (by `listenerOf`) have in common. */
 export interface Listener {
-  listen(options: ListenOptions & { host: string; port: number }): unknown;
+  listen(options: { host: string; port: number }): unknown;
   address(): AddressInfo | string | null;
   once(event: 'listening', callback: () => void): unknown;
   once(event: 'error', callback: (error: Error) => void): unknown;
@@ -51,13 +52,13 @@ export function createSimNetwork(): SimNetwork {
   const keyOf = (ip: string, port: number, protocol: Protocol): string => `${protocol} ${ip}:${port}`;
   return {
     resolve: (ip, port, protocol = 'TCP') => registered.get(keyOf(ip, port, protocol)) ?? { host: ip, port },
-    async listen(server, { host, port, protocol = 'TCP' }) {
+    async listen(server, { host, port, protocol = 'TCP', exact = false }) {
       const key = keyOf(host, port, protocol);
       if (port !== 0 && registered.has(key)) throw new AddressInUse({ host, port });
       // Taken before the first await, so that two who ask at once do not both get it.
       registered.set(key, { host, port });
       try {
-        const address = await bind(server, { host, port });
+        const address = await (exact ? listening : bind)(server, { host, port });
         registered.set(key, address);
         return { address, release: () => void registered.delete(key) };
       } catch (error) {

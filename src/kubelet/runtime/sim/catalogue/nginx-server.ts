@@ -130,7 +130,8 @@ async function serveFile(exchange: Exchange, { scope, location, pathname, redire
   const { files } = process.world;
   const alias = wordsOf(location?.body ?? [], 'alias')[0];
   const prefix = location?.words.at(-1) ?? '/';
-  const fileOf = (name: string): string => (alias ? path.posix.join(alias, name.slice(prefix.length)) : path.posix.join(wordsOf(scope, 'root')[0] ?? '/etc/nginx/html', name));
+  // Resolved, so that a folder's name has no slash at its end.
+  const fileOf = (name: string): string => path.posix.resolve(alias ? path.posix.join(alias, name.slice(prefix.length)) : path.posix.join('/', wordsOf(scope, 'root')[0] ?? '/etc/nginx/html', name));
   const tries = wordsOf(scope, 'try_files');
   if (tries.length > 0) return tryFiles(exchange, { tries, fileOf, pathname, redirects });
   const info = await files.stat(fileOf(pathname));
