@@ -365,6 +365,28 @@ describe('subresources', () => {
     refused(await bind('n2'), 409, 'Operation cannot be fulfilled on pods/binding "bound": pod bound is already assigned to node "n1"');
   });
 
+  test('a Binding may also be posted to its own collection, and carries labels and annotations along', async () => {
+    await created(path, pod('bound-too'));
+    const binding = {
+      metadata: { name: 'bound-too', annotations: { a: '1' }, labels: { zone: 'z' } },
+      target: { kind: 'Node', name: 'n1' },
+    };
+    const response = await call('POST', '/api/v1/namespaces/default/bindings', binding);
+    assert.equal(response.status, 201, JSON.stringify(response.body));
+    const { metadata, spec } = (await call('GET', `${path}/bound-too`)).body as KubeObject & { spec: { nodeName: string } };
+    assert.deepEqual([spec.nodeName, metadata.annotations?.['a'], metadata.labels?.['zone']], ['n1', '1', 'z']);
+  });
+
+  test('a signing request says who made it, whatever it says itself', async () => {
+    const csr = {
+      metadata: { name: 'csr' },
+      spec: { request: 'LS0tCg==', signerName: 'example.com/x', usages: ['client auth'], username: 'somebody-else' },
+    };
+    const response = await call('POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests?dryRun=All', csr);
+    assert.equal(response.status, 201, JSON.stringify(response.body));
+    assert.equal((response.body as { spec: { username: string } }).spec.username, 'kubernetes-admin');
+  });
+
   test('scale reads and writes replicas only', async () => {
     const deployments = '/apis/apps/v1/namespaces/default/deployments';
     await created(deployments, deployment('scaled'));

@@ -12,7 +12,7 @@ export function serverUrl({ listenAddress, apiPort }: Pick<Profile, 'listenAddre
   return `https://${host.includes(':') ? `[${host}]` : host}:${apiPort}`;
 }
 
-export function nodeConfig(driver: Driver, profile: Profile, { traceStartup }: { traceStartup: boolean }): NodeConfig {
+export function nodeConfig(driver: Driver, profile: Profile, { traceStartup, splitProcesses }: { traceStartup: boolean; splitProcesses?: boolean }): NodeConfig {
   const layout = driver.layout(profile);
   return {
     clusterName: profile.name,
@@ -39,6 +39,7 @@ export function nodeConfig(driver: Driver, profile: Profile, { traceStartup }: {
     ...(layout.catalogueDir ? { catalogueDir: layout.catalogueDir } : {}),
     ...(profile.simNodes > 0 ? { simNodes: profile.simNodes } : {}),
     ...(traceStartup ? { traceStartup } : {}),
+    ...(splitProcesses ? { splitProcesses } : {}),
     logLevel: 'info',
   };
 }

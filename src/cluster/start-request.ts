@@ -22,6 +22,8 @@ export interface StartRequest {
   waitTimeoutMs: number;
   keepContext: boolean;
   traceStartup: boolean;
+  /** Scheduler, controllers and kubelet as processes of their own. */
+  splitProcesses?: boolean;
   dryRun: boolean;
 }
 

@@ -68,8 +68,12 @@ async function relay(page: WebSocket, { open: id, path, token }: OpenFrame, pass
 
 /** Takes the next chunk when the last has left: a page that reads slowly slows the API server down, and fills no memory. */
 async function relayBody(page: WebSocket, id: number, body: Dispatcher.ResponseData['body']): Promise<void> {
-  body.setEncoding('utf8');
-  for await (const data of body as AsyncIterable<string>) await send(page, { id, data });
+  // A chunk may end within a character. undici's own setEncoding leaves the chunks as they are.
+  const decoder = new TextDecoder();
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    const data = decoder.decode(chunk, { stream: true });
+    if (data) await send(page, { id, data });
+  }
 }
 
 function send(page: WebSocket, frame: BackendFrame): Promise<void> {

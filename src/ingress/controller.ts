@@ -65,7 +65,7 @@ class Controller implements IngressController {
       rng,
       routes: () => this.#table(),
       targets: ({ backend }) => this.#endpoints.targets(backend),
-      httpsPort: options.listen.httpsPort,
+      httpsPort: () => options.listen.httpsPort || this.ports.https,
       ...(options.connect ? { connect: options.connect } : {}),
     });
     this.#status = this.#statusLoop();
@@ -156,6 +156,8 @@ class Controller implements IngressController {
     const { client, events } = context;
     const ingresses = client.informer(INGRESSES);
     const classes = client.informer(INGRESS_CLASSES);
+    /** What each Ingress of ours looked like when its event was written. */
+    const announced = new Map<string, string>();
     return runReconciler(context, {
       name: 'ingress',
       setup: (queue) => {
@@ -167,23 +169,15 @@ class Controller implements IngressController {
           this.#routes = undefined;
           for (const ingress of ingresses.list()) queue.add(keyOf(ingress));
         };
-        const generation = (ingress: Ingress): string => `${ingress.metadata.generation} ${JSON.stringify(ingress.metadata.annotations)}`;
-        const scheduled = (ingress: Ingress): void => {
-          if (this.#claims(ingress)) events.event(ingress, 'Normal', 'Sync', 'Scheduled for sync');
-        };
-        ingresses.subscribe({
-          added: (ingress) => (changed(ingress), scheduled(ingress)),
-          updated: (ingress, previous) => {
-            changed(ingress);
-            if (generation(ingress) !== generation(previous)) scheduled(ingress);
-          },
-          deleted: changed,
-        });
+        ingresses.subscribe({ added: changed, updated: changed, deleted: changed });
         classes.subscribe({ added: all, updated: all, deleted: all });
       },
       reconcile: async (key) => {
         const ingress = ingresses.get(key);
-        if (!ingress || ingress.metadata.deletionTimestamp || !this.#claims(ingress)) return;
+        if (!ingress || ingress.metadata.deletionTimestamp || !this.#claims(ingress)) return void announced.delete(key);
+        const version = `${ingress.metadata.uid} ${ingress.metadata.generation} ${JSON.stringify(ingress.metadata.annotations)}`;
+        if (announced.get(key) !== version) events.event(ingress, 'Normal', 'Sync', 'Scheduled for sync');
+        announced.set(key, version);
         const published = ingress.status?.loadBalancer?.ingress ?? [];
         const same = published.length === addresses.length && published.every(({ ip, hostname }, index) => ip === addresses[index]!.ip && hostname === addresses[index]!.hostname);
         if (same) return;

@@ -24,7 +24,8 @@ export interface ReverseProxyOptions {
   rng: Rng;
   routes(): RouteTable;
   targets(route: Route): Target[];
-  httpsPort: number;
+  /** For redirects. */
+  httpsPort(): number;
   connect?: (host: string, port: number) => Socket;
 }
 
@@ -90,7 +91,8 @@ export class ReverseProxy {
     const [path = '/', query] = splitOnce(request.url ?? '/', '?');
     const { host: entry, route } = matchRoute(this.#options.routes(), host, path);
     if (scheme === 'http' && entry?.redirectsToHttps) {
-      const port = this.#options.httpsPort === 443 ? '' : `:${this.#options.httpsPort}`;
+      const httpsPort = this.#options.httpsPort();
+      const port = httpsPort === 443 ? '' : `:${httpsPort}`;
       return { status: 308, redirect: `https://${host.replace(/:\d+$/, '')}${port}${request.url ?? '/'}` };
     }
     if (entry?.appRoot && path === '/') return { status: 302, redirect: `${scheme}://${host}${entry.appRoot}` };

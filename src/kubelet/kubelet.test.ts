@@ -9,7 +9,7 @@ import { containerdMissing } from '../../test/fixtures/containerd.ts';
 import { eventually } from '../../test/fixtures/eventually.ts';
 import { NODE, startTestNode, type TestNode } from '../../test/fixtures/node.ts';
 import type { Pod } from '../api/types.gen.ts';
-import { CONFIG_MAPS, LEASES, NODES, PODS, SECRETS, SERVICES } from '../client/resources.ts';
+import { CONFIG_MAPS, LEASES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, SECRETS, SERVICES } from '../client/resources.ts';
 
 const isReady = (pod: Pod): boolean => pod.status?.conditions?.some((one) => one.type === 'Ready' && one.status === 'True') ?? false;
 const conditionOf = (pod: Pod, type: string) => pod.status?.conditions?.find((one) => one.type === type);
@@ -238,6 +238,45 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     await node.client.resource(PODS, 'default').delete('volumes');
     await node.gone('volumes');
     assert.doesNotMatch(await readFile('/proc/self/mountinfo', 'utf8'), new RegExp(node.dir));
+  });
+
+  test('a claim is waited for until it is bound, then its folder is mounted', async () => {
+    const folder = path.join(node.dir, 'pv');
+    await node.client.resource(PERSISTENT_VOLUMES).create({
+      metadata: { name: 'pv' },
+      spec: {
+        capacity: { storage: '1Gi' },
+        accessModes: ['ReadWriteOnce'],
+        storageClassName: 'by-hand',
+        hostPath: { path: folder, type: 'DirectoryOrCreate' },
+      },
+    });
+    const claims = node.client.resource(PERSISTENT_VOLUME_CLAIMS, 'default');
+    await claims.create({
+      metadata: { name: 'data' },
+      spec: { accessModes: ['ReadWriteOnce'], storageClassName: 'by-hand', volumeName: 'pv', resources: { requests: { storage: '1Gi' } } },
+    });
+    await node.run('claims', {
+      containers: [
+        {
+          name: 'main',
+          command: ['sh', '-c', 'echo kept > /data/file; trap "exit 0" TERM; while :; do sleep 0.1; done'],
+          volumeMounts: [{ name: 'v', mountPath: '/data' }],
+        },
+      ],
+      volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+    });
+    await eventually(async () =>
+      assert.match(
+        (await node.events('claims')).join('\n'),
+        /FailedMount: MountVolume.SetUp failed for volume "v" : PVC default\/data is not bound/,
+      ),
+    );
+    await claims.patch('data', 'merge', { status: { phase: 'Bound' } }, 'status');
+    await node.until('claims', isReady);
+    await node.client.resource(PODS, 'default').delete('claims');
+    await node.gone('claims');
+    assert.equal(await readFile(path.join(folder, 'file'), 'utf8'), 'kept\n');
   });
 
   test('a missing volume source holds the pod back with FailedMount until it is there', async () => {

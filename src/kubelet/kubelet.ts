@@ -15,7 +15,7 @@ import { Backoff } from './containers/backoff.ts';
 import { nodeFacts } from './containers/start.ts';
 import { createImagePuller } from './images/puller.ts';
 import { createLogKeeper, type LogKeeper } from './logs/keeper.ts';
-import { readMachine } from './node/machine.ts';
+import { type Machine, readMachine } from './node/machine.ts';
 import { createNodeAgent, type NodeAgent } from './node/node-agent.ts';
 import { createCgroups, noCgroups } from './pods/cgroups.ts';
 import { type DnsConfig, parseResolvConf } from './pods/dns.ts';
@@ -26,9 +26,9 @@ import { createStatusWriter } from './pods/status-writer.ts';
 import { createProbeManager } from './probes/manager.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
 import { createKubeletServer, type KubeletServer, type ServingOptions } from './server/server.ts';
-import { createVolumeManager } from './volumes/manager.ts';
+import { createVolumeManager, type VolumeManager } from './volumes/manager.ts';
 import { kernelMounts, noMounts } from './volumes/mounts.ts';
-import { createWatchedObjects } from './volumes/objects.ts';
+import { createWatchedObjects, type WatchedObjects } from './volumes/objects.ts';
 import { createTokens } from './volumes/tokens.ts';
 
 export interface KubeletOptions {
@@ -133,70 +133,71 @@ interface Given {
 
 /** Puts the parts together. Those that report to the pod workers get a function, since workers come last. */
 function buildParts(options: KubeletOptions, given: Given): Parts {
-  const { client, clock, rng, log, events, runtime, nodeName, dns, serving } = options;
-  const ips = [options.nodeIp].flat();
+  const { client, clock, rng, log, events, runtime, nodeName, serving } = options;
   const machine = readMachine({ rootDir: options.rootDir, ...options.capacity });
   const changed = (podUid: string): void => pods.wake(podUid);
+  const agent = nodeAgent(options, machine, () => server?.port ?? serving?.port ?? 0);
+  const node = nodeView(options, { agent, machine, podLogsDir: given.podLogsDir });
   const cache = createRuntimeCache(runtime);
   const objects = createWatchedObjects({ client, clock, log, rng });
-  const agent = createNodeAgent({
-    client, clock, log, events, runtime, nodeName, machine,
-    addresses: ips,
-    labels: options.labels ?? {},
-    taints: options.taints ?? [],
-    podCidr: options.podCidr,
-    maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
-    port: () => server?.port ?? serving?.port ?? 0,
-  }); // prettier-ignore
-  const node: NodeView = {
-    name: nodeName,
-    ips,
-    runtimeName: () => agent.runtimeName(),
-    networkProblem: () => agent.networkProblem(),
-    allocatable: agent.capacity,
-    memoryCapacity: machine.memoryBytes,
-    podLogsDir: given.podLogsDir,
-  };
   const probes = createProbeManager({ runtime, events, clock, changed });
-  const volumes = createVolumeManager({
-    rootDir: options.rootDir,
-    mounts: options.mounts === false ? noMounts() : kernelMounts(),
-    objects,
-    tokens: createTokens(client, clock),
-    clock,
-    log,
-    nodeFacts: (pod) =>
-      nodeFacts(
-        { node },
-        (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
-      ),
-    changed,
-  });
+  const volumes = podVolumes(options, { node, objects, changed });
   const services: PodServices = {
     client, clock, log, rng, events, runtime, cache, volumes, objects, probes, node,
     images: createImagePuller({ runtime, objects, events, clock, pulled: () => agent.imagesChanged() }),
     cgroups: options.cgroups === false ? noCgroups : createCgroups(options.cgroups),
     restarts: new Backoff(clock),
     status: createStatusWriter({ client, clock, log, signal: given.signal }),
-    dns: { ip: dns.ip, domain: dns.domain, host: given.host },
+    dns: { ip: options.dns.ip, domain: options.dns.domain, host: given.host },
     services: (namespace) => [...given.services.listNamespace(namespace), ...kubernetesService(given.services, namespace)],
   }; // prettier-ignore
   const pods = createPodManager(given.pods, services);
-  const routes = { pods, cache, runtime, clock, nodeName, memoryBytes: machine.memoryBytes };
-  const server = serving && createKubeletServer(serving, routes, log);
+  const server = serving && createKubeletServer(serving, { pods, cache, runtime, clock, nodeName, memoryBytes: machine.memoryBytes }, log);
   const logs = createLogKeeper({ pods, runtime, clock, log });
-  return {
-    pods,
-    node: agent,
-    logs,
-    server,
-    close() {
-      logs.stop();
-      probes.close();
-      volumes.close();
-      objects.close();
-    },
+  const close = (): void => {
+    for (const part of [logs, probes, volumes, objects]) part.close();
   };
+  return { pods, node: agent, logs, server, close };
+}
+
+function nodeAgent(options: KubeletOptions, machine: Machine, port: () => number): NodeAgent {
+  const { nodeIp, labels = {}, taints = [], maxPods = DEFAULT_MAX_PODS } = options;
+  return createNodeAgent({ ...options, addresses: [nodeIp].flat(), labels, taints, maxPods, machine, port });
+}
+
+function nodeView(
+  options: KubeletOptions,
+  { agent, machine, podLogsDir }: { agent: NodeAgent; machine: Machine; podLogsDir: string },
+): NodeView {
+  return {
+    name: options.nodeName,
+    ips: [options.nodeIp].flat(),
+    runtimeName: () => agent.runtimeName(),
+    networkProblem: () => agent.networkProblem(),
+    allocatable: agent.capacity,
+    memoryCapacity: machine.memoryBytes,
+    podLogsDir,
+  };
+}
+
+function podVolumes(
+  { client, clock, log, rootDir, mounts }: KubeletOptions,
+  { node, objects, changed }: { node: NodeView; objects: WatchedObjects; changed: (podUid: string) => void },
+): VolumeManager {
+  return createVolumeManager({
+    rootDir,
+    mounts: mounts === false ? noMounts() : kernelMounts(),
+    objects,
+    tokens: createTokens(client, clock),
+    clock,
+    log,
+    nodeFacts: ({ status }) =>
+      nodeFacts(
+        { node },
+        (status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
+      ),
+    changed,
+  });
 }
 
 /** Every container is told where the API is, whatever its namespace. */

@@ -11,7 +11,7 @@ import type { ContextFor, NodeTools } from './run.ts';
 const DNS_PORT = 10_053;
 const METRICS_PORT = 9153;
 
-export function componentFactories(config: NodeConfig, { clock, log }: NodeTools, contextFor: ContextFor): ComponentFactories {
+export function componentFactories(config: NodeConfig, { log }: NodeTools, contextFor: ContextFor): ComponentFactories {
   const host = componentHost(config);
   return {
     dns: async () => {

@@ -70,11 +70,18 @@ async function runComponent(name: string, configPath: string): Promise<void> {
   await runSeparately(known, config, { clock, rng: systemRng(), log, trace: startupTrace(() => clock.monotonic()) }, stopping.signal);
 }
 
+async function runWarmUp(): Promise<void> {
+  const { warmUp } = await import('./warm-up.ts');
+  const clock = systemClock();
+  await warmUp({ clock, rng: systemRng(), log: createLogger({ level: 'error' }), trace: startupTrace(() => clock.monotonic()) });
+}
+
 const [first, second, third] = process.argv.slice(2);
 const isImport = first === 'image' && second === 'import';
 try {
   if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import - | node.mjs component NAME CONFIG');
   if (isImport) await importImages(process.env['ROCKPOOL_NODE_CONFIG'] ?? CONFIG_IN_NODE);
+  else if (first === '--warm-up') await runWarmUp();
   else if (first === 'component') await runComponent(second ?? '', third ?? '');
   else await runNode(first);
   process.exit(0);

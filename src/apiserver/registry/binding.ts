@@ -3,6 +3,7 @@ import { schemaOf } from '../../api/scheme.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Binding, Pod, PodCondition } from '../../api/types.gen.ts';
 import type { Entry } from '../watch/entry.ts';
+import { admissionRequest, mutate, validateAdmission } from './admit.ts';
 import { timestamp } from './create.ts';
 import { decodeOwnKind } from './decode.ts';
 import { trackManager } from './managers.ts';
@@ -19,8 +20,18 @@ export async function bindPod(registry: Registry, call: Call): Promise<Result> {
   const binding = await decodeOwnKind<Binding>(call, { kind: 'Binding', versions: ['v1'], schema }, options.fieldValidation);
   const name = context.info.name || binding.metadata.name!;
   checkTarget(binding, name);
+  const subject = {
+    operation: 'CREATE',
+    object: binding as unknown as KubeObject,
+    dryRun: options.dryRun,
+    name,
+    subresource: 'binding',
+  } as const;
+  const request = await mutate(registry, admissionRequest(call, subject));
+  await validateAdmission(registry, request);
+  const admitted = request.object as unknown as Binding;
   const attempt = (live: Entry): Change => {
-    const object = bound(live, binding, timestamp(registry.clock.now()));
+    const object = bound(live, admitted, timestamp(registry.clock.now()));
     return { put: trackManager(registry, { call, object, options, live: live.object }) };
   };
   await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, { dryRun: options.dryRun, waiter: context });
@@ -49,9 +60,10 @@ function bound(live: Entry, { metadata, target }: Binding, now: string): KubeObj
   if (pod.spec!.nodeName) throw refuse(`pod ${live.name} is already assigned to node "${pod.spec!.nodeName}"`);
   if (pod.spec!.schedulingGates?.length) throw refuse(`pod ${live.name} has non-empty .spec.schedulingGates`);
   const annotations = metadata.annotations ? { annotations: { ...pod.metadata.annotations, ...metadata.annotations } } : {};
+  const labels = metadata.labels ? { labels: { ...pod.metadata.labels, ...metadata.labels } } : {};
   return {
     ...live.object,
-    metadata: { ...pod.metadata, ...annotations },
+    metadata: { ...pod.metadata, ...annotations, ...labels },
     spec: { ...pod.spec, nodeName: target.name },
     status: { ...pod.status, conditions: scheduled(pod.status?.conditions ?? [], now) },
   };

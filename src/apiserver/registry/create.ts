@@ -14,6 +14,7 @@ import { decodeBody } from './decode.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
 import { trackManager } from './managers.ts';
+import { stampRequester } from './requester.ts';
 import { storeNew } from './store.ts';
 
 /** POST on a collection. */
@@ -39,7 +40,8 @@ export async function createDecoded(
 ): Promise<Entry> {
   const { served } = call;
   checkMeta(call, decoded);
-  const object = applyDefaults(served.stored, converted ? decoded : toStored(served, decoded));
+  const stamped = stampRequester(served.stored, converted ? decoded : toStored(served, decoded), call.context.user);
+  const object = applyDefaults(served.stored, stamped);
   fillSystemFields(registry, object);
   // Before admission and preparation: what the server adds belongs to nobody.
   const owned = trackManager(registry, { call, object, options, live: undefined });

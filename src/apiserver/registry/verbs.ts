@@ -46,7 +46,8 @@ export async function carryOut(registry: Registry, call: Call): Promise<Result> 
     return offered.resource === 'componentstatuses' ? componentStatuses(registry, call) : verb(registry, call);
   }
   const subresource = offered.subresources.find(({ name }) => name === info.subresource);
-  if (!subresource || info.name === '') throw notServed();
+  // A Binding posted to its own collection names its pod in the body.
+  if (!subresource || (info.name === '' && info.subresource !== 'binding')) throw notServed();
   const verb = SUBRESOURCES[info.subresource]?.[info.verb];
   if (!verb || !subresource.verbs.includes(info.verb)) throw notAllowed();
   return verb(registry, call);

@@ -15,6 +15,7 @@ import { podsOf } from './pods-of.ts';
 import { type Route, href } from './route.ts';
 import { Empty, Failure, Loading } from './states.tsx';
 import { SummaryTab } from './summary-tab.tsx';
+import { toneOf } from './tone.ts';
 import { YamlTab } from './yaml-tab.tsx';
 
 type ObjectRoute = Route & { page: 'object' };
@@ -78,7 +79,8 @@ function Status({ kind: { printer, type }, object }: { kind: Kind; object: Objec
   const index = names.includes('Status') ? names.indexOf('Status') : names.indexOf('Ready');
   if (object.metadata.deletionTimestamp) return <Badge text="Terminating" />;
   if (index < 0 || type.kind === 'ReplicaSet' || type.kind === 'DaemonSet') return null;
-  return <Badge text={String(printer.cells(object, 0)[index])} />;
+  const text = String(printer.cells(object, 0)[index]);
+  return <Badge text={names[index] === 'Ready' ? `${text} ready` : text} tone={toneOf(text)} />;
 }
 
 function tabsOf(kind: Kind): { tab: string; title: string }[] {

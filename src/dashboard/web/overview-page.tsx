@@ -54,7 +54,7 @@ function KindCard({ kind, namespace }: { kind: Kind; namespace: string }) {
   );
 }
 
-const WORDS: Readonly<Record<Tone, string>> = { bad: 'in trouble', busy: 'on the way', good: 'well', idle: 'done or idle' };
+const WORDS: Readonly<Record<Tone, string>> = { bad: 'failing', busy: 'not ready yet', good: 'healthy', idle: 'done or idle' };
 
 function Tally({ tones }: { tones: ReadonlyMap<Tone, number> }) {
   const shown = (['bad', 'busy', 'good', 'idle'] as const).filter((tone) => tones.has(tone));

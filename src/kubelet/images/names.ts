@@ -21,11 +21,6 @@ export function defaultPullPolicy(reference: string): 'Always' | 'IfNotPresent' 
   return !reference.includes('@') && normalizeImageName(reference).endsWith(':latest') ? 'Always' : 'IfNotPresent';
 }
 
-/** `docker.io` of `docker.io/library/nginx:latest`. */
-export function registryOf(normalized: string): string {
-  return normalized.slice(0, normalized.indexOf('/'));
-}
-
 const HOST = String.raw`(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?`;
 const PATH_PART = String.raw`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`;
 const REFERENCE = new RegExp(

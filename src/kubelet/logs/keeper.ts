@@ -7,7 +7,7 @@ import { rotateLog } from './rotate.ts';
 
 export interface LogKeeper {
   start(): void;
-  stop(): void;
+  close(): void;
 }
 
 export interface LogKeeperOptions {
@@ -43,7 +43,7 @@ export function createLogKeeper({ pods, runtime, clock, log }: LogKeeperOptions)
 
   return {
     start: schedule,
-    stop() {
+    close() {
       stopped = true;
       cancel?.();
     },

@@ -28,79 +28,96 @@ interface Entry {
   revision: bigint;
 }
 
-/** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
-export function createStatusWriter({
-  client,
-  clock,
-  log,
-  signal,
-}: {
+export interface StatusWriterOptions {
   client: Client;
   clock: Clock;
   log: Logger;
   signal: AbortSignal;
-}): StatusWriter {
-  const entries = new Map<string, Entry>();
+}
 
-  async function send(entry: Entry): Promise<void> {
-    for (let failures = 0; entry.wanted && !entry.gone && !signal.aborted;) {
-      const { pod, status, text } = entry.wanted;
-      if (text === entry.sentText) {
+/** Writes pod statuses by patch, one at a time for each pod, and only when something changed. */
+export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
+  return new Writer(options);
+}
+
+const RETRY = { baseMs: 100, maxMs: 10_000 };
+
+class Writer implements StatusWriter {
+  readonly #options: StatusWriterOptions;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: StatusWriterOptions) {
+    this.#options = options;
+  }
+
+  set(pod: Pod, status: PodStatus): void {
+    const uid = pod.metadata.uid!;
+    const entry = this.#entries.get(uid) ?? { sentText: '', sent: pod.status ?? {}, gone: false, revision: 0n };
+    this.#entries.set(uid, entry);
+    entry.wanted = { pod, status, text: JSON.stringify(status) };
+    if (entry.sending || entry.gone || this.#options.signal.aborted || entry.wanted.text === entry.sentText) return;
+    entry.sending = this.#drain(entry);
+  }
+
+  observed({ metadata, status }: Pod): boolean {
+    const entry = this.#entries.get(metadata.uid!);
+    if (!entry || entry.sending || entry.sentText === '') return false;
+    // what was on its way to us when we wrote is older than what we wrote
+    if (BigInt(metadata.resourceVersion ?? 0) < entry.revision) return false;
+    if (readiness(status) === readiness(entry.sent)) return false;
+    entry.sentText = '';
+    entry.sent = status ?? {};
+    return true;
+  }
+
+  async flushed(podUid: string): Promise<void> {
+    await this.#entries.get(podUid)?.sending;
+  }
+
+  forget(podUid: string): void {
+    this.#entries.delete(podUid);
+  }
+
+  /** Sends until nothing is wanted any more. The last look and the end of `sending` are one step, so that no wish falls between. */
+  async #drain(entry: Entry): Promise<void> {
+    const { clock, log, signal } = this.#options;
+    for (let failures = 0; ;) {
+      const { wanted } = entry;
+      if (!wanted || wanted.text === entry.sentText || entry.gone || signal.aborted) {
         entry.wanted = undefined;
+        entry.sending = undefined;
         return;
       }
       try {
-        const answer = await client
-          .resource(PODS, pod.metadata.namespace)
-          .patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
-        entry.revision = BigInt(answer.metadata.resourceVersion ?? 0);
-        entry.sentText = text;
-        entry.sent = status;
+        await this.#send(entry, wanted);
         failures = 0;
       } catch (error) {
-        if (isGone(error)) {
-          entry.gone = true;
-          return;
+        if (isGone(error)) entry.gone = true;
+        else {
+          const { namespace, name } = wanted.pod.metadata;
+          log.warn('pod status could not be written', { pod: `${namespace}/${name}`, error: errorMessage(error) });
+          await settled(clock.sleep(backoffDelay(failures++, RETRY), signal));
         }
-        log.warn('pod status could not be written', { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, error: errorMessage(error) });
-        await clock.sleep(backoffDelay(failures++, { baseMs: 100, maxMs: 10_000 }), signal);
       }
     }
   }
 
-  return {
-    set(pod, status) {
-      const uid = pod.metadata.uid!;
-      const entry = entries.get(uid) ?? { sentText: '', sent: pod.status ?? {}, gone: false, revision: 0n };
-      entries.set(uid, entry);
-      entry.wanted = { pod, status, text: JSON.stringify(status) };
-      if (entry.sending || entry.wanted.text === entry.sentText) return;
-      entry.sending = send(entry)
-        .catch((error: unknown) => {
-          if (!signal.aborted) throw error;
-        })
-        .finally(() => {
-          entry.sending = undefined;
-        });
-    },
-    observed({ metadata, status }) {
-      const entry = entries.get(metadata.uid!);
-      if (!entry || entry.sending || entry.sentText === '') return false;
-      // what was on its way to us when we wrote is older than what we wrote
-      if (BigInt(metadata.resourceVersion ?? 0) < entry.revision) return false;
-      const readyOf = (one: PodStatus | undefined): string =>
-        `${one?.phase} ${one?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
-      if (readyOf(status) === readyOf(entry.sent)) return false;
-      entry.sentText = '';
-      entry.sent = status ?? {};
-      return true;
-    },
-    async flushed(podUid) {
-      await entries.get(podUid)?.sending;
-    },
-    forget: (podUid) => void entries.delete(podUid),
-  };
+  async #send(entry: Entry, { pod, status, text }: NonNullable<Entry['wanted']>): Promise<void> {
+    const pods = this.#options.client.resource(PODS, pod.metadata.namespace);
+    const answer = await pods.patch(pod.metadata.name!, 'strategic', statusPatch(pod, status, entry.sent), 'status');
+    entry.revision = BigInt(answer.metadata.resourceVersion ?? 0);
+    entry.sentText = text;
+    entry.sent = status;
+  }
 }
+
+/** For a sleep that may be cut short: the loop asks the signal itself. */
+async function settled(sleep: Promise<void>): Promise<void> {
+  await Promise.allSettled([sleep]);
+}
+
+const readiness = (status: PodStatus | undefined): string =>
+  `${status?.phase} ${status?.conditions?.find(({ type }) => type === 'Ready')?.status}`;
 
 /** In a strategic patch lists of conditions and addresses merge by their key: what is no longer there must be named to go. */
 function statusPatch(pod: Pod, status: PodStatus, sent: PodStatus): object {
@@ -126,9 +143,6 @@ function without<T extends object>(before: T | undefined, now: T, fields: readon
 
 /** Not there, or another pod of the same name by now (the uid is a precondition). */
 function isGone(error: unknown): boolean {
-  return (
-    StatusError.is(error, 'NotFound') ||
-    StatusError.is(error, 'Conflict') ||
-    (StatusError.is(error, 'Invalid') && error.message.includes('uid'))
-  );
+  if (StatusError.is(error, 'NotFound')) return true;
+  return (StatusError.is(error, 'Conflict') || StatusError.is(error, 'Invalid')) && /\buid\b/i.test(error.message);
 }

@@ -33,6 +33,11 @@ interface OpenSocket {
   balancer: Balancer;
 }
 
+interface Wanted {
+  frontend: Frontend;
+  place: SocketPlace;
+}
+
 class UserspaceProxy implements Component {
   readonly name = 'kube-proxy';
   readonly #options: UserspaceProxyOptions;
@@ -47,10 +52,14 @@ class UserspaceProxy implements Component {
 
   async start(signal: AbortSignal): Promise<void> {
     const { client, log } = this.#options;
+    const services = client.informer(SERVICES);
+    const slices = client.informer(ENDPOINT_SLICES);
+    slices.addIndex(BY_SERVICE, (slice) => [serviceOf(slice)].filter((key) => key !== undefined));
+    await Promise.all([services.start(), slices.start()]);
+    // Before the loop begins, so that no Service is worked on twice at once; what fails here the loop tries again.
+    const told = (service: Service) => (error: unknown) => log.debug('a Service has to wait', { service: keyOf(service), error: errorMessage(error) });
+    await Promise.all(services.list().map((service) => this.#sync(keyOf(service)).catch(told(service))));
     await this.#loop.start(signal);
-    for (const service of client.informer(SERVICES).list()) {
-      await this.#sync(keyOf(service)).catch((error: unknown) => log.debug('the loop tries again', { service: keyOf(service), error: errorMessage(error) }));
-    }
   }
 
   async stop(): Promise<void> {
@@ -66,7 +75,6 @@ class UserspaceProxy implements Component {
       setup: ({ add }) => {
         const services = client.informer(SERVICES);
         const slices = client.informer(ENDPOINT_SLICES);
-        slices.addIndex(BY_SERVICE, (slice) => [serviceOf(slice)].filter((key) => key !== undefined));
         const touch = (service: Service): void => add(keyOf(service));
         const touchSlice = (slice: EndpointSlice): void => {
           const key = serviceOf(slice);
@@ -84,7 +92,8 @@ class UserspaceProxy implements Component {
     const { client, nodeName } = this.#options;
     const service = client.informer(SERVICES).get(key);
     const frontends = service ? frontendsOf(service, client.informer(ENDPOINT_SLICES).byIndex(BY_SERVICE, key), { nodeName }) : [];
-    const wanted = new Map(frontends.flatMap((frontend) => this.#placesOf(frontend).map((place) => [`${frontend.protocol} ${place.host}:${place.port}`, { frontend, place }] as const)));
+    const wanted = new Map<string, Wanted>();
+    for (const frontend of frontends) for (const place of this.#placesOf(frontend)) wanted.set(`${frontend.protocol} ${place.host}:${place.port}`, { frontend, place });
     const open = this.#services.get(key) ?? new Map<string, OpenSocket>();
     for (const [id, { socket }] of open) {
       if (wanted.has(id)) continue;
@@ -105,7 +114,7 @@ class UserspaceProxy implements Component {
     return (this.#options.nodePortAddresses ?? ['127.0.0.1']).map((host) => ({ host, port, exact: true }));
   }
 
-  async #ensure(id: string, open: Map<string, OpenSocket>, { frontend, place }: { frontend: Frontend; place: SocketPlace }): Promise<void> {
+  async #ensure(id: string, open: Map<string, OpenSocket>, { frontend, place }: Wanted): Promise<void> {
     const { clock, network } = this.#options;
     const targets = frontend.inCluster ?? frontend.targets;
     const known = open.get(id);

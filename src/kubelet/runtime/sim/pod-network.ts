@@ -28,8 +28,8 @@ export interface LookupAnswer {
   addresses: string[];
 }
 
-/** Addresses (A and AAAA) of a fully qualified name, as the cluster's DNS server answers; empty for NXDOMAIN. Rejects when it cannot be asked. */
-export type NameLookup = (name: string, signal?: AbortSignal) => Promise<readonly string[]>;
+/** Addresses of a fully qualified name, as one of these name servers answers; empty when there is none such. Rejects when none answers. */
+export type NameLookup = (name: string, options: { servers: readonly string[]; signal?: AbortSignal }) => Promise<readonly string[]>;
 
 export class ConnectError extends Error {
   readonly reason: 'refused' | 'timeout' | 'unreachable' | 'unknown-host' | 'reset';
@@ -62,7 +62,7 @@ export function createPodNetwork({ network, ip, dns, lookup, hosts }: PodNetwork
     const listed = (await hosts()).get(name);
     if (listed) return { name, addresses: [listed] };
     for (const candidate of candidates(name, dns)) {
-      const addresses = await lookup(candidate, signal);
+      const addresses = await lookup(candidate, { servers: dns.servers, signal });
       if (addresses.length > 0) return { name: candidate, addresses: [...addresses] };
     }
     return { name, addresses: [] };
@@ -75,8 +75,13 @@ export function createPodNetwork({ network, ip, dns, lookup, hosts }: PodNetwork
     lookup: find,
     listen: (server, port, protocol = 'TCP') => network.listen(server, { host: ip, port, protocol }),
     async connect(host, port, { signal, timeoutMs = DEFAULT_TIMEOUT_MS }) {
-      const { addresses } = await find(host, signal);
-      const address = addresses[0];
+      const address = await find(host, signal).then(
+        ({ addresses }) => addresses[0],
+        (error: unknown) => {
+          signal.throwIfAborted();
+          throw new ConnectError('unknown-host', `bad address '${host}'`, { cause: error });
+        },
+      );
       if (!address) throw new ConnectError('unknown-host', `bad address '${host}'`);
       return open(target(address, port), { from: ip, signal, timeoutMs });
     },

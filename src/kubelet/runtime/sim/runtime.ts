@@ -11,6 +11,7 @@ import {
 import { type Addresses, createAddresses } from './addresses.ts';
 import { unknownImage } from './catalogue/unknown.ts';
 import { notFound, SimContainer } from './container.ts';
+import { createNameLookup } from './dns-client.ts';
 import { createEventQueue, type EventQueue } from './events.ts';
 import { createSimImages, type SimImages } from './images.ts';
 import { Collector, EMPTY_INPUT } from './io.ts';
@@ -26,8 +27,8 @@ export interface SimRuntimeOptions {
   /** Of pods on the host's network. */
   hostIp: string;
   network: SimNetwork;
-  /** How names resolve in pods. */
-  lookup: NameLookup;
+  /** How names resolve in pods; by asking their name servers unless given. */
+  lookup?: NameLookup;
   /** The users' own models; see user-models.ts. */
   models?: readonly CatalogueEntry[];
   /** Images that are there without a pull: those of addons. */
@@ -81,7 +82,7 @@ class SimRuntime implements ContainerRuntime {
 
   async runPodSandbox(config: PodSandboxConfig): Promise<string> {
     const ip = config.hostNetwork ? this.#options.hostIp : this.#addresses.take();
-    const { network, lookup, clock } = this.#options;
+    const { network, clock, lookup = createNameLookup({ network, clock }) } = this.#options;
     const dns = { servers: config.dns.servers, searches: config.dns.searches, ndots: ndotsOf(config.dns.options) };
     const id = randomBytes(32).toString('hex');
     const hosts = (): Promise<ReadonlyMap<string, string>> => this.#hosts(id);

@@ -1,6 +1,6 @@
 /** nc, nslookup and the other programs with which people look at networks. */
-import { createServer, type Socket } from 'node:net';
-import { isIP } from 'node:net';
+import { createServer, isIP, type Socket } from 'node:net';
+import { errorMessage } from '../../../../lib/errors.ts';
 import { BrokenPipe } from '../io.ts';
 import type { Program } from '../model.ts';
 import { ConnectError } from '../pod-network.ts';
@@ -80,7 +80,15 @@ const nslookup: Program = async (process) => {
   const server = names[1] ?? network.dns.servers[0] ?? '127.0.0.1';
   const name = names[0] ?? '';
   await process.stdout.write(`Server:\t\t${server}\nAddress:\t${server}:53\n\n`);
-  const { name: answered, addresses } = await network.lookup(name, process.killed);
+  let found;
+  try {
+    found = await network.lookup(name, process.killed);
+  } catch (error) {
+    process.killed.throwIfAborted();
+    await process.stdout.write(`;; ${errorMessage(error)}\n\n`);
+    return 1;
+  }
+  const { name: answered, addresses } = found;
   if (addresses.length === 0) {
     await process.stdout.write(`** server can't find ${name}: NXDOMAIN\n\n`);
     return 1;
