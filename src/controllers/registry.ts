@@ -4,6 +4,7 @@ import { withTransport } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
+import { createCronJobController } from './cronjob/cron-job-controller.ts';
 import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
 import { createDeploymentController } from './deployment/deployment-controller.ts';
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
@@ -90,6 +91,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'daemon-set-controller', eventSource: 'daemonset-controller', create: createDaemonSetController },
   // StatefulSets would have no pods.
   { serviceAccount: 'statefulset-controller', create: createStatefulSetController },
+  // CronJobs would never start a Job.
+  { serviceAccount: 'cronjob-controller', create: createCronJobController },
   // ReplicationControllers would have no pods.
   { serviceAccount: 'replication-controller', create: createReplicationController },
   // Finished Jobs with a time to live would stay.

@@ -50,7 +50,8 @@ export interface Chain {
 /** Makes the plugins of a server block; throws `CorefileError`. Nothing runs yet. */
 export function compile(block: ServerBlock, context: DnsContext): Chain {
   const unknown = block.directives.find(({ name }) => !PLUGINS.some(([known]) => known === name));
-  if (unknown) throw new CorefileError(unknown.line, `Unknown directive '${unknown.name}'; known are ${PLUGINS.map(([name]) => name).join(', ')}`);
+  if (unknown)
+    throw new CorefileError(unknown.line, `Unknown directive '${unknown.name}'; known are ${PLUGINS.map(([name]) => name).join(', ')}`);
   const plugins = PLUGINS.flatMap(([name, factory]) =>
     block.directives.filter((directive) => directive.name === name).map((directive) => factory({ directive, zones: block.zones, context })),
   );

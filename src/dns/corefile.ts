@@ -59,7 +59,9 @@ function tokenize(text: string): Token[] {
     const line = index + 1;
     for (const [whole, quoted] of row.matchAll(/"((?:[^"\\]|\\.)*)"|#.*|[^\s"#][^\s]*/g)) {
       if (whole.startsWith('#')) continue;
-      tokens.push(quoted === undefined ? { text: whole, line, quoted: false } : { text: quoted.replaceAll('\\"', '"'), line, quoted: true });
+      tokens.push(
+        quoted === undefined ? { text: whole, line, quoted: false } : { text: quoted.replaceAll('\\"', '"'), line, quoted: true },
+      );
     }
   }
   return tokens;
@@ -145,7 +147,10 @@ export function normalizeZone(text: string, line: number): string {
   if (range) {
     const bits = Number(range[5]);
     if (bits % 8 !== 0 || bits > 32) throw new CorefileError(line, `the range "${text}" must end at a whole number of bytes`);
-    return `${range.slice(1, 1 + bits / 8).toReversed().join('.')}.in-addr.arpa`;
+    return `${range
+      .slice(1, 1 + bits / 8)
+      .toReversed()
+      .join('.')}.in-addr.arpa`;
   }
   if (!/^[\w.*-]*$/.test(text)) throw new CorefileError(line, `"${text}" is not a zone`);
   return text.toLowerCase().replace(/\.$/, '');

@@ -56,7 +56,10 @@ export class Listener {
     this.#udp = undefined;
     this.#tcp = undefined;
     for (const connection of this.#connections) connection.destroy();
-    await Promise.all([udp && new Promise<void>((resolve) => udp.close(resolve)), tcp?.listening && new Promise((resolve) => tcp.close(resolve))]);
+    await Promise.all([
+      udp && new Promise<void>((resolve) => udp.close(resolve)),
+      tcp?.listening && new Promise((resolve) => tcp.close(resolve)),
+    ]);
   }
 
   #answerUdp(udp: UdpSocket, bytes: Buffer, { address, port }: RemoteInfo): void {
@@ -69,7 +72,9 @@ export class Listener {
     this.#connections.add(socket);
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     socket.once('close', () => this.#connections.delete(socket));
-    socket.on('error', (error) => this.#options.log.debug('a client cut its connection', { error: errorCode(error) ?? errorMessage(error) }));
+    socket.on('error', (error) =>
+      this.#options.log.debug('a client cut its connection', { error: errorCode(error) ?? errorMessage(error) }),
+    );
     let rest: Buffer = Buffer.alloc(0);
     socket.on('data', (bytes) => {
       rest = takeFrames(Buffer.concat([rest, bytes]), (message) =>

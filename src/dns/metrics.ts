@@ -11,7 +11,9 @@ export class Metrics {
 
   render(): string {
     return [...this.#counters]
-      .map(([name, series]) => [`# TYPE ${name} counter`, ...[...series].map(([labels, value]) => `${name}{${labels}} ${value}`), ''].join('\n'))
+      .map(([name, series]) =>
+        [`# TYPE ${name} counter`, ...[...series].map(([labels, value]) => `${name}{${labels}} ${value}`), ''].join('\n'),
+      )
       .join('');
   }
 }

@@ -59,7 +59,8 @@ export function fail(directive: Directive, message: string): never {
 /** An argument that must be a whole number from `min` on. */
 export function numberArg(directive: Directive, index = 0, min = 0): number {
   const text = directive.args[index];
-  if (text === undefined || !/^\d+$/.test(text) || Number(text) < min) fail(directive, `"${text ?? ''}" is not a number${min > 0 ? ` of at least ${min}` : ''}`);
+  if (text === undefined || !/^\d+$/.test(text) || Number(text) < min)
+    fail(directive, `"${text ?? ''}" is not a number${min > 0 ? ` of at least ${min}` : ''}`);
   return Number(text);
 }
 
@@ -68,7 +69,10 @@ export function durationArg(directive: Directive, index = 0): number {
   const text = directive.args[index] ?? '';
   if (/^\d+$/.test(text)) return Number(text) * 1000;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) fail(directive, `"${text}" is not a duration`);
-  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, value, unit]) => sum + Number(value) * UNIT_MS[unit as keyof typeof UNIT_MS], 0);
+  return [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce(
+    (sum, [, value, unit]) => sum + Number(value) * UNIT_MS[unit as keyof typeof UNIT_MS],
+    0,
+  );
 }
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

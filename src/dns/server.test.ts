@@ -29,25 +29,43 @@ describe('the DNS server with the default Corefile', () => {
   let upstream: TestUpstream;
   let folder: string;
 
-  const service = (name: string, spec: ServiceSpec) => client.resource(SERVICES, 'default').create({ metadata: { name, namespace: 'default' }, spec });
+  const service = (name: string, spec: ServiceSpec) =>
+    client.resource(SERVICES, 'default').create({ metadata: { name, namespace: 'default' }, spec });
   const endpoints = (name: string, addresses: readonly { ip: string; hostname?: string; ready?: boolean }[], suffix = '') =>
     client.resource(ENDPOINT_SLICES, 'default').create({
       metadata: { name: `${name}${suffix}`, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
       addressType: 'IPv4',
       ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-      endpoints: addresses.map(({ ip, hostname, ready = true }) => ({ addresses: [ip], ...(hostname ? { hostname } : {}), conditions: { ready } })),
+      endpoints: addresses.map(({ ip, hostname, ready = true }) => ({
+        addresses: [ip],
+        ...(hostname ? { hostname } : {}),
+        conditions: { ready },
+      })),
     });
 
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'rockpool-dns-'));
     [api, upstream] = await Promise.all([startTestApiServer(), startUpstream()]);
     client = createClient({ transport: api.loopback(), clock, log });
-    await service('web', { clusterIP: '10.96.0.80', ports: [{ name: 'http', port: 80 }, { name: 'dns', port: 53, protocol: 'UDP' }] });
+    await service('web', {
+      clusterIP: '10.96.0.80',
+      ports: [
+        { name: 'http', port: 80 },
+        { name: 'dns', port: 53, protocol: 'UDP' },
+      ],
+    });
     await service('db', { clusterIP: 'None', ports: [{ name: 'http', port: 80, targetPort: 8080 }] });
-    await endpoints('db', [{ ip: '10.244.0.11', hostname: 'db-0' }, { ip: '10.244.0.12', hostname: 'db-1' }, { ip: '10.244.0.13', ready: false }]);
+    await endpoints('db', [
+      { ip: '10.244.0.11', hostname: 'db-0' },
+      { ip: '10.244.0.12', hostname: 'db-1' },
+      { ip: '10.244.0.13', ready: false },
+    ]);
     await service('nobody', { clusterIP: 'None', ports: [{ name: 'http', port: 80 }] });
     await service('many', { clusterIP: 'None', ports: [{ name: 'http', port: 80 }] });
-    await endpoints('many', Array.from({ length: 40 }, (_, i) => ({ ip: `10.244.1.${i + 1}` })));
+    await endpoints(
+      'many',
+      Array.from({ length: 40 }, (_, i) => ({ ip: `10.244.1.${i + 1}` })),
+    );
     await service('elsewhere', { type: 'ExternalName', externalName: 'www.outside.example' });
     await service('inside', { type: 'ExternalName', externalName: 'web.default.svc.cluster.local' });
     await endpoints('web', [{ ip: '10.244.0.21' }]);
@@ -67,7 +85,11 @@ describe('the DNS server with the default Corefile', () => {
   const rows: [question: string, type: RecordType, expected: string][] = [
     ['web.default.svc.cluster.local', 'A', 'NOERROR aa | web.default.svc.cluster.local 30 A 10.96.0.80'],
     ['web.default.svc.cluster.local', 'AAAA', 'NOERROR aa | ; cluster.local SOA'],
-    ['db.default.svc.cluster.local', 'A', 'NOERROR aa | db.default.svc.cluster.local 30 A 10.244.0.11 | db.default.svc.cluster.local 30 A 10.244.0.12'],
+    [
+      'db.default.svc.cluster.local',
+      'A',
+      'NOERROR aa | db.default.svc.cluster.local 30 A 10.244.0.11 | db.default.svc.cluster.local 30 A 10.244.0.12',
+    ],
     ['db-1.db.default.svc.cluster.local', 'A', 'NOERROR aa | db-1.db.default.svc.cluster.local 30 A 10.244.0.12'],
     ['db-2.db.default.svc.cluster.local', 'A', 'NXDOMAIN aa | ; cluster.local SOA'],
     ['10-244-0-21.web.default.svc.cluster.local', 'A', 'NOERROR aa | 10-244-0-21.web.default.svc.cluster.local 30 A 10.244.0.21'],
@@ -78,7 +100,11 @@ describe('the DNS server with the default Corefile', () => {
     ['nowhere.svc.cluster.local', 'A', 'NXDOMAIN aa | ; cluster.local SOA'],
     ['svc.cluster.local', 'A', 'NOERROR aa | ; cluster.local SOA'],
     ['cluster.local', 'NS', 'NOERROR aa | cluster.local 30 NS ns.dns.cluster.local'],
-    ['_http._tcp.web.default.svc.cluster.local', 'SRV', 'NOERROR aa | _http._tcp.web.default.svc.cluster.local 30 SRV 0 100 80 web.default.svc.cluster.local + web.default.svc.cluster.local 30 A 10.96.0.80'],
+    [
+      '_http._tcp.web.default.svc.cluster.local',
+      'SRV',
+      'NOERROR aa | _http._tcp.web.default.svc.cluster.local 30 SRV 0 100 80 web.default.svc.cluster.local + web.default.svc.cluster.local 30 A 10.96.0.80',
+    ],
     ['_http._udp.web.default.svc.cluster.local', 'SRV', 'NXDOMAIN aa | ; cluster.local SOA'],
     ['_tcp.web.default.svc.cluster.local', 'SRV', 'NOERROR aa | ; cluster.local SOA'],
     [
@@ -89,8 +115,16 @@ describe('the DNS server with the default Corefile', () => {
     ],
     ['10-244-0-5.default.pod.cluster.local', 'A', 'NOERROR aa | 10-244-0-5.default.pod.cluster.local 30 A 10.244.0.5'],
     ['10-244-0-5.nowhere.pod.cluster.local', 'A', 'NXDOMAIN aa | ; cluster.local SOA'],
-    ['elsewhere.default.svc.cluster.local', 'A', 'NOERROR aa | elsewhere.default.svc.cluster.local 30 CNAME www.outside.example | www.outside.example 60 A 192.0.2.80'],
-    ['inside.default.svc.cluster.local', 'A', 'NOERROR aa | inside.default.svc.cluster.local 30 CNAME web.default.svc.cluster.local | web.default.svc.cluster.local 30 A 10.96.0.80'],
+    [
+      'elsewhere.default.svc.cluster.local',
+      'A',
+      'NOERROR aa | elsewhere.default.svc.cluster.local 30 CNAME www.outside.example | www.outside.example 60 A 192.0.2.80',
+    ],
+    [
+      'inside.default.svc.cluster.local',
+      'A',
+      'NOERROR aa | inside.default.svc.cluster.local 30 CNAME web.default.svc.cluster.local | web.default.svc.cluster.local 30 A 10.96.0.80',
+    ],
     ['elsewhere.default.svc.cluster.local', 'CNAME', 'NOERROR aa | elsewhere.default.svc.cluster.local 30 CNAME www.outside.example'],
     ['80.0.96.10.in-addr.arpa', 'PTR', 'NOERROR aa | 80.0.96.10.in-addr.arpa 30 PTR web.default.svc.cluster.local'],
     ['11.0.244.10.in-addr.arpa', 'PTR', 'NOERROR aa | 11.0.244.10.in-addr.arpa 30 PTR db-0.db.default.svc.cluster.local'],
@@ -102,14 +136,17 @@ describe('the DNS server with the default Corefile', () => {
   ];
   for (const [name, type, expected] of rows) {
     test(`${type} ${name}`, async () => {
-      assert.equal(printed(await askUdp(server, name, type)).replaceAll(' 29 ', ' 30 '), expected.replace('www.outside.example 60', 'www.outside.example 60'));
+      assert.equal(
+        printed(await askUdp(server, name, type)).replaceAll(' 29 ', ' 30 '),
+        expected.replace('www.outside.example 60', 'www.outside.example 60'),
+      );
     });
   }
 
   test('the case of the question comes back, and a closing dot means nothing', async () => {
     const packet = await askUdp(server, 'WeB.Default.SVC.cluster.LOCAL', 'A');
     assert.equal(packet.questions?.[0]?.name, 'WeB.Default.SVC.cluster.LOCAL');
-    assert.equal((packet.answers?.[0] as { data: string }).data, '10.96.0.80');
+    assert.equal((packet.answers![0] as { data: string }).data, '10.96.0.80');
     assert.equal((await server.resolve('WEB.default.svc.cluster.local.', 'A')).answers.length, 1);
   });
 
@@ -124,14 +161,15 @@ describe('the DNS server with the default Corefile', () => {
     assert.equal((await askTcp(server, 'many.default.svc.cluster.local', 'A')).answers!.length, 40);
   });
 
-  test('an upstream\'s large answer is fetched by TCP', async () => {
+  test("an upstream's large answer is fetched by TCP", async () => {
     const packet = await askTcp(server, 'large.outside.example', 'A');
     assert.equal(packet.answers!.length, 60);
   });
 
   test('addresses come in another order each time', async () => {
     const firsts = new Set<string>();
-    for (let i = 0; i < 6; i++) firsts.add(((await server.resolve('db.default.svc.cluster.local', 'A')).answers[0] as { data: string }).data);
+    for (let i = 0; i < 6; i++)
+      firsts.add(((await server.resolve('db.default.svc.cluster.local', 'A')).answers[0] as { data: string }).data);
     assert.equal(firsts.size, 2);
   });
 
@@ -147,7 +185,10 @@ describe('the DNS server with the default Corefile', () => {
   test('a Service that is made after it was asked for is found at once', async () => {
     assert.match(printed(await askUdp(server, 'late.default.svc.cluster.local', 'A')), /^NXDOMAIN/);
     await service('late', { clusterIP: '10.96.0.99', ports: [{ port: 80 }] });
-    await eventually(async () => assert.match(printed(await askUdp(server, 'late.default.svc.cluster.local', 'A')), /10\.96\.0\.99/), { within: 1000, every: 10 });
+    await eventually(async () => assert.match(printed(await askUdp(server, 'late.default.svc.cluster.local', 'A')), /10\.96\.0\.99/), {
+      within: 1000,
+      every: 10,
+    });
   });
 
   test('what is no question gets an answer that says so, or none', async () => {
@@ -187,11 +228,21 @@ describe('the DNS server and its Corefile', () => {
   test('a change in the ConfigMap is taken over, one that is wrong is not', async () => {
     const api = await startTestApiServer();
     const client = createClient({ transport: api.loopback(), clock, log });
-    const corefile = (address: string): string => `.:53 {\n  errors\n  reload\n  hosts {\n    ${address} example.test\n    fallthrough\n  }\n}\n`;
+    const corefile = (address: string): string =>
+      `.:53 {\n  errors\n  reload\n  hosts {\n    ${address} example.test\n    fallthrough\n  }\n}\n`;
     const configMaps = client.resource(CONFIG_MAPS, 'kube-system');
-    const server = createDnsServer({ corefile: corefileFromConfigMap(client, corefile('192.0.2.1')), client, clock, log, listen: { host: '127.0.0.1', port: 0 } });
+    const server = createDnsServer({
+      corefile: corefileFromConfigMap(client, corefile('192.0.2.1')),
+      client,
+      clock,
+      log,
+      listen: { host: '127.0.0.1', port: 0 },
+    });
     const becomes = (address: string): Promise<void> =>
-      eventually(async () => assert.equal(((await server.resolve('example.test', 'A')).answers[0] as { data: string } | undefined)?.data, address), { within: 3000, every: 10 });
+      eventually(
+        async () => assert.equal(((await server.resolve('example.test', 'A')).answers[0] as { data: string } | undefined)?.data, address),
+        { within: 3000, every: 10 },
+      );
     try {
       await server.start(AbortSignal.timeout(5000));
       await becomes('192.0.2.1');
@@ -242,7 +293,13 @@ describe('the DNS server and its Corefile', () => {
     await once(probe, 'close');
     const lines: string[] = [];
     const listening = createLogger({ level: 'error', write: (line) => lines.push(line) });
-    const server = createDnsServer({ corefile: `.:53 {\n loop\n forward . 127.0.0.1:${port}\n}`, client, clock, log: listening, listen: { host: '127.0.0.1', port } });
+    const server = createDnsServer({
+      corefile: `.:53 {\n loop\n forward . 127.0.0.1:${port}\n}`,
+      client,
+      clock,
+      log: listening,
+      listen: { host: '127.0.0.1', port },
+    });
     await server.start(AbortSignal.timeout(5000));
     await server.resolve('anything.example', 'A');
     await eventually(() => assert.match(lines.join(''), /Loop .* detected for zone "\."/), { within: 6000, every: 20 });
@@ -257,7 +314,13 @@ const ask = (name: string, type: RecordType, edns?: number): Buffer =>
     id: 4711,
     flags: 256,
     questions: [{ type, name }],
-    ...(edns ? { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: edns, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] }] } : {}),
+    ...(edns
+      ? {
+          additionals: [
+            { type: 'OPT', name: '.', udpPayloadSize: edns, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] },
+          ],
+        }
+      : {}),
   });
 
 async function askUdp(server: DnsServer, name: string, type: RecordType, { edns }: { edns?: number } = {}): Promise<DecodedPacket> {
@@ -291,9 +354,14 @@ function printed(packet: DecodedPacket): string {
   };
   const line = (record: Answer): string => `${record.name} ${'ttl' in record ? record.ttl : ''} ${record.type} ${data(record)}`;
   const rcode = (packet as DecodedPacket & { rcode: string }).rcode;
-  const answers = packet.answers!.map(line).toSorted((a, b) => Number(b.includes('CNAME')) - Number(a.includes('CNAME')) || (a < b ? -1 : 1));
+  const answers = packet
+    .answers!.map(line)
+    .toSorted((a, b) => Number(b.includes('CNAME')) - Number(a.includes('CNAME')) || (a < b ? -1 : 1));
   const authorities = packet.authorities!.map((record) => `; ${record.name} ${record.type}`);
-  const additionals = packet.additionals!.filter(({ type }) => type !== 'OPT').map((record) => ` + ${line(record)}`).toSorted();
+  const additionals = packet
+    .additionals!.filter(({ type }) => type !== 'OPT')
+    .map((record) => ` + ${line(record)}`)
+    .toSorted();
   return `${rcode}${packet.flag_aa ? ' aa' : ''} | ${[...answers, ...authorities].join(' | ')}${additionals.join('')}`;
 }
 
@@ -310,12 +378,24 @@ async function startUpstream(): Promise<TestUpstream> {
     const { id, questions } = decode(bytes);
     const { name, type } = questions![0]!;
     counts.set(name, (counts.get(name) ?? 0) + 1);
-    const soa: Answer = { type: 'SOA', name: 'outside.example', ttl: 60, data: { mname: 'ns.outside.example', rname: 'root.outside.example', serial: 1, minimum: 60 } };
+    const soa: Answer = {
+      type: 'SOA',
+      name: 'outside.example',
+      ttl: 60,
+      data: { mname: 'ns.outside.example', rname: 'root.outside.example', serial: 1, minimum: 60 },
+    };
     const known = type === 'A' && /^(www|cached|large)\./.test(name);
     const ips = name.startsWith('large.') ? Array.from({ length: 60 }, (_, i) => `192.0.2.${i + 1}`) : ['192.0.2.80'];
     const cut = name.startsWith('large.') && !overTcp;
     const answers = known && !cut ? ips.map((data): Answer => ({ type: 'A', name, ttl: 60, data })) : [];
-    return encode({ type: 'response', id: id!, flags: (cut ? 512 : 0) | (known ? 0 : 3), questions: questions!, answers, authorities: known ? [] : [soa] });
+    return encode({
+      type: 'response',
+      id: id!,
+      flags: (cut ? 512 : 0) | (known ? 0 : 3),
+      questions: questions!,
+      answers,
+      authorities: known ? [] : [soa],
+    });
   };
   const udp: UdpSocket = createSocket('udp4');
   udp.bind(0, '127.0.0.1');

@@ -56,7 +56,17 @@ class CorefileServer implements DnsServer {
   constructor(options: DnsServerOptions) {
     this.#options = options;
     const { client, clock, log, rng = systemRng(), resolvConf = '/etc/resolv.conf' } = options;
-    this.#context = { client, clock, rng, log, metrics: new Metrics(), resolvConf, host: options.listen.host, isReady: () => this.#ready, resolve: (query) => this.#handle(query) };
+    this.#context = {
+      client,
+      clock,
+      rng,
+      log,
+      metrics: new Metrics(),
+      resolvConf,
+      host: options.listen.host,
+      isReady: () => this.#ready,
+      resolve: (query) => this.#handle(query),
+    };
   }
 
   get ports(): readonly number[] {
@@ -130,7 +140,11 @@ class CorefileServer implements DnsServer {
         host,
         port: wanted.size === 1 ? (override ?? port) : port,
         log: this.#options.log,
-        handle: (query) => this.#answer(query, this.#chains.filter((chain) => chain.port === port)),
+        handle: (query) =>
+          this.#answer(
+            query,
+            this.#chains.filter((chain) => chain.port === port),
+          ),
       });
       this.#listeners.set(port, listener);
       await listener.open();
@@ -141,7 +155,9 @@ class CorefileServer implements DnsServer {
     if (text === this.#text || this.#stopped || !this.#chains.some(({ reloads }) => reloads)) return;
     this.#reloading = this.#reloading
       .then(() => this.#reload(text))
-      .catch((error: unknown) => this.#options.log.error('the DNS server could not go back to its old Corefile', { error: errorMessage(error) }));
+      .catch((error: unknown) =>
+        this.#options.log.error('the DNS server could not go back to its old Corefile', { error: errorMessage(error) }),
+      );
   }
 
   async #reload(text: string): Promise<void> {

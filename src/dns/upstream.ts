@@ -42,7 +42,8 @@ export class Upstream {
   /** Its answer; by TCP when the one by UDP did not fit. Throws when there is none in time. */
   async ask(query: Query): Promise<Response> {
     try {
-      const overUdp = this.#options.forceTcp || query.protocol === 'tcp' ? undefined : await this.#exchange(query, UDP_TIMEOUT_MS, askByUdp);
+      const overUdp =
+        this.#options.forceTcp || query.protocol === 'tcp' ? undefined : await this.#exchange(query, UDP_TIMEOUT_MS, askByUdp);
       const { response } = overUdp && !overUdp.truncated ? overUdp : await this.#exchange(query, TCP_TIMEOUT_MS, askByTcp);
       this.#failures = 0;
       this.#unhealthyUntil = -Infinity;
@@ -50,7 +51,8 @@ export class Upstream {
     } catch (error) {
       const { clock, maxFails } = this.#options;
       this.#failures++;
-      if (maxFails > 0 && this.#failures >= maxFails) this.#unhealthyUntil = clock.monotonic() + backoffDelay(this.#failures - maxFails, UNHEALTHY);
+      if (maxFails > 0 && this.#failures >= maxFails)
+        this.#unhealthyUntil = clock.monotonic() + backoffDelay(this.#failures - maxFails, UNHEALTHY);
       throw error;
     }
   }
@@ -59,7 +61,9 @@ export class Upstream {
     const id = randomInt(0x1_0000);
     const late = new AbortController();
     const { host, port } = this.#address;
-    const cancel = this.#options.clock.timer(timeoutMs, () => late.abort(new Error(`${host}:${port} did not answer within ${timeoutMs} ms`)));
+    const cancel = this.#options.clock.timer(timeoutMs, () =>
+      late.abort(new Error(`${host}:${port} did not answer within ${timeoutMs} ms`)),
+    );
     try {
       const signal = AbortSignal.any([this.#abort.signal, late.signal]);
       return await ask(this.#address, encodeQuestion(id, query), { signal, accept: (bytes) => decodeAnswer(bytes, id, query) });
@@ -75,7 +79,11 @@ interface ExchangeOptions {
   accept(bytes: Buffer): ReturnType<typeof decodeAnswer>;
 }
 
-type Exchange = (address: { host: string; port: number }, message: Buffer, options: ExchangeOptions) => Promise<ReturnType<typeof decodeAnswer>>;
+type Exchange = (
+  address: { host: string; port: number },
+  message: Buffer,
+  options: ExchangeOptions,
+) => Promise<ReturnType<typeof decodeAnswer>>;
 
 /** A socket a question: its port is part of what a forger would have to guess (RFC 5452). What does not answer the question is passed over. */
 const askByUdp: Exchange = ({ host, port }, message, { signal, accept }) =>

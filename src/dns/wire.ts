@@ -8,7 +8,14 @@ const PLAIN_UDP_BYTES = 512;
 const EDNS_BYTES = 4096;
 const MAX_TCP_BYTES = 65_535;
 const HEADER_BYTES = 12;
-const FLAGS = { response: 1 << 15, authoritative: 1 << 10, truncated: 1 << 9, recursionDesired: 1 << 8, recursionAvailable: 1 << 7, checkingDisabled: 1 << 4 };
+const FLAGS = {
+  response: 1 << 15,
+  authoritative: 1 << 10,
+  truncated: 1 << 9,
+  recursionDesired: 1 << 8,
+  recursionAvailable: 1 << 7,
+  checkingDisabled: 1 << 4,
+};
 
 /** A question as it came, with what its answer has to repeat. */
 export interface WireQuery {
@@ -69,20 +76,43 @@ export function encodeResponse(wire: WireQuery, response: Response): Buffer {
   }
   const header = Buffer.alloc(HEADER_BYTES);
   const repeated = wire.flags & (FLAGS.recursionDesired | FLAGS.checkingDisabled);
-  const own = FLAGS.response | FLAGS.recursionAvailable | (response.authoritative ? FLAGS.authoritative : 0) | (truncated ? FLAGS.truncated : 0);
+  const own =
+    FLAGS.response | FLAGS.recursionAvailable | (response.authoritative ? FLAGS.authoritative : 0) | (truncated ? FLAGS.truncated : 0);
   header.writeUInt16BE(wire.id, 0);
   header.writeUInt16BE(repeated | own | (response.rcode & 0xf), 2);
   header.writeUInt16BE(1, 4);
   header.writeUInt16BE(sections.answers.length, 6);
   header.writeUInt16BE(sections.authorities.length, 8);
   header.writeUInt16BE(sections.additionals.length + (wire.usesEdns ? 1 : 0), 10);
-  return Buffer.concat([header, question, ...sections.answers, ...sections.authorities, ...sections.additionals, ...(wire.usesEdns ? [OPT_BYTES] : [])]);
+  return Buffer.concat([
+    header,
+    question,
+    ...sections.answers,
+    ...sections.authorities,
+    ...sections.additionals,
+    ...(wire.usesEdns ? [OPT_BYTES] : []),
+  ]);
 }
 
 /** A question for another server, with room for a large answer. */
 export function encodeQuestion(id: number, { name, type, dnssecOk }: Query): Buffer {
-  const opt: Answer = { type: 'OPT', name: '.', udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: dnssecOk ? 1 << 15 : 0, flag_do: dnssecOk, options: [] };
-  return encode({ type: 'query', id, flags: FLAGS.recursionDesired, questions: [{ type, name: name || '.', class: 'IN' }], additionals: [opt] });
+  const opt: Answer = {
+    type: 'OPT',
+    name: '.',
+    udpPayloadSize: 1232,
+    extendedRcode: 0,
+    ednsVersion: 0,
+    flags: dnssecOk ? 1 << 15 : 0,
+    flag_do: dnssecOk,
+    options: [],
+  };
+  return encode({
+    type: 'query',
+    id,
+    flags: FLAGS.recursionDesired,
+    questions: [{ type, name: name || '.', class: 'IN' }],
+    additionals: [opt],
+  });
 }
 
 /** Another server's answer to that question; throws where it is none. `truncated` asks for TCP. */
@@ -90,10 +120,14 @@ export function decodeAnswer(bytes: Buffer, id: number, query: Query): { respons
   const packet = decode(bytes);
   const question = packet.questions?.[0];
   if (packet.id !== id || packet.type !== 'response') throw new Error('the answer belongs to another question');
-  if (question && (canonicalName(question.name) !== query.name || question.type !== query.type)) throw new Error('the answer belongs to another question');
+  if (question && (canonicalName(question.name) !== query.name || question.type !== query.type))
+    throw new Error('the answer belongs to another question');
   const { answers = [], authorities = [], additionals = [] } = packet;
   const rcode = (packet.flags ?? 0) & 0xf;
-  return { response: { rcode, authoritative: packet.flag_aa, answers, authorities, additionals: additionals.filter(({ type }) => type !== 'OPT') }, truncated: packet.flag_tc };
+  return {
+    response: { rcode, authoritative: packet.flag_aa, answers, authorities, additionals: additionals.filter(({ type }) => type !== 'OPT') },
+    truncated: packet.flag_tc,
+  };
 }
 
 /** A message with TCP's length in front (RFC 1035, 4.2.2). */
@@ -114,7 +148,11 @@ export function takeFrames(bytes: Buffer, each: (message: Buffer) => void): Buff
   return rest;
 }
 
-const OPT_BYTES = recordsOf({ additionals: [{ type: 'OPT', name: '.', udpPayloadSize: EDNS_BYTES, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] }] });
+const OPT_BYTES = recordsOf({
+  additionals: [
+    { type: 'OPT', name: '.', udpPayloadSize: EDNS_BYTES, extendedRcode: 0, ednsVersion: 0, flags: 0, flag_do: false, options: [] },
+  ],
+});
 /** A pointer to the question's name, which begins right after the header (RFC 1035, 4.1.4). */
 const QUESTION_NAME = Buffer.from([0xc0, HEADER_BYTES]);
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, request as httpRequest, type Server } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, request as httpRequest, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -43,7 +43,8 @@ describe('the ingress controller', () => {
       })),
     },
   });
-  const get = (host: string, path = '/', options: Parameters<typeof fetchFrom>[2] = {}): Promise<Fetched> => fetchFrom(controller.ports, { host, path }, options);
+  const get = (host: string, path = '/', options: Parameters<typeof fetchFrom>[2] = {}): Promise<Fetched> =>
+    fetchFrom(controller.ports, { host, path }, options);
   const serves = (host: string, path: string, expected: string): Promise<void> =>
     eventually(async () => assert.equal((await get(host, path)).summary, expected), { within: 3000, every: 10 });
 
@@ -55,7 +56,9 @@ describe('the ingress controller', () => {
     for (const name of ['web', 'api']) {
       const own = [await startBackend(name, '127.0.0.1'), await startBackend(name, '127.0.0.2')];
       backends.push(...own);
-      await client.resource(SERVICES, 'default').create({ metadata: { name, namespace: 'default' }, spec: { ports: [{ name: 'http', port: 80 }] } });
+      await client
+        .resource(SERVICES, 'default')
+        .create({ metadata: { name, namespace: 'default' }, spec: { ports: [{ name: 'http', port: 80 }] } });
       // Each endpoint has a port of its own here, which takes a slice each.
       for (const [index, { address, port }] of own.entries()) {
         await client.resource(ENDPOINT_SLICES, 'default').create({
@@ -67,7 +70,9 @@ describe('the ingress controller', () => {
         });
       }
     }
-    await client.resource(SERVICES, 'default').create({ metadata: { name: 'empty', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
+    await client
+      .resource(SERVICES, 'default')
+      .create({ metadata: { name: 'empty', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
     const events = createRecorder({ client, clock, log, component: 'ingress' });
     const { connect } = await import('node:net');
     controller = createIngressController({
@@ -76,7 +81,10 @@ describe('the ingress controller', () => {
       addresses: [{ ip: '192.0.2.1' }],
       connect: (host, port) => connect({ host: host.replace('10.244.0.', '127.0.0.'), port }),
     });
-    await ingress('web', { ingressClassName: 'nginx', rules: [rule('web.example', ['/', 'web'], ['/api', 'api', 'Prefix', 'http'], ['/only', 'api', 'Exact'], ['/empty', 'empty'])] });
+    await ingress('web', {
+      ingressClassName: 'nginx',
+      rules: [rule('web.example', ['/', 'web'], ['/api', 'api', 'Prefix', 'http'], ['/only', 'api', 'Exact'], ['/empty', 'empty'])],
+    });
     await ingress('wild', { ingressClassName: 'nginx', rules: [rule('*.wild.example', ['/', 'api'])] });
     await controller.start(AbortSignal.timeout(10_000));
   });
@@ -113,7 +121,9 @@ describe('the ingress controller', () => {
   });
 
   test('backends learn of the client, and what the client claims is not believed', async () => {
-    const { body } = await get('web.example', '/headers', { headers: { 'x-forwarded-for': '6.6.6.6', connection: 'x-private', 'x-private': '1', 'x-kept': '2' } });
+    const { body } = await get('web.example', '/headers', {
+      headers: { 'x-forwarded-for': '6.6.6.6', connection: 'x-private', 'x-private': '1', 'x-kept': '2' },
+    });
     const seen = JSON.parse(body) as IncomingHttpHeaders;
     assert.equal(seen.host, 'web.example');
     assert.equal(seen['x-forwarded-for'], '127.0.0.1');
@@ -143,7 +153,10 @@ describe('the ingress controller', () => {
   });
 
   test('WebSockets pass, over TLS too', async () => {
-    for (const [scheme, port] of [['ws', controller.ports.http], ['wss', controller.ports.https]] as const) {
+    for (const [scheme, port] of [
+      ['ws', controller.ports.http],
+      ['wss', controller.ports.https],
+    ] as const) {
       const socket = new WebSocket(`${scheme}://127.0.0.1:${port}/ws`, { headers: { host: 'web.example' }, rejectUnauthorized: false });
       await once(socket, 'open');
       socket.send('hello');
@@ -160,7 +173,14 @@ describe('the ingress controller', () => {
   test('TLS shows the certificate of the Secret, and a changed one within a second; HTTP is redirected', async () => {
     const secret = async (name: string) => {
       const { cert, key } = await selfSignedCertificate(clock.now());
-      return { cert, secret: { metadata: { name, namespace: 'default' }, type: 'kubernetes.io/tls', data: { 'tls.crt': Buffer.from(cert).toString('base64'), 'tls.key': Buffer.from(key).toString('base64') } } };
+      return {
+        cert,
+        secret: {
+          metadata: { name, namespace: 'default' },
+          type: 'kubernetes.io/tls',
+          data: { 'tls.crt': Buffer.from(cert).toString('base64'), 'tls.key': Buffer.from(key).toString('base64') },
+        },
+      };
     };
     const shown = async (servername: string): Promise<string> => {
       const socket = connectTls({ port: controller.ports.https, servername, rejectUnauthorized: false });
@@ -172,7 +192,11 @@ describe('the ingress controller', () => {
     const print = (cert: string): string => new X509Certificate(cert).fingerprint256;
     const first = await secret('secure');
     await client.resource(SECRETS, 'default').create(first.secret);
-    await ingress('secure', { ingressClassName: 'nginx', tls: [{ hosts: ['secure.example'], secretName: 'secure' }], rules: [rule('secure.example', ['/', 'web'])] });
+    await ingress('secure', {
+      ingressClassName: 'nginx',
+      tls: [{ hosts: ['secure.example'], secretName: 'secure' }],
+      rules: [rule('secure.example', ['/', 'web'])],
+    });
     await eventually(async () => assert.equal(await shown('secure.example'), print(first.cert)), { within: 1000, every: 10 });
     assert.notEqual(await shown('other.example'), print(first.cert));
     const second = await secret('secure');
@@ -181,7 +205,9 @@ describe('the ingress controller', () => {
     const redirect = await get('secure.example', '/page?a=1');
     assert.deepEqual([redirect.status, redirect.headers.location], [308, `https://secure.example:${controller.ports.https}/page?a=1`]);
     assert.equal((await get('secure.example', '/', { tls: true })).summary, '200 web /');
-    await client.resource(INGRESSES, 'default').patch('secure', 'merge', { metadata: { annotations: { [`${ANNOTATION}ssl-redirect`]: 'false' } } });
+    await client
+      .resource(INGRESSES, 'default')
+      .patch('secure', 'merge', { metadata: { annotations: { [`${ANNOTATION}ssl-redirect`]: 'false' } } });
     await serves('secure.example', '/', '200 web /');
   });
 
@@ -197,7 +223,11 @@ describe('the ingress controller', () => {
   });
 
   test('rewrite-target and app-root', async () => {
-    await ingress('rewritten', { ingressClassName: 'nginx', rules: [rule('rewrite.example', ['/app(/|$)(.*)', 'web', 'ImplementationSpecific'])] }, { [`${ANNOTATION}rewrite-target`]: '/$2', [`${ANNOTATION}app-root`]: '/app/' });
+    await ingress(
+      'rewritten',
+      { ingressClassName: 'nginx', rules: [rule('rewrite.example', ['/app(/|$)(.*)', 'web', 'ImplementationSpecific'])] },
+      { [`${ANNOTATION}rewrite-target`]: '/$2', [`${ANNOTATION}app-root`]: '/app/' },
+    );
     await serves('rewrite.example', '/app/deep/page?x=1', '200 web /deep/page?x=1');
     await serves('rewrite.example', '/app', '200 web /');
     assert.equal((await get('rewrite.example', '/')).headers.location, 'http://rewrite.example/app/');
@@ -217,12 +247,16 @@ describe('the ingress controller', () => {
     await serves('annotated.example', '/', '200 web /');
     assert.equal((await get('theirs.example')).status, 404);
     assert.equal((await get('classless.example')).status, 404);
-    await client.resource(INGRESS_CLASSES).patch('nginx', 'merge', { metadata: { annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } } });
+    await client
+      .resource(INGRESS_CLASSES)
+      .patch('nginx', 'merge', { metadata: { annotations: { 'ingressclass.kubernetes.io/is-default-class': 'true' } } });
     await serves('classless.example', '/', '200 web /');
   });
 
   test('an endpoint that does not answer is passed over; where none does it is a bad gateway', async () => {
-    await client.resource(SERVICES, 'default').create({ metadata: { name: 'half', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
+    await client
+      .resource(SERVICES, 'default')
+      .create({ metadata: { name: 'half', namespace: 'default' }, spec: { ports: [{ port: 80 }] } });
     const closed = await startBackend('closed', '127.0.0.1');
     await closed.close();
     const slice = (name: string, port: number) =>
@@ -296,12 +330,17 @@ interface Fetched {
 async function fetchFrom(
   ports: { http: number; https: number },
   { host, path }: { host: string; path: string },
-  { method = 'GET', headers = {}, body = '', tls = false }: { method?: string; headers?: Record<string, string>; body?: string; tls?: boolean } = {},
+  {
+    method = 'GET',
+    headers = {},
+    body = '',
+    tls = false,
+  }: { method?: string; headers?: Record<string, string>; body?: string; tls?: boolean } = {},
 ): Promise<Fetched> {
   const options = { host: '127.0.0.1', port: tls ? ports.https : ports.http, path, method, headers: { host, ...headers } };
   const sent = tls ? httpsRequest({ ...options, servername: host, rejectUnauthorized: false }) : httpRequest(options);
   sent.end(body);
-  const [answer] = (await once(sent, 'response', { signal: AbortSignal.timeout(5000) })) as [import('node:http').IncomingMessage];
+  const [answer] = (await once(sent, 'response', { signal: AbortSignal.timeout(5000) })) as [IncomingMessage];
   let text = '';
   for await (const chunk of answer as AsyncIterable<Buffer>) text += String(chunk);
   const status = answer.statusCode!;

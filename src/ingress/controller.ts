@@ -114,7 +114,10 @@ class Controller implements IngressController {
     }
   }
 
-  async #open(server: Server | Http2SecureServer, { host, port, scheme }: { host: string; port: number; scheme: 'http' | 'https' }): Promise<void> {
+  async #open(
+    server: Server | Http2SecureServer,
+    { host, port, scheme }: { host: string; port: number; scheme: 'http' | 'https' },
+  ): Promise<void> {
     const entrance = (): Entrance => ({ scheme, port: port || this.ports[scheme] });
     const onRequest = (request: Request, response: Response): void => this.#proxy.handle(request, response, entrance());
     // The two servers type the same event differently.
@@ -136,7 +139,12 @@ class Controller implements IngressController {
 
   /** Built when it is first needed after a change, so a burst of changes builds it once. */
   #table(): RouteTable {
-    this.#routes ??= buildRoutes(this.#options.context.client.informer(INGRESSES).list().filter((ingress) => this.#claims(ingress)));
+    this.#routes ??= buildRoutes(
+      this.#options.context.client
+        .informer(INGRESSES)
+        .list()
+        .filter((ingress) => this.#claims(ingress)),
+    );
     return this.#routes;
   }
 
@@ -179,7 +187,9 @@ class Controller implements IngressController {
         if (announced.get(key) !== version) events.event(ingress, 'Normal', 'Sync', 'Scheduled for sync');
         announced.set(key, version);
         const published = ingress.status?.loadBalancer?.ingress ?? [];
-        const same = published.length === addresses.length && published.every(({ ip, hostname }, index) => ip === addresses[index]!.ip && hostname === addresses[index]!.hostname);
+        const same =
+          published.length === addresses.length &&
+          published.every(({ ip, hostname }, index) => ip === addresses[index]!.ip && hostname === addresses[index]!.hostname);
         if (same) return;
         const { namespace, name } = ingress.metadata;
         try {

@@ -33,9 +33,13 @@ export class BackendEndpoints {
     if (!service) return [];
     const { externalName, type } = service.spec ?? {};
     const port = portOf(service, wanted);
-    if (type === 'ExternalName') return externalName && (port?.port ?? wanted.number) ? [{ host: externalName, port: port?.port ?? wanted.number! }] : [];
+    if (type === 'ExternalName')
+      return externalName && (port?.port ?? wanted.number) ? [{ host: externalName, port: port?.port ?? wanted.number! }] : [];
     if (!port) return [];
-    const targets = this.#client.informer(ENDPOINT_SLICES).byIndex(BY_SERVICE, `${namespace}/${name}`).flatMap((slice) => sliceTargets(slice, port.name ?? ''));
+    const targets = this.#client
+      .informer(ENDPOINT_SLICES)
+      .byIndex(BY_SERVICE, `${namespace}/${name}`)
+      .flatMap((slice) => sliceTargets(slice, port.name ?? ''));
     const by = targets.length > 0 ? this.#turn++ % targets.length : 0;
     return [...targets.slice(by), ...targets.slice(0, by)];
   }
@@ -49,5 +53,7 @@ function sliceTargets(slice: EndpointSlice, portName: string): Target[] {
   if (slice.addressType === 'FQDN') return [];
   const port = slice.ports?.find(({ name }) => (name ?? '') === portName)?.port;
   if (!port) return [];
-  return (slice.endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).flatMap(({ addresses }) => addresses.slice(0, 1).map((host) => ({ host, port })));
+  return (slice.endpoints ?? [])
+    .filter(({ conditions }) => conditions?.ready !== false)
+    .flatMap(({ addresses }) => addresses.slice(0, 1).map((host) => ({ host, port })));
 }

@@ -12,7 +12,11 @@ const ANNOTATION = 'kubernetes.io/ingress.class';
 const DEFAULT_CLASS = 'ingressclass.kubernetes.io/is-default-class';
 
 /** By `spec.ingressClassName`, by the old annotation, or by naming none where a class of ours is the default one. */
-export function isClaimed({ metadata, spec }: Ingress, classes: readonly IngressClass[], { ingressClass, controllerName }: ClassOptions): boolean {
+export function isClaimed(
+  { metadata, spec }: Ingress,
+  classes: readonly IngressClass[],
+  { ingressClass, controllerName }: ClassOptions,
+): boolean {
   const ours = classes.filter((each) => each.spec?.controller === controllerName);
   if (spec?.ingressClassName !== undefined) return ours.some((each) => each.metadata.name === spec.ingressClassName);
   const annotated = metadata.annotations?.[ANNOTATION];

@@ -62,9 +62,17 @@ export class ReverseProxy {
     socket.on('error', () => socket.destroy());
     const found = this.#find(request, entrance);
     if (!('targets' in found)) return refuseUpgrade(socket, found.status, 'redirect' in found ? found.redirect : undefined);
-    const outgoing = this.#open(request, found.targets[0]!, { ...found, entrance }, { connection: 'Upgrade', upgrade: request.headers.upgrade });
+    const outgoing = this.#open(
+      request,
+      found.targets[0]!,
+      { ...found, entrance },
+      { connection: 'Upgrade', upgrade: request.headers.upgrade },
+    );
     outgoing.on('upgrade', (answer, backend, backendHead) => {
-      const headers = Array.from({ length: answer.rawHeaders.length / 2 }, (_, i) => `${answer.rawHeaders[2 * i]}: ${answer.rawHeaders[2 * i + 1]}\r\n`);
+      const headers = Array.from(
+        { length: answer.rawHeaders.length / 2 },
+        (_, i) => `${answer.rawHeaders[2 * i]}: ${answer.rawHeaders[2 * i + 1]}\r\n`,
+      );
       socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers.join('')}\r\n`);
       backend.setTimeout(0);
       backend.on('error', () => socket.destroy());
@@ -120,7 +128,9 @@ export class ReverseProxy {
       else send();
     });
     outgoing.once('response', (answer) => passBack(answer, response, request));
-    outgoing.once('timeout', () => outgoing.destroy(Object.assign(new Error('the backend was silent for too long'), { code: 'ETIMEDOUT' })));
+    outgoing.once('timeout', () =>
+      outgoing.destroy(Object.assign(new Error('the backend was silent for too long'), { code: 'ETIMEDOUT' })),
+    );
     outgoing.once('error', (error) => {
       response.off('close', abandon);
       if (response.destroyed || response.writableEnded) return;
@@ -130,13 +140,22 @@ export class ReverseProxy {
         if (sending) request.unpipe(outgoing);
         return this.#forward(request, response, exchange, attempt + 1);
       }
-      this.#options.log.debug('a backend failed', { ingress: exchange.route.ingress, target: `${target.host}:${target.port}`, error: errorMessage(error) });
+      this.#options.log.debug('a backend failed', {
+        ingress: exchange.route.ingress,
+        target: `${target.host}:${target.port}`,
+        error: errorMessage(error),
+      });
       if (response.headersSent) response.destroy();
       else page(response, errorCode(error) === 'ETIMEDOUT' ? 504 : 502);
     });
   }
 
-  #open(request: Request, { host, port }: Target, { route, path, entrance }: Exchange, extra: Record<string, string | undefined> = {}): ClientRequest {
+  #open(
+    request: Request,
+    { host, port }: Target,
+    { route, path, entrance }: Exchange,
+    extra: Record<string, string | undefined> = {},
+  ): ClientRequest {
     const headers = forwardedHeaders({
       headers: request.headers,
       host: hostOf(request),
@@ -145,9 +164,22 @@ export class ReverseProxy {
       ...entrance,
     });
     // HTTP/2 says by its frames whether there is a body; HTTP/1.1 has to be told.
-    const framing = request.httpVersionMajor >= 2 && headers['content-length'] === undefined && hasBody(request) ? { 'transfer-encoding': 'chunked' } : {};
+    const framing =
+      request.httpVersionMajor >= 2 && headers['content-length'] === undefined && hasBody(request)
+        ? { 'transfer-encoding': 'chunked' }
+        : {};
     const chunked = request.headers['transfer-encoding'] === undefined ? framing : { 'transfer-encoding': 'chunked' };
-    return sendRequest({ agent: this.#agent, host, family: isIPv6(host) ? 6 : 0, port, method: request.method!, path, headers: { ...headers, ...chunked, ...extra }, timeout: route.readTimeoutMs, setHost: false });
+    return sendRequest({
+      agent: this.#agent,
+      host,
+      family: isIPv6(host) ? 6 : 0,
+      port,
+      method: request.method!,
+      path,
+      headers: { ...headers, ...chunked, ...extra },
+      timeout: route.readTimeoutMs,
+      setHost: false,
+    });
   }
 }
 
@@ -172,7 +204,9 @@ const hostOf = (request: Request): string => request.headers.host ?? String(requ
 
 function hasBody({ headers, method }: Request): boolean {
   if (headers['transfer-encoding'] !== undefined) return true;
-  return headers['content-length'] === undefined ? method !== 'GET' && method !== 'HEAD' && headers[':method'] !== undefined : headers['content-length'] !== '0';
+  return headers['content-length'] === undefined
+    ? method !== 'GET' && method !== 'HEAD' && headers[':method'] !== undefined
+    : headers['content-length'] !== '0';
 }
 
 function splitOnce(text: string, at: string): [string, string?] {
@@ -193,10 +227,14 @@ const REASONS: Record<number, string> = {
 function page(response: Response, status: number, headers: Record<string, string> = {}): void {
   const title = `${status} ${REASONS[status] ?? 'Error'}`;
   const body = `<html>\n<head><title>${title}</title></head>\n<body>\n<center><h1>${title}</h1></center>\n<hr><center>rockpool</center>\n</body>\n</html>\n`;
-  (response as ServerResponse).writeHead(status, { 'content-type': 'text/html', 'content-length': Buffer.byteLength(body), ...headers }).end(body);
+  (response as ServerResponse)
+    .writeHead(status, { 'content-type': 'text/html', 'content-length': Buffer.byteLength(body), ...headers })
+    .end(body);
 }
 
 function refuseUpgrade(socket: Duplex, status: number, location?: string): void {
   if (socket.destroyed) return;
-  socket.end(`HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n${location ? `location: ${location}\r\n` : ''}content-length: 0\r\nconnection: close\r\n\r\n`);
+  socket.end(
+    `HTTP/1.1 ${status} ${REASONS[status] ?? 'Error'}\r\n${location ? `location: ${location}\r\n` : ''}content-length: 0\r\nconnection: close\r\n\r\n`,
+  );
 }

@@ -89,7 +89,10 @@ function matchesPrefix({ path, route }: { path: string; route: Route }, asked: s
 }
 
 function byAge(a: Ingress, b: Ingress): number {
-  const [first, second] = [a, b].map(({ metadata }) => `${metadata.creationTimestamp} ${metadata.namespace}/${metadata.name}`) as [string, string];
+  const [first, second] = [a, b].map(({ metadata }) => `${metadata.creationTimestamp} ${metadata.namespace}/${metadata.name}`) as [
+    string,
+    string,
+  ];
   return first < second ? -1 : 1;
 }
 

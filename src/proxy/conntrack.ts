@@ -14,7 +14,11 @@ export function staleFlows(before: readonly Frontend[], after: readonly Frontend
   const lost = before.filter(isUdp).flatMap((frontend) => {
     const now = next.get(keyOf(frontend));
     const kept = new Set(targetsOf(now).map(({ ip, port }) => `${ip} ${port}`));
-    const gone = new Set(targetsOf(frontend).filter(({ ip, port }) => !kept.has(`${ip} ${port}`)).map(({ ip }) => ip));
+    const gone = new Set(
+      targetsOf(frontend)
+        .filter(({ ip, port }) => !kept.has(`${ip} ${port}`))
+        .map(({ ip }) => ip),
+    );
     const blackHoled = targetsOf(frontend).length === 0 && kept.size > 0;
     return [...[...gone].map((ip) => [...deletion(frontend), '--dst-nat', ip]), ...(blackHoled ? [deletion(frontend)] : [])];
   });
@@ -23,7 +27,12 @@ export function staleFlows(before: readonly Frontend[], after: readonly Frontend
 }
 
 /** Runs the deletions; a flow that is not there is as good as deleted. Where there is no conntrack the flows end with their timeout. */
-export async function deleteFlows(runner: NftRunner, flows: readonly (readonly string[])[], log: Logger, signal: AbortSignal): Promise<void> {
+export async function deleteFlows(
+  runner: NftRunner,
+  flows: readonly (readonly string[])[],
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   for (const args of flows) {
     try {
       await runner.run('conntrack', args, '', signal);
@@ -38,7 +47,8 @@ export async function deleteFlows(runner: NftRunner, flows: readonly (readonly s
 
 const isUdp = ({ protocol }: Frontend): boolean => protocol === 'udp';
 const keyOf = ({ family, ip, protocol, port }: Frontend): string => `${family} ${ip} ${protocol} ${port}`;
-const targetsOf = (frontend: Frontend | undefined): readonly Target[] => (frontend ? [...frontend.targets, ...(frontend.inCluster ?? [])] : []);
+const targetsOf = (frontend: Frontend | undefined): readonly Target[] =>
+  frontend ? [...frontend.targets, ...(frontend.inCluster ?? [])] : [];
 
 function deletion({ family, ip, port }: Frontend): string[] {
   const address = ip === undefined ? [] : ['--orig-dst', ip];

@@ -88,13 +88,20 @@ function portFrontends(service: Service, { port, clusterIp, family, endpoints }:
     ...reach(endpoints, spec.internalTrafficPolicy === 'Local'),
   };
   const isLocal = spec.externalTrafficPolicy === 'Local';
-  const external = { ...common, clusterIp: false, masquerade: isLocal ? ('never' as const) : ('always' as const), ...reach(endpoints, isLocal) };
+  const external = {
+    ...common,
+    clusterIp: false,
+    masquerade: isLocal ? ('never' as const) : ('always' as const),
+    ...reach(endpoints, isLocal),
+  };
   const seen = isLocal ? { inCluster: endpoints } : {};
   const ranges = (spec.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter(ofFamily);
   return [
     internal,
     ...(spec.externalIPs ?? []).filter(ofFamily).map((ip) => ({ ...external, ...seen, ip, port: port.port })),
-    ...loadBalancerIps(service).filter(ofFamily).map((ip) => ({ ...external, ...seen, ip, port: port.port, ...(ranges.length ? { sourceRanges: ranges } : {}) })),
+    ...loadBalancerIps(service)
+      .filter(ofFamily)
+      .map((ip) => ({ ...external, ...seen, ip, port: port.port, ...(ranges.length ? { sourceRanges: ranges } : {}) })),
     ...(port.nodePort ? [{ ...external, ...seen, port: port.nodePort }] : []),
   ];
 }
@@ -124,7 +131,9 @@ function endpointsOf(slices: readonly EndpointSlice[], port: ServicePort, family
   const terminating = new Map<string, Endpoint>();
   for (const slice of slices) {
     if (slice.addressType !== (family === 'ip' ? 'IPv4' : 'IPv6')) continue;
-    const number = slice.ports?.find((each) => (each.name ?? '') === (port.name ?? '') && (each.protocol ?? 'TCP') === (port.protocol ?? 'TCP'))?.port;
+    const number = slice.ports?.find(
+      (each) => (each.name ?? '') === (port.name ?? '') && (each.protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+    )?.port;
     if (!number) continue;
     for (const { addresses, conditions, nodeName: on } of slice.endpoints ?? []) {
       const ip = addresses[0];

@@ -6,7 +6,12 @@ import { errorCode } from '../lib/errors.ts';
 
 export interface NftRunner {
   /** Runs a program with `input` on its stdin; resolves with its output, throws with what it said on stderr. A missing program throws ENOENT. */
-  run(command: 'nft' | 'iptables-restore' | 'ip6tables-restore' | 'conntrack', args: readonly string[], input: string, signal: AbortSignal): Promise<string>;
+  run(
+    command: 'nft' | 'iptables-restore' | 'ip6tables-restore' | 'conntrack',
+    args: readonly string[],
+    input: string,
+    signal: AbortSignal,
+  ): Promise<string>;
   /** Sets a kernel parameter by its path below /proc/sys; returns whether it could. */
   sysctl(path: string, value: string): Promise<boolean>;
 }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../test/fixtures/eventually.ts';
 import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
-import { CLIENT, makeNetworkWorld, namespacesUnavailable, type NetworkWorld, NODE_IP, type Place, POD_IPS } from '../../test/fixtures/network-namespaces.ts';
+import {
+  CLIENT,
+  makeNetworkWorld,
+  namespacesUnavailable,
+  type NetworkWorld,
+  NODE_IP,
+  type Place,
+  POD_IPS,
+} from '../../test/fixtures/network-namespaces.ts';
 import type { EndpointSlice, Service, ServiceSpec } from '../api/types.gen.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
@@ -50,7 +58,9 @@ for (const mode of ['nftables'] as const) {
 
     const service = async (name: string, spec: ServiceSpec, servers = SERVERS, protocol = 'TCP'): Promise<Service> => {
       const ports = spec.ports ?? [{ port: 80, protocol, targetPort: 8080 }];
-      const made = await client.resource(SERVICES, 'default').create({ metadata: { name, namespace: 'default' }, spec: { ...spec, ports } });
+      const made = await client
+        .resource(SERVICES, 'default')
+        .create({ metadata: { name, namespace: 'default' }, spec: { ...spec, ports } });
       await client.resource(ENDPOINT_SLICES, 'default').create(slice(name, servers, protocol));
       return made;
     };
@@ -63,7 +73,10 @@ for (const mode of ['nftables'] as const) {
     const connect = (from: Place, address: string, port: number, kind = 'tcp', localPort = 0): Promise<string> =>
       world.exec(from, [process.execPath, '-e', CLIENT, kind, address, `${port}`, `${localPort}`]);
     const becomes = (expected: string | RegExp, ...call: Parameters<typeof connect>): Promise<void> =>
-      eventually(async () => assert.match(await connect(...call), typeof expected === 'string' ? new RegExp(`^${expected}$`) : expected), { within: 10_000, every: 20 });
+      eventually(async () => assert.match(await connect(...call), typeof expected === 'string' ? new RegExp(`^${expected}$`) : expected), {
+        within: 10_000,
+        every: 20,
+      });
 
     test('a cluster IP leads to every endpoint, from a pod, the node and outside', async () => {
       const seen = new Set<string>();
@@ -83,7 +96,8 @@ for (const mode of ['nftables'] as const) {
     test('a node port answers on every address of the node, loopback included', async () => {
       await service('nodeport', { type: 'NodePort', ports: [{ port: 80, nodePort: 30080 }] }, [SERVERS[1]!]);
       await becomes('pod2 10.244.0.1', 'outside', NODE_IP, 30080);
-      for (const address of [NODE_IP, '127.0.0.1', '10.244.0.1']) assert.equal(await connect('node', address, 30080), 'pod2 10.244.0.1', address);
+      for (const address of [NODE_IP, '127.0.0.1', '10.244.0.1'])
+        assert.equal(await connect('node', address, 30080), 'pod2 10.244.0.1', address);
       assert.equal(await connect('pod1', NODE_IP, 30080), 'pod2 10.244.0.1');
     });
 
@@ -95,7 +109,9 @@ for (const mode of ['nftables'] as const) {
       const seen = new Set<string>();
       for (let i = 0; i < 40 && seen.size < 2; i++) seen.add((await connect('pod1', NODE_IP, 30081)).split(' ')[0]!);
       assert.equal(seen.size, 2);
-      await service('elsewhere', { type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30082 }] }, [SERVERS[1]!]);
+      await service('elsewhere', { type: 'NodePort', externalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30082 }] }, [
+        SERVERS[1]!,
+      ]);
       await becomes('TIMEOUT', 'outside', NODE_IP, 30082);
       assert.equal((await connect('pod1', NODE_IP, 30082)).split(' ')[0], 'pod2');
     });
@@ -110,7 +126,9 @@ for (const mode of ['nftables'] as const) {
     test('external IPs and load balancer addresses, with source ranges', async () => {
       await service('external', { clusterIP: '10.96.0.13', externalIPs: ['203.0.113.5'] }, [SERVERS[0]!]);
       await becomes('pod1 10.244.0.1', 'outside', '203.0.113.5', 80);
-      const made = await service('balanced', { type: 'LoadBalancer', loadBalancerSourceRanges: ['198.51.100.0/24', '10.244.0.0/16'] }, [SERVERS[0]!]);
+      const made = await service('balanced', { type: 'LoadBalancer', loadBalancerSourceRanges: ['198.51.100.0/24', '10.244.0.0/16'] }, [
+        SERVERS[0]!,
+      ]);
       await client.resource(SERVICES, 'default').updateStatus({ ...made, status: { loadBalancer: { ingress: [{ ip: '203.0.113.6' }] } } });
       await becomes(/^pod1 /, 'pod2', '203.0.113.6', 80);
       assert.equal(await connect('outside', '203.0.113.6', 80), 'TIMEOUT');
@@ -123,7 +141,9 @@ for (const mode of ['nftables'] as const) {
       assert.equal(await connect('node', '10.96.0.14', 80), 'ECONNREFUSED');
       assert.equal(await connect('outside', NODE_IP, 30083), 'ECONNREFUSED');
       assert.equal(await connect('pod1', '10.96.0.10', 81), 'ECONNREFUSED');
-      await client.resource(ENDPOINT_SLICES, 'default').patch('empty', 'merge', { endpoints: [{ addresses: [POD_IPS.pod2], conditions: { ready: true } }] });
+      await client
+        .resource(ENDPOINT_SLICES, 'default')
+        .patch('empty', 'merge', { endpoints: [{ addresses: [POD_IPS.pod2], conditions: { ready: true } }] });
       await becomes(/^pod2 /, 'pod1', '10.96.0.14', 80);
     });
 
@@ -137,12 +157,18 @@ for (const mode of ['nftables'] as const) {
     test('a UDP client follows when its endpoint goes away', async () => {
       await service('udp', { clusterIP: '10.96.0.16' }, [SERVERS[0]!], 'UDP');
       await becomes(/^pod1 /, 'node', '10.96.0.16', 80, 'udp', 40_001);
-      await client.resource(ENDPOINT_SLICES, 'default').patch('udp', 'merge', { endpoints: [{ addresses: [POD_IPS.pod2], conditions: { ready: true } }] });
+      await client
+        .resource(ENDPOINT_SLICES, 'default')
+        .patch('udp', 'merge', { endpoints: [{ addresses: [POD_IPS.pod2], conditions: { ready: true } }] });
       await becomes(/^pod2 /, 'node', '10.96.0.16', 80, 'udp', 40_001);
     });
 
-    test('pods reach the outside under the node\'s address', async () => {
-      await world.exec('outside', ['sh', '-c', `${process.execPath} -e "require('node:net').createServer((s) => s.end(s.remoteAddress)).listen(9000, () => setTimeout(() => process.exit(), 10000))" >/dev/null 2>&1 &`]);
+    test("pods reach the outside under the node's address", async () => {
+      await world.exec('outside', [
+        'sh',
+        '-c',
+        `${process.execPath} -e "require('node:net').createServer((s) => s.end(s.remoteAddress)).listen(9000, () => setTimeout(() => process.exit(), 10000))" >/dev/null 2>&1 &`,
+      ]);
       await becomes(/192\.0\.2\.1$/, 'pod1', '192.0.2.9', 9000);
     });
 
@@ -152,7 +178,10 @@ for (const mode of ['nftables'] as const) {
       await becomes(/^pod/, 'pod1', '10.96.1.30', 80);
       assert.ok(scripts - before <= 20, `${scripts - before} transactions for 60 objects`);
       await Promise.all(Array.from({ length: 30 }, (_, i) => client.resource(SERVICES, 'default').delete(`burst-${i}`)));
-      await eventually(async () => assert.doesNotMatch(await world.exec('node', ['nft', 'list', 'table', 'ip', 'kube-proxy']), /10\.96\.1\./), { within: 5_000 });
+      await eventually(
+        async () => assert.doesNotMatch(await world.exec('node', ['nft', 'list', 'table', 'ip', 'kube-proxy']), /10\.96\.1\./),
+        { within: 5_000 },
+      );
     });
 
     test('rules that somebody flushed come back whole with the next change', async () => {

@@ -57,7 +57,9 @@ class PacketFilterProxy implements Proxy {
     this.#options = options;
     this.#runner = runner;
     const ranges = options.podCidr.split(',').filter(Boolean);
-    this.#families = (['ip', 'ip6'] as const).filter((family) => family === 'ip' || [...options.nodeIps, ...ranges].some((address) => familyOf(address) === family));
+    this.#families = (['ip', 'ip6'] as const).filter(
+      (family) => family === 'ip' || [...options.nodeIps, ...ranges].some((address) => familyOf(address) === family),
+    );
     const podCidrs = Object.fromEntries(ranges.map((range) => [familyOf(range), range]));
     this.#backend = nftablesBackend({ runner, families: this.#families, podCidrs });
     this.#syncer = new Syncer({ clock, log, sync: (keys, signal) => this.#sync(keys, signal) });

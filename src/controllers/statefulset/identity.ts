@@ -11,7 +11,7 @@ const POD_INDEX = 'apps.kubernetes.io/pod-index';
 /** undefined where the name is not of this set's form. */
 export function ordinalOf({ metadata }: Pod, set: StatefulSet): number | undefined {
   const match = /^(.*)-(0|[1-9]\d*)$/.exec(metadata.name ?? '');
-  return match?.[1] === set.metadata.name ? Number(match[2]) : undefined;
+  return match && match[1] === set.metadata.name ? Number(match[2]) : undefined;
 }
 
 export function revisionNameOf({ metadata }: Pod): string | undefined {

@@ -4,7 +4,9 @@ import { StatusError } from '../../api/status.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { useAllowed } from './use-allowed.ts';
 import type { Kind } from './kinds.ts';
+import { withoutManagedFields } from './managed-fields.ts';
 import { notify } from './notices.tsx';
+import { untilAnswered } from './retry.ts';
 import { useSession } from './session.ts';
 import { Failure, Loading } from './states.tsx';
 import { YamlView } from './yaml-view.tsx';
@@ -56,19 +58,13 @@ function useYaml(path: string, resourceVersion: string | undefined, wanted: bool
   const [read, setRead] = useState<{ text?: string; error?: Error }>({});
   useEffect(() => {
     if (!wanted || resourceVersion === undefined) return undefined;
-    let current = true;
-    api.yaml(path).then(
-      (text) => current && setRead({ text: withoutManagedFields(text) }),
-      (error: unknown) => current && setRead({ error: error as Error }),
+    return untilAnswered(
+      () => api.yaml(path),
+      (text) => setRead({ text: withoutManagedFields(text) }),
+      (error) => setRead({ error }),
     );
-    return () => void (current = false);
   }, [api, path, resourceVersion, wanted]);
   return read;
-}
-
-/** Who manages which field is noise to a reader; the API server keeps it when it is not sent back. */
-export function withoutManagedFields(yaml: string): string {
-  return yaml.replace(/^( {2})managedFields:.*\n(?:\1[ -].*\n)*/m, '');
 }
 
 interface EditorProps {

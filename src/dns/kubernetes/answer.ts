@@ -36,7 +36,8 @@ export function answerCluster(query: Query, options: AnswerOptions): Response | 
   const labels = query.name === zone ? [] : query.name.slice(0, -(zone.length + 1)).split('.');
   const kind = labels.at(-1);
   if (labels.length === 0) return answerApex(query, options);
-  if (query.name === `dns-version.${zone}`) return records(options, query.type === 'TXT' ? [{ ...base(query, options), type: 'TXT', data: DNS_VERSION }] : []);
+  if (query.name === `dns-version.${zone}`)
+    return records(options, query.type === 'TXT' ? [{ ...base(query, options), type: 'TXT', data: DNS_VERSION }] : []);
   if (query.name === `ns.dns.${zone}` || query.name === `dns.${zone}`) return records(options, []);
   if (kind === 'svc') return answerService(query, labels.slice(0, -1), options);
   if (kind === 'pod' && options.pods !== 'disabled') return answerPod(query, labels.slice(0, -1), options);
@@ -67,12 +68,19 @@ function answerService(query: Query, labels: readonly string[], options: AnswerO
 }
 
 /** `_http._tcp` of a Service: SRV records where it has such a port. */
-function answerPorts(query: Query, asked: { protocol: string; port: string | undefined; rest: readonly string[] }, targets: readonly Target[], options: AnswerOptions): Response | undefined {
+function answerPorts(
+  query: Query,
+  asked: { protocol: string; port: string | undefined; rest: readonly string[] },
+  targets: readonly Target[],
+  options: AnswerOptions,
+): Response | undefined {
   if (asked.rest.length > 0) return undefined;
   const matching = targets
     .map((target) => ({
       ...target,
-      ports: target.ports.filter(({ name, protocol }) => `_${protocol.toLowerCase()}` === asked.protocol && (asked.port === undefined || `_${name}` === asked.port)),
+      ports: target.ports.filter(
+        ({ name, protocol }) => `_${protocol.toLowerCase()}` === asked.protocol && (asked.port === undefined || `_${name}` === asked.port),
+      ),
     }))
     .filter(({ ports }) => ports.length > 0);
   if (matching.length === 0) return undefined;
@@ -103,8 +111,14 @@ function answerTargets(query: Query, targets: readonly Target[], options: Answer
   const ends = targets.flatMap((target) => target.ports.map(({ port }) => ({ target: target.name, port })));
   const unique = [...new Map(ends.map((end) => [`${end.target} ${end.port}`, end])).values()];
   const weight = unique.length > 0 ? Math.max(1, Math.floor(100 / unique.length)) : 0;
-  const answers = unique.map(({ target, port }): Answer => ({ ...base(query, options), type: 'SRV', data: { target, port, priority: 0, weight } }));
-  const additionals = targets.flatMap((target) => (['A', 'AAAA'] as const).flatMap((type) => addressRecords(target.name, target.ips, type, options)));
+  const answers = unique.map(({ target, port }): Answer => ({
+    ...base(query, options),
+    type: 'SRV',
+    data: { target, port, priority: 0, weight },
+  }));
+  const additionals = targets.flatMap((target) =>
+    (['A', 'AAAA'] as const).flatMap((type) => addressRecords(target.name, target.ips, type, options)),
+  );
   return { ...records(options, answers), additionals };
 }
 
@@ -115,7 +129,10 @@ function answerExternalName(query: Query, service: Service, options: AnswerOptio
   const cname: Answer = { ...base(query, options), type: 'CNAME', data: target };
   if (query.type !== 'A' && query.type !== 'AAAA') return records(options, [cname]);
   const further = options.resolve({ ...query, name: target });
-  const join = (found: Response): Response => ({ ...records(options, [cname, ...found.answers]), rcode: found.rcode === RCODES.NXDOMAIN ? RCODES.NXDOMAIN : RCODES.NOERROR });
+  const join = (found: Response): Response => ({
+    ...records(options, [cname, ...found.answers]),
+    rcode: found.rcode === RCODES.NXDOMAIN ? RCODES.NXDOMAIN : RCODES.NOERROR,
+  });
   return further instanceof Promise ? further.then(join) : join(further);
 }
 

@@ -31,12 +31,22 @@ export class ClusterNames {
     this.#slices = client.informer(ENDPOINT_SLICES);
     this.#slices.addIndex(SERVICE, (slice) => [serviceOf(slice)].filter((key) => key !== undefined));
     this.#slices.addIndex(ENDPOINT_IP, (slice) => (slice.endpoints ?? []).flatMap(({ addresses }) => addresses.map(canonicalIp)));
-    if (watchPods) client.informer(PODS).addIndex(POD_IP, (pod) => (pod.status?.podIP ? [`${pod.metadata.namespace}/${canonicalIp(pod.status.podIP)}`] : []));
+    if (watchPods)
+      client
+        .informer(PODS)
+        .addIndex(POD_IP, (pod) => (pod.status?.podIP ? [`${pod.metadata.namespace}/${canonicalIp(pod.status.podIP)}`] : []));
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const informers = [this.#services, this.#slices, this.#client.informer(NAMESPACES), ...(this.#watchPods ? [this.#client.informer(PODS)] : [])];
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
+    const informers = [
+      this.#services,
+      this.#slices,
+      this.#client.informer(NAMESPACES),
+      ...(this.#watchPods ? [this.#client.informer(PODS)] : []),
+    ];
+    const aborted = new Promise<never>((_, reject) =>
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
+    );
     await Promise.race([Promise.all(informers.map((informer) => informer.start())), aborted]);
   }
 
@@ -56,7 +66,9 @@ export class ClusterNames {
   endpoints(namespace: string, name: string): NamedEndpoint[] {
     return this.#slices.byIndex(SERVICE, `${namespace}/${name}`).flatMap((slice) => {
       const ports = (slice.ports ?? []).map((port) => ({ name: port.name ?? '', protocol: port.protocol ?? 'TCP', port: port.port ?? 0 }));
-      return (slice.endpoints ?? []).filter(isReady).flatMap((endpoint) => endpoint.addresses.map((ip) => ({ ip, hostname: hostnameOf(endpoint, ip), ports })));
+      return (slice.endpoints ?? [])
+        .filter(isReady)
+        .flatMap((endpoint) => endpoint.addresses.map((ip) => ({ ip, hostname: hostnameOf(endpoint, ip), ports })));
     });
   }
 
@@ -69,7 +81,9 @@ export class ClusterNames {
     return this.#slices.byIndex(ENDPOINT_IP, ip).flatMap((slice) => {
       const service = slice.metadata.labels?.['kubernetes.io/service-name'];
       if (service === undefined) return [];
-      const own = (slice.endpoints ?? []).filter((endpoint) => isReady(endpoint) && endpoint.addresses.some((address) => canonicalIp(address) === ip));
+      const own = (slice.endpoints ?? []).filter(
+        (endpoint) => isReady(endpoint) && endpoint.addresses.some((address) => canonicalIp(address) === ip),
+      );
       return own.map((endpoint) => ({ service, namespace: slice.metadata.namespace!, hostname: hostnameOf(endpoint, ip) }));
     });
   }

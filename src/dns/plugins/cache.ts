@@ -83,7 +83,8 @@ const ttlOf = (record: Answer): number => ('ttl' in record ? (record.ttl ?? 0) :
 /** Its records with the time taken off that they have lain here. */
 function aged(response: Response, seconds: number): Response {
   if (seconds === 0) return response;
-  const age = (records: readonly Answer[]): Answer[] => records.map((record) => ('ttl' in record ? { ...record, ttl: Math.max(0, (record.ttl ?? 0) - seconds) } : record));
+  const age = (records: readonly Answer[]): Answer[] =>
+    records.map((record) => ('ttl' in record ? { ...record, ttl: Math.max(0, (record.ttl ?? 0) - seconds) } : record));
   return { ...response, answers: age(response.answers), authorities: age(response.authorities), additionals: age(response.additionals) };
 }
 
@@ -94,7 +95,8 @@ function readDirective(setup: PluginSetup): { zones: readonly string[]; success:
   const maxTtl = hasTtl ? { maxTtl: numberArg(directive, 0, 1) } : {};
   const limits = { success: { ...SUCCESS, ...maxTtl }, denial: { ...DENIAL, ...maxTtl } };
   for (const property of directive.block) {
-    if (property.name === 'success' || property.name === 'denial') limits[property.name] = { ...limits[property.name], ...limitsOf(property) };
+    if (property.name === 'success' || property.name === 'denial')
+      limits[property.name] = { ...limits[property.name], ...limitsOf(property) };
     // Asking ahead for what is popular saves milliseconds once in thirty seconds, for questions that nobody may ask again.
     else if (property.name !== 'prefetch') fail(property, 'unknown property of cache');
   }

@@ -89,10 +89,14 @@ class UpstreamList {
   current(now: number): readonly Upstream[] {
     if (now - this.#checkedAt < RECHECK_MS) return this.#list;
     this.#checkedAt = now;
-    const stamp = this.#sources.map((source) => ('file' in source ? `${statSync(source.file, { throwIfNoEntry: false })?.mtimeMs}` : '')).join();
+    const stamp = this.#sources
+      .map((source) => ('file' in source ? `${statSync(source.file, { throwIfNoEntry: false })?.mtimeMs}` : ''))
+      .join();
     if (stamp === this.#stamp) return this.#list;
     this.#stamp = stamp;
-    const addresses = this.#sources.flatMap((source) => ('file' in source ? readResolvConf(source.file).map((host) => ({ host, port: 53 })) : [source]));
+    const addresses = this.#sources.flatMap((source) =>
+      'file' in source ? readResolvConf(source.file).map((host) => ({ host, port: 53 })) : [source],
+    );
     this.#list = addresses.map(({ host, port }) => {
       const key = `${host} ${port}`;
       const upstream = this.#known.get(key) ?? new Upstream({ host, port }, this.#options);

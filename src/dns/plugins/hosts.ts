@@ -21,7 +21,12 @@ export const hosts: PluginFactory = (setup) => {
   return {
     start() {
       const file = directive.args[0];
-      const rows = file === undefined ? [] : readFileSync(file, 'utf8').split('\n').map((row) => row.replace(/#.*/, '').trim().split(/\s+/));
+      const rows =
+        file === undefined
+          ? []
+          : readFileSync(file, 'utf8')
+              .split('\n')
+              .map((row) => row.replace(/#.*/, '').trim().split(/\s+/));
       table = new HostTable([...rows.filter(([address = '']) => isIP(address)), ...inline.map(({ name, args }) => [name, ...args])]);
       return Promise.resolve();
     },
@@ -52,12 +57,23 @@ class HostTable {
     if (type === 'PTR') {
       const address = reverse ? addressOfReverse(name) : undefined;
       const names = address === undefined ? undefined : this.#names.get(address);
-      return names && respond(RCODES.NOERROR, { authoritative: true, live: true, answers: names.map((data): Answer => ({ name, type: 'PTR', ttl, data })) });
+      return (
+        names &&
+        respond(RCODES.NOERROR, {
+          authoritative: true,
+          live: true,
+          answers: names.map((data): Answer => ({ name, type: 'PTR', ttl, data })),
+        })
+      );
     }
     const addresses = this.#addresses.get(name);
     if (!addresses) return undefined;
     const wanted = addresses.filter((address) => type === (isIPv6(address) ? 'AAAA' : 'A'));
-    return respond(RCODES.NOERROR, { authoritative: true, live: true, answers: wanted.map((data): Answer => ({ name, type: type as 'A', ttl, data })) });
+    return respond(RCODES.NOERROR, {
+      authoritative: true,
+      live: true,
+      answers: wanted.map((data): Answer => ({ name, type: type as 'A', ttl, data })),
+    });
   }
 }
 

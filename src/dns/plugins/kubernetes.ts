@@ -14,7 +14,8 @@ export const kubernetes: PluginFactory = (setup) => {
   let pods: PodNames = 'disabled';
   let ttl = 5;
   for (const property of directive.block) {
-    if (property.name === 'pods') pods = podsArg(property.args[0]) ?? fail(property, `"${property.args[0] ?? ''}" is none of disabled, insecure, verified`);
+    if (property.name === 'pods')
+      pods = podsArg(property.args[0]) ?? fail(property, `"${property.args[0] ?? ''}" is none of disabled, insecure, verified`);
     else if (property.name === 'ttl') ttl = numberArg(property);
     else if (IGNORED.includes(property.name)) fail(property, 'is not supported');
     else if (property.name !== 'fallthrough') fail(property, 'unknown property of kubernetes');
@@ -28,7 +29,9 @@ export const kubernetes: PluginFactory = (setup) => {
     handler: (next) => (query) => {
       const zone = zoneOf(query.name, zones);
       if (zone === undefined) return next(query);
-      const found = isReverse(zone) ? answerReverse(query, { names, zone: primary, ttl }) : answerCluster(query, { names, zone, ttl, pods, clock: context.clock, resolve: context.resolve });
+      const found = isReverse(zone)
+        ? answerReverse(query, { names, zone: primary, ttl })
+        : answerCluster(query, { names, zone, ttl, pods, clock: context.clock, resolve: context.resolve });
       if (found) return found;
       if (passesOn(query.name)) return next(query);
       return respond(RCODES.NXDOMAIN, denial(soaRecord(zone, ttl, context.clock)));
@@ -36,4 +39,5 @@ export const kubernetes: PluginFactory = (setup) => {
   };
 };
 
-const podsArg = (text: string | undefined): PodNames | undefined => (text === 'disabled' || text === 'insecure' || text === 'verified' ? text : undefined);
+const podsArg = (text: string | undefined): PodNames | undefined =>
+  text === 'disabled' || text === 'insecure' || text === 'verified' ? text : undefined;

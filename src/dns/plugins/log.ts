@@ -12,7 +12,15 @@ export const log: PluginFactory = (setup) => {
       const began = clock.monotonic();
       const response = await next(query);
       const ms = Math.round((clock.monotonic() - began) * 1000) / 1000;
-      logger.info('query', { client: query.client, type: query.type, name: `${query.name}.`, protocol: query.protocol, rcode: rcodeName(response.rcode), answers: response.answers.length, ms });
+      logger.info('query', {
+        client: query.client,
+        type: query.type,
+        name: `${query.name}.`,
+        protocol: query.protocol,
+        rcode: rcodeName(response.rcode),
+        answers: response.answers.length,
+        ms,
+      });
       return response;
     },
   };

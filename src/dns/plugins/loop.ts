@@ -14,7 +14,10 @@ export const loop: PluginFactory = ({ directive, zones, context }) => {
   return {
     handler: (next) => (query) => {
       if (query.name === probe && query.protocol !== 'local') {
-        if (!looped) log.error(`Loop (${query.client}) detected for zone "${zones[0] || '.'}", what is forwarded comes back: look at the upstreams, as in /etc/resolv.conf`);
+        if (!looped)
+          log.error(
+            `Loop (${query.client}) detected for zone "${zones[0] || '.'}", what is forwarded comes back: look at the upstreams, as in /etc/resolv.conf`,
+          );
         looped = true;
       }
       if (looped) return respond(RCODES.SERVFAIL);

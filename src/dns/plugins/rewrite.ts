@@ -21,7 +21,8 @@ export const rewrite: PluginFactory = ({ directive }) => {
       const name = applyRules(rules, query.name);
       if (name === query.name) return next(query);
       const response = await next({ ...query, name });
-      const back = (records: readonly Answer[]): Answer[] => records.map((record) => (canonicalName(record.name) === name ? { ...record, name: query.name } : record));
+      const back = (records: readonly Answer[]): Answer[] =>
+        records.map((record) => (canonicalName(record.name) === name ? { ...record, name: query.name } : record));
       return { ...response, answers: back(response.answers), additionals: back(response.additionals) };
     },
   };
@@ -41,7 +42,8 @@ function applyRules(rules: readonly Rule[], name: Query['name']): string {
 const MATCHERS: Record<string, (from: string, to: string) => (name: string) => string | undefined> = {
   exact: (from, to) => (name) => (name === canonicalName(from) ? canonicalName(to) : undefined),
   prefix: (from, to) => (name) => (name.startsWith(from) ? to + name.slice(from.length) : undefined),
-  suffix: (from, to) => (name) => (name.endsWith(canonicalName(from)) ? name.slice(0, name.length - canonicalName(from).length) + canonicalName(to) : undefined),
+  suffix: (from, to) => (name) =>
+    name.endsWith(canonicalName(from)) ? name.slice(0, name.length - canonicalName(from).length) + canonicalName(to) : undefined,
   substring: (from, to) => (name) => (name.includes(from) ? name.replace(from, to) : undefined),
   regex: (from, to) => {
     // CoreDNS matches with the closing dot and refers to groups as {1}; patterns written for it may end in `\.?$` or `$`.
@@ -56,10 +58,11 @@ function readRule(directive: Directive): Rule {
   if (goesOn || args[0] === 'stop') args.shift();
   if (directive.block.length > 0) fail(directive, 'a block of rules is not supported; write the rule on one line');
   if (args.shift() !== 'name') fail(directive, 'only "rewrite name" is supported');
-  const kind = args.length > 2 && args[0]! in MATCHERS ? args.shift()! : 'exact';
+  const kind = args.length > 2 && Object.hasOwn(MATCHERS, args[0]!) ? args.shift()! : 'exact';
   const [from, to, ...rest] = args;
   if (from === undefined || to === undefined) fail(directive, 'needs a name and its replacement');
-  if (rest.length > 0 && rest.join(' ') !== 'answer auto') fail(directive, `"${rest.join(' ')}" is not supported; answers are rewritten back by themselves`);
+  if (rest.length > 0 && rest.join(' ') !== 'answer auto')
+    fail(directive, `"${rest.join(' ')}" is not supported; answers are rewritten back by themselves`);
   try {
     return { rewrite: MATCHERS[kind]!(from, to), goesOn };
   } catch (error) {

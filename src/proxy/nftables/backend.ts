@@ -1,5 +1,5 @@
 import type { RuleBackend } from '../backend.ts';
-import { type Family, type Frontend } from '../frontends.ts';
+import type { Family } from '../frontends.ts';
 import type { NftRunner } from '../packet-filter.ts';
 import { itemsOf, largestSpread } from './items.ts';
 import { renderChanges, renderCleanup, renderTable } from './render.ts';
@@ -33,7 +33,9 @@ export function nftablesBackend({ runner, families, podCidrs }: NftablesOptions)
     async apply(signal) {
       const script = tables
         .map(({ family, podCidr, rules }) =>
-          known ? renderChanges(family, rules.changes()) : renderTable({ family, spreadLimit, ...(podCidr ? { podCidr } : {}) }, rules.everything()),
+          known
+            ? renderChanges(family, rules.changes())
+            : renderTable({ family, spreadLimit, ...(podCidr ? { podCidr } : {}) }, rules.everything()),
         )
         .join('');
       known &&= script === '';

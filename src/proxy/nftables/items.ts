@@ -27,8 +27,20 @@ interface View {
 }
 
 const VIEWS = {
-  service: { name: 'service', verdicts: 'services', endpoints: 'service-endpoints', isNodePort: false, masquerades: ['off-cluster', 'always', 'never'] },
-  nodePort: { name: 'nodeport', verdicts: 'nodeports', endpoints: 'nodeport-endpoints', isNodePort: true, masquerades: ['always', 'never'] },
+  service: {
+    name: 'service',
+    verdicts: 'services',
+    endpoints: 'service-endpoints',
+    isNodePort: false,
+    masquerades: ['off-cluster', 'always', 'never'],
+  },
+  nodePort: {
+    name: 'nodeport',
+    verdicts: 'nodeports',
+    endpoints: 'nodeport-endpoints',
+    isNodePort: true,
+    masquerades: ['always', 'never'],
+  },
   inClusterService: {
     name: 'in-cluster-service',
     verdicts: 'in-cluster-services',
@@ -97,11 +109,14 @@ export function spreadChains(family: Family, limit: number, options: ItemOptions
 
 /** The most endpoints that one frontend spreads over. */
 export function largestSpread(frontends: readonly Frontend[]): number {
-  const counts = frontends.filter(({ affinitySeconds }) => affinitySeconds === undefined).map(({ targets, inCluster }) => Math.max(targets.length, inCluster?.length ?? 0));
+  const counts = frontends
+    .filter(({ affinitySeconds }) => affinitySeconds === undefined)
+    .map(({ targets, inCluster }) => Math.max(targets.length, inCluster?.length ?? 0));
   return Math.max(0, ...counts);
 }
 
-const spreadChain = (view: { name: string }, masquerade: Frontend['masquerade'], count: number): string => `${view.name}-${masquerade}-${count}`;
+const spreadChain = (view: { name: string }, masquerade: Frontend['masquerade'], count: number): string =>
+  `${view.name}-${masquerade}-${count}`;
 
 function* affineItems(frontend: Frontend, targets: readonly Target[], view: View, options: ItemOptions): Iterable<Item> {
   const { family, protocol, servicePort, affinitySeconds } = frontend;
@@ -110,7 +125,11 @@ function* affineItems(frontend: Frontend, targets: readonly Target[], view: View
     return { ip, port, set: `affinity-${place}`, chain: `endpoint-${place}` };
   });
   for (const { ip, port, set, chain } of places) {
-    yield { at: 'set:', key: set, value: `type ${family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}; size 65535; flags dynamic,timeout; timeout ${affinitySeconds}s;` };
+    yield {
+      at: 'set:',
+      key: set,
+      value: `type ${family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}; size 65535; flags dynamic,timeout; timeout ${affinitySeconds}s;`,
+    };
     const dnat = `meta l4proto ${protocol} dnat ${family} to ${family === 'ip' ? ip : `[${ip}]`}:${port}`;
     yield { at: 'chain:', key: chain, value: `update @${set} { ${family} saddr }\n${dnat}` };
   }

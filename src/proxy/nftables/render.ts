@@ -38,12 +38,22 @@ export function renderChanges(family: Family, changes: readonly Change[]): strin
   const chains = changes.filter(({ at }) => at === 'chain:');
   const gone = chains.filter(({ after }) => after === undefined);
   const lines = [
-    ...elementLines('delete', family, elements.filter(({ before }) => before !== undefined), () => ''),
+    ...elementLines(
+      'delete',
+      family,
+      elements.filter(({ before }) => before !== undefined),
+      () => '',
+    ),
     ...sets.filter(({ after }) => after !== undefined).map(({ key, after }) => `add set ${place} ${key} { ${after} }`),
     ...chains.filter(({ before }) => before === undefined).map(({ key }) => `add chain ${place} ${key}`),
     ...chains.filter(({ before }) => before !== undefined).map(({ key }) => `flush chain ${place} ${key}`),
     ...chains.flatMap(({ key, after }) => (after === undefined ? [] : after.split('\n').map((rule) => `add rule ${place} ${key} ${rule}`))),
-    ...elementLines('add', family, elements.filter(({ after }) => after !== undefined), ({ after }) => (after ? ` : ${after}` : '')),
+    ...elementLines(
+      'add',
+      family,
+      elements.filter(({ after }) => after !== undefined),
+      ({ after }) => (after ? ` : ${after}` : ''),
+    ),
     ...gone.map(({ key }) => `delete chain ${place} ${key}`),
     ...sets.filter(({ after }) => after === undefined).map(({ key }) => `delete set ${place} ${key}`),
   ];

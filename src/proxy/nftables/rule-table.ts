@@ -44,7 +44,9 @@ export class RuleTable {
 
   /** Everything there is, as changes from nothing. */
   everything(): Change[] {
-    return [...this.#slots].flatMap(([at, keys]) => [...keys.keys()].map((key) => ({ at, key, before: undefined, after: this.#valueOf(at, key) })));
+    return [...this.#slots].flatMap(([at, keys]) =>
+      [...keys.keys()].map((key) => ({ at, key, before: undefined, after: this.#valueOf(at, key) })),
+    );
   }
 
   commit(): void {

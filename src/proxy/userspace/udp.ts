@@ -15,7 +15,11 @@ interface Flow {
   cancel: () => void;
 }
 
-export async function openUdp(place: SocketPlace, balancer: Balancer, { network, clock }: { network: ProxyNetwork; clock: Clock }): Promise<ServiceSocket> {
+export async function openUdp(
+  place: SocketPlace,
+  balancer: Balancer,
+  { network, clock }: { network: ProxyNetwork; clock: Clock },
+): Promise<ServiceSocket> {
   const socket = createSocket('udp4');
   const flows = new Map<string, Flow>();
   const end = (key: string): void => {

@@ -57,7 +57,8 @@ class UserspaceProxy implements Component {
     slices.addIndex(BY_SERVICE, (slice) => [serviceOf(slice)].filter((key) => key !== undefined));
     await Promise.all([services.start(), slices.start()]);
     // Before the loop begins, so that no Service is worked on twice at once; what fails here the loop tries again.
-    const told = (service: Service) => (error: unknown) => log.debug('a Service has to wait', { service: keyOf(service), error: errorMessage(error) });
+    const told = (service: Service) => (error: unknown) =>
+      log.debug('a Service has to wait', { service: keyOf(service), error: errorMessage(error) });
     await Promise.all(services.list().map((service) => this.#sync(keyOf(service)).catch(told(service))));
     await this.#loop.start(signal);
   }
@@ -93,7 +94,8 @@ class UserspaceProxy implements Component {
     const service = client.informer(SERVICES).get(key);
     const frontends = service ? frontendsOf(service, client.informer(ENDPOINT_SLICES).byIndex(BY_SERVICE, key), { nodeName }) : [];
     const wanted = new Map<string, Wanted>();
-    for (const frontend of frontends) for (const place of this.#placesOf(frontend)) wanted.set(`${frontend.protocol} ${place.host}:${place.port}`, { frontend, place });
+    for (const frontend of frontends)
+      for (const place of this.#placesOf(frontend)) wanted.set(`${frontend.protocol} ${place.host}:${place.port}`, { frontend, place });
     const open = this.#services.get(key) ?? new Map<string, OpenSocket>();
     for (const [id, { socket }] of open) {
       if (wanted.has(id)) continue;
@@ -134,7 +136,12 @@ class UserspaceProxy implements Component {
   /** Told on the Service; the loop tries again, less and less often. */
   #fail(service: Service, error: unknown): never {
     const taken = errorCode(error) === 'EADDRINUSE' ? 'another program has this address' : errorMessage(error);
-    this.#options.events.event(service, 'Warning', 'FailedToListen', `cannot open a port of the Service: ${taken} (${errorMessage(error)})`);
+    this.#options.events.event(
+      service,
+      'Warning',
+      'FailedToListen',
+      `cannot open a port of the Service: ${taken} (${errorMessage(error)})`,
+    );
     throw error;
   }
 }

@@ -203,7 +203,7 @@ async function proxy({ process, request, response, url }: Exchange, target: stri
   try {
     const socket = await process.world.network.connect(to.hostname, Number(to.port || 80), { signal: process.killed });
     return await new Promise((resolve, reject) => {
-      const outgoing = httpRequest({ createConnection: () => socket, method: request.method, path, headers: { ...request.headers, host: to.host, connection: 'close' }, agent: false }, (incoming) => {
+      const outgoing = httpRequest({ createConnection: () => socket, method: request.method, path, headers: { ...request.headers, host: to.host, connection: 'close' } }, (incoming) => {
         let bytes = 0;
         response.writeHead(incoming.statusCode ?? 502, { ...incoming.headers, server: 'nginx/1.29.0' });
         incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));

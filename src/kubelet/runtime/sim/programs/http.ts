@@ -26,9 +26,9 @@ async function send(process: SimProcess, { url, method, headers, body, timeoutMs
   process.onExit(() => socket.destroy());
   const { request } = secure ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
-    const target = { method, path: `${url.pathname}${url.search}`, headers: { host: url.host, ...headers, connection: 'close' }, agent: false as const, signal: deadline, setHost: false };
+    const target = { method, path: `${url.pathname}${url.search}`, headers: { host: url.host, ...headers, connection: 'close' }, signal: deadline, setHost: false };
     const tls = { servername: host, rejectUnauthorized: !insecure };
-    const outgoing = secure ? request({ ...target, ...tls, socket } as never) : request({ ...target, createConnection: () => socket });
+    const outgoing = secure ? request({ ...target, ...tls, socket, agent: false } as never) : request({ ...target, createConnection: () => socket });
     outgoing.once('response', resolve);
     outgoing.once('error', (error: Error) => reject(deadline.aborted ? new ConnectError('timeout', 'download timed out', { cause: error }) : error));
     outgoing.end(body);
