@@ -12,9 +12,8 @@ import { accessReviewHandlers } from './reviews/access.ts';
 import { identityReviewHandlers } from './reviews/identity.ts';
 import { oidcHandler } from './reviews/oidc.ts';
 import { tokenRequestHandler } from './reviews/token-request.ts';
-import type { ApiServerOptions } from './server.ts';
 import type { StoredObjects } from './stored.ts';
-import type { WiringState } from './wiring.ts';
+import type { ApiServerOptions, WiringState } from './options.ts';
 
 /** The version of Kubernetes whose API this is. */
 const KUBERNETES_VERSION = 'v1.36.0';

@@ -17,7 +17,7 @@ import { ownHandlers } from './handlers.ts';
 import type { Pipeline } from './pipeline.ts';
 import { objectSource } from './registry/object-source.ts';
 import type { Registry } from './registry/registry.ts';
-import type { ApiServerOptions } from './server.ts';
+import type { ApiServerOptions, WiringState } from './options.ts';
 import { createStreaming } from './streaming/streaming.ts';
 import type { StoredObjects } from './stored.ts';
 
@@ -31,15 +31,6 @@ export interface Wiring {
   /** Begins what goes on as long as the server: system objects are kept, token secrets filled. Call it once the default objects are there. */
   keep(): void;
   stop(): void;
-}
-
-export interface WiringState {
-  clock: Clock;
-  rng: Rng;
-  log: Logger;
-  /** Throws while the server is not ready to serve. */
-  checkReady(): void;
-  kubernetesServiceIp: string;
 }
 
 /** `registry` comes without its admission plugins, which need what is made here. */

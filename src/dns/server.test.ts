@@ -350,7 +350,11 @@ async function askTcp(server: DnsServer, name: string, type: RecordType): Promis
 function printed(packet: DecodedPacket): string {
   const data = (record: Answer): string => {
     if (record.type === 'SRV') return `${record.data.priority} ${record.data.weight} ${record.data.port} ${record.data.target}`;
-    return 'data' in record ? String(record.data) : '';
+    return 'data' in record && typeof record.data !== 'object'
+      ? record.data
+      : 'data' in record && Array.isArray(record.data)
+        ? record.data.join('')
+        : '';
   };
   const line = (record: Answer): string => `${record.name} ${'ttl' in record ? record.ttl : ''} ${record.type} ${data(record)}`;
   const rcode = (packet as DecodedPacket & { rcode: string }).rcode;

@@ -192,9 +192,9 @@ class CorefileServer implements DnsServer {
 const RELOAD_MS = 30_000;
 
 async function startPlugins(chains: readonly Chain[], signal: AbortSignal): Promise<void> {
-  await Promise.all(chains.flatMap(({ plugins }) => plugins.map((plugin) => plugin.start?.(signal))));
+  await Promise.all(chains.flatMap(({ plugins }) => plugins.map(async (plugin) => plugin.start?.(signal))));
 }
 
 async function stopPlugins(chains: readonly Chain[]): Promise<void> {
-  await Promise.all(chains.flatMap(({ plugins }) => plugins.map((plugin) => plugin.stop?.())));
+  await Promise.all(chains.flatMap(({ plugins }) => plugins.map(async (plugin) => plugin.stop?.())));
 }

@@ -130,7 +130,7 @@ const askByTcp: Exchange = ({ host, port }, message, { signal, accept }) =>
       try {
         rest = takeFrames(Buffer.concat([rest, bytes]), (answer) => end(() => resolve(accept(answer))));
       } catch (error) {
-        end(() => reject(error as Error));
+        end(() => reject(error));
       }
     });
   });

@@ -162,7 +162,7 @@ const QUESTION_NAME = Buffer.from([0xc0, HEADER_BYTES]);
  */
 function encodeRecord(record: Answer, asked: string): Buffer {
   if (asked === '' || canonicalName(record.name) !== asked) return recordsOf({ answers: [record] });
-  return Buffer.concat([QUESTION_NAME, recordsOf({ answers: [{ ...record, name: '.' } as Answer] }).subarray(1)]);
+  return Buffer.concat([QUESTION_NAME, recordsOf({ answers: [{ ...record, name: '.' }] }).subarray(1)]);
 }
 
 function recordsOf(packet: Packet): Buffer {

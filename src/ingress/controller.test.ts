@@ -304,7 +304,7 @@ async function startBackend(name: string, address: string): Promise<Backend> {
     else response.end(`${name} ${request.url}`);
   });
   const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => socket.on('message', (message) => socket.send(`${name} says ${String(message as Buffer)}`)));
+  sockets.on('connection', (socket) => socket.on('message', (message: Buffer) => socket.send(`${name} says ${message.toString()}`)));
   server.listen(0, address);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

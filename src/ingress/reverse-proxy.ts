@@ -96,7 +96,7 @@ export class ReverseProxy {
 
   #find(request: Request, { scheme }: Entrance): Found {
     const host = hostOf(request);
-    const [path = '/', query] = splitOnce(request.url ?? '/', '?');
+    const [path, query] = splitOnce(request.url ?? '/', '?');
     const { host: entry, route } = matchRoute(this.#options.routes(), host, path);
     if (scheme === 'http' && entry?.redirectsToHttps) {
       const httpsPort = this.#options.httpsPort();

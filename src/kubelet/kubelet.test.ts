@@ -248,6 +248,7 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
         capacity: { storage: '1Gi' },
         accessModes: ['ReadWriteOnce'],
         storageClassName: 'by-hand',
+        claimRef: { namespace: 'default', name: 'data' },
         hostPath: { path: folder, type: 'DirectoryOrCreate' },
       },
     });

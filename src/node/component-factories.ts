@@ -28,6 +28,13 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
       const context = contextFor(serviceAccountIdentity('kube-system', 'storage-provisioner'), 'storage-provisioner');
       return silent('storage-provisioner', createHostPathProvisioner(context, { baseFolder: join(config.dataDir, 'volumes') }));
     },
+    ingress: async () => {
+      const { createIngressController } = await import('../ingress/controller.ts');
+      const context = contextFor(serviceAccountIdentity('rockpool-ingress', 'ingress-controller'), 'ingress');
+      const { hosts, httpPort, httpsPort } = ingressListen(config, host);
+      const component = createIngressController({ context, listen: { hosts, httpPort, httpsPort }, addresses: [{ ip: config.apiserver.advertiseAddress }] });
+      return { component, address: host, ports: () => component.ports };
+    },
     dashboard: async () => {
       const { createDashboard } = await import('../dashboard/server.ts');
       const server = `https://127.0.0.1:${config.apiserver.port}`;
@@ -36,6 +43,14 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
       return { component, address: host, ports: () => ({ http: component.port() }) };
     },
   };
+}
+
+/**
+ * In a node container the ingress has ports 80 and 443 to itself. On sim it listens beside the pods on free ports, which its NodePorts lead to: those
+ * two are the laptop's own, and may be taken or need privileges.
+ */
+function ingressListen({ runtime }: NodeConfig, host: string): { hosts: readonly string[]; httpPort: number; httpsPort: number } {
+  return runtime === 'sim' ? { hosts: [host], httpPort: 0, httpsPort: 0 } : { hosts: ['0.0.0.0'], httpPort: 80, httpsPort: 443 };
 }
 
 /** Where components listen: the node's address; on sim, where the node has none of its own, the first address of the pods' range. */

@@ -1,6 +1,7 @@
 /** The kubelet with its runtime: containerd in a node container, the simulated one elsewhere. */
 import { join } from 'node:path';
 import type { ComponentContext } from '../client/reconcile.ts';
+import type { SimNetwork } from '../kubelet/runtime/sim/network.ts';
 import { createKubelet, type Kubelet } from '../kubelet/kubelet.ts';
 import type { ContainerRuntime } from '../kubelet/runtime/runtime.ts';
 import type { Component } from '../lib/component.ts';
@@ -16,8 +17,12 @@ export interface BootedRuntime {
 
 const KUBELET_PORT = 10_250;
 
-/** Boots the runtime that the configuration names; only that one is loaded. */
-export async function bootRuntime(config: NodeConfig, tools: NodeTools, signal: AbortSignal): Promise<BootedRuntime> {
+/** Boots the runtime that the configuration names; only that one is loaded. `network` is where simulated pods listen. */
+export async function bootRuntime(config: NodeConfig, tools: NodeTools, signal: AbortSignal, network?: SimNetwork): Promise<BootedRuntime> {
+  if (config.runtime === 'sim') {
+    const { simRuntime } = await import('./sim.ts');
+    return { runtime: await simRuntime(config, tools, network), parts: [] };
+  }
   const { bootContainerd } = await import('./boot-containerd.ts');
   const { runtime, process } = await bootContainerd(config, tools, signal);
   return { runtime, parts: [process] };
@@ -25,16 +30,26 @@ export async function bootRuntime(config: NodeConfig, tools: NodeTools, signal: 
 
 export function nodeKubelet(config: NodeConfig, context: ComponentContext, runtime: ContainerRuntime): Kubelet {
   const { pki } = config;
+  const rootDir = join(config.dataDir, 'kubelet');
+  const isSim = config.runtime === 'sim';
   return createKubelet({
     ...context,
     runtime,
     nodeName: config.nodeName,
     nodeIp: config.apiserver.advertiseAddress,
-    rootDir: join(config.dataDir, 'kubelet'),
+    rootDir,
     dns: { ip: config.clusterDnsIp, domain: config.clusterDomain },
-    serving: { cert: readPem(pki, 'kubeletServerCert'), key: readPem(pki, 'kubeletServerKey'), clientCa: readPem(pki, 'caCert'), host: config.apiserver.bindAddress, port: KUBELET_PORT },
+    serving: {
+      cert: readPem(pki, 'kubeletServerCert'),
+      key: readPem(pki, 'kubeletServerKey'),
+      clientCa: readPem(pki, 'caCert'),
+      host: isSim ? config.apiserver.advertiseAddress : config.apiserver.bindAddress,
+      // Simulated clusters share the laptop: each takes a port of its own, and the node's status tells which.
+      port: isSim ? 0 : KUBELET_PORT,
+    },
     labels: { 'rockpool.dev/runtime': config.runtime },
     podCidr: nodePodCidr(config.podCidr),
+    ...(isSim ? { cgroups: false, mounts: false, podLogsDir: join(config.dataDir, 'pods') } : {}),
   });
 }
 

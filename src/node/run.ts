@@ -9,7 +9,9 @@ import { createRecorder } from '../client/recorder.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { NODES } from '../client/resources.ts';
 import { createControllers } from '../controllers/registry.ts';
+import { createSimNetwork, type SimNetwork } from '../kubelet/runtime/sim/network.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
@@ -69,7 +71,8 @@ async function start(node: Node): Promise<RunningNode> {
   const { config, tools, parts, signal } = node;
   const { clock, rng, log, trace } = tools;
   // The runtime needs nothing of the API: it boots while the store and the API server do. In processes apart it is the kubelet's own.
-  const runtime = config.splitProcesses ? undefined : bootRuntime(config, tools, signal);
+  const network = config.runtime === 'sim' ? createSimNetwork() : undefined;
+  const runtime = config.splitProcesses ? undefined : bootRuntime(config, tools, signal, network);
   runtime?.catch((error: unknown) => log.error('the container runtime did not start', { error: errorMessage(error) }));
 
   const store = await trace.during('store', openStore(config, { clock, log, signal }));
@@ -87,7 +90,7 @@ async function start(node: Node): Promise<RunningNode> {
   };
   await Promise.all([
     runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor),
-    startProxy(node, contextFor),
+    startProxy(node, contextFor, network),
     startAddons(node, contextFor),
   ]);
   return { apiserverPort: port, stop: () => parts.stop() };
@@ -113,13 +116,21 @@ async function startAgents({ config, tools: { trace }, parts, signal }: Node, se
   ]);
 }
 
-/** Services: in the kernel's packet filter where pods are real. */
-async function startProxy({ config, tools: { trace }, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
-  if (config.runtime !== 'containerd') return;
-  const { createProxy } = await import('../proxy/proxy.ts');
+/** Services: in the kernel's packet filter where pods are real, on sockets of this process where they are simulated. */
+async function startProxy(node: Node, contextFor: ContextFor, network?: SimNetwork): Promise<void> {
+  const { config, tools, parts, signal } = node;
   const context = contextFor(IDENTITIES.proxy, 'kube-proxy');
-  const proxy = createProxy({ ...context, nodeName: config.nodeName, nodeIps: [config.apiserver.advertiseAddress], podCidr: config.podCidr });
-  await trace.during('proxy', parts.start([proxy], signal));
+  const address = config.apiserver.advertiseAddress;
+  await tools.trace.during('proxy', parts.start([await proxyFor()], signal));
+
+  async function proxyFor(): Promise<Component> {
+    if (network) {
+      const { createUserspaceProxy } = await import('../proxy/userspace/userspace-proxy.ts');
+      return createUserspaceProxy({ ...context, network, nodeName: config.nodeName, nodePortAddresses: [address] });
+    }
+    const { createProxy } = await import('../proxy/proxy.ts');
+    return createProxy({ ...context, nodeName: config.nodeName, nodeIps: [address], podCidr: config.podCidr });
+  }
 }
 
 /** The same as processes of their own, over https. */

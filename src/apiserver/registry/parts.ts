@@ -8,9 +8,8 @@ import { decodeBody } from './decode.ts';
 import { get } from './get.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import { patchedObject } from './patch.ts';
-import type { Call, Registry, Result } from './registry.ts';
+import type { Call, Registry, Result, VerbHandler } from './registry.ts';
 import { updateObject, type UpdateRules } from './update.ts';
-import type { VerbHandler } from './verbs.ts';
 
 /** Subresources that show the whole object and let one part of it change. */
 

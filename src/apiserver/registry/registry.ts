@@ -49,6 +49,8 @@ export type Result =
   /** An object of a kind that is not the resource's own: Status, Scale, the answer to a review. */
   | { kind: 'value'; status: number; body: object };
 
+export type VerbHandler = (registry: Registry, call: Call) => Promise<Result>;
+
 /** A watch that was understood and is allowed; `watch/open.ts` opens it. */
 export interface WatchCall {
   namespace: string;

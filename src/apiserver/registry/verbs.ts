@@ -7,12 +7,10 @@ import { get } from './get.ts';
 import { deprecationOf } from './kinds.ts';
 import { list } from './list.ts';
 import { patch } from './patch.ts';
-import type { Call, Registry, Result } from './registry.ts';
+import type { Call, Registry, Result, VerbHandler } from './registry.ts';
 import { SUBRESOURCES } from './subresources.ts';
 import { update } from './update.ts';
 import { watch } from './watch.ts';
-
-export type VerbHandler = (registry: Registry, call: Call) => Promise<Result>;
 
 const VERBS: Readonly<Record<string, VerbHandler>> = {
   get,
