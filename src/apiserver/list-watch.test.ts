@@ -4,6 +4,7 @@ import { openTestStorage, startTestApiServer, type TestApiServer } from '../../t
 import type { KubeList, KubeObject, WatchEvent } from '../api/meta.ts';
 import type { ApiRequest, ApiResponse } from '../api/transport.ts';
 import type { Storage } from '../storage/storage.ts';
+import { ManualClock } from '../lib/clock.ts';
 import type { Status } from '../api/types.gen.ts';
 
 let api: TestApiServer;
@@ -188,14 +189,29 @@ describe('watch', () => {
     }
   });
 
-  test('ends after timeoutSeconds, with a last bookmark before', async () => {
-    const path = await inNamespace();
-    const response = await call('GET', `${path}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true`);
-    for await (const batch of response.events!)
-      assert.deepEqual(
-        batch.map(({ type }) => type),
-        ['BOOKMARK'],
-      );
+  test('ends after timeoutSeconds, with bookmarks every minute and one shortly before', async () => {
+    const clock = new ManualClock();
+    const timed = await startTestApiServer({ clock });
+    try {
+      const response = await timed.loopback()({
+        method: 'GET',
+        path: '/api/v1/configmaps?watch=true&resourceVersion=1&fieldSelector=metadata.name%3Dnone&timeoutSeconds=90&allowWatchBookmarks=true',
+      });
+      const seen: string[] = [];
+      const reading = (async () => {
+        for await (const batch of response.events!) seen.push(...batch.map(({ type }) => type));
+        seen.push('end');
+      })();
+      const moments: string[] = [];
+      for (const seconds of [59, 1, 27, 1, 1, 1]) {
+        await clock.advance(seconds * 1000);
+        moments.push(seen.splice(0).join(' '));
+      }
+      assert.deepEqual(moments, ['', 'BOOKMARK', '', 'BOOKMARK', '', 'end']);
+      await reading;
+    } finally {
+      await timed.close();
+    }
   });
 
   test('the signal ends it', async () => {

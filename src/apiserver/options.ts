@@ -42,7 +42,7 @@ export interface ApiServerOptions {
     /** Pods may be on loopback addresses (the simulated runtime). */
     allowLoopback?: boolean;
   };
-  /** Requests that may be in progress; 600 unless given (upstream's 400 and 200 mutating). */
+  /** Requests that may be in progress, watches and streams not counted; 1500 unless given. Upstream has 600, but queues what is more. */
   maxInFlight?: number;
 }
 

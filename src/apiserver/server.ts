@@ -1,15 +1,10 @@
-import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
-import type { Logger } from '../lib/log.ts';
-import type { Rng } from '../lib/random.ts';
 import { decodeProtobuf, isProtobuf } from '../api/codec/protobuf.ts';
 import { decodeObject } from '../api/decode.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { FieldError } from '../api/status.ts';
-import type { ResourceInfo } from '../api/schema/schema.ts';
 import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
-import type { Storage } from '../storage/storage.ts';
 import { EventExpiry } from './event-expiry.ts';
 import { isOurFault } from './errors.ts';
 import { HttpExchange } from './http-exchange.ts';
@@ -17,11 +12,9 @@ import { listen, type Listener } from './http-server.ts';
 import { createLoopback } from './loopback.ts';
 import type { ApiServerOptions } from './options.ts';
 import { Resources } from './resources.ts';
-import type { KubeletDialer } from './streaming/kubelet.ts';
-import type { TlsClient } from './streaming/target.ts';
 import { clientAuthorities, peerReader } from './tls-peer.ts';
 import { Watches } from './watch/open.ts';
-import { WatchCache, type ValueTransformer } from './watch/watch-cache.ts';
+import { WatchCache } from './watch/watch-cache.ts';
 import { wire, type Wiring } from './wiring.ts';
 import { serviceClaims } from './allocators/service-claims.ts';
 import { firstServiceIp } from './allocators/service-ip.ts';
@@ -117,7 +110,7 @@ class Server implements ApiServer {
       observe: (info, code, seconds) => this.#wiring.metrics.observe(info, code, seconds),
       peerOf,
       onError,
-      maxInFlight: options.maxInFlight ?? 600,
+      maxInFlight: options.maxInFlight ?? 1500,
     });
     // Nobody may be waiting yet when loading fails; start() itself reports it.
     this.#loaded.promise.catch((error: unknown) => log.debug('the cache was not loaded', { error }));

@@ -25,12 +25,17 @@ interface Reply {
 function request(
   method: string,
   path: string,
-  { body, headers, anonymous = false }: { body?: string; headers?: Record<string, string>; anonymous?: boolean } = {},
+  {
+    body,
+    headers,
+    anonymous = false,
+    url = api.url,
+  }: { body?: string; headers?: Record<string, string>; anonymous?: boolean; url?: string } = {},
 ): Promise<Reply> {
   const options = anonymous ? { ca: tls.ca } : tls;
   return new Promise((resolve, reject) => {
     const sent = https.request(
-      `${api.url}${path}`,
+      `${url}${path}`,
       { method, headers: { ...headers, ...(body ? { 'content-length': String(Buffer.byteLength(body)) } : {}) }, ...options },
       (response) => {
         const chunks: Buffer[] = [];
@@ -150,6 +155,28 @@ describe('over TLS', () => {
     const [version] = (await once(get, 'data')) as [Buffer];
     assert.match(version.toString(), /"gitVersion":/);
     watch.close();
+    session.close();
+    await once(session, 'close');
+  });
+
+  test('too much at once is 429, and says when to come back', async () => {
+    const busy = await startTestApiServer({ maxInFlight: 0 });
+    try {
+      const reply = await request('GET', '/version', { url: busy.url });
+      assert.deepEqual([reply.status, reply.headers['retry-after'], json(reply).reason], [429, '1', 'TooManyRequests']);
+    } finally {
+      await busy.close();
+    }
+  });
+
+  test('every request of an HTTP/2 connection has the identity of its certificate', async () => {
+    const session = http2.connect(api.url, tls);
+    for (let turn = 0; turn < 3; turn++) {
+      const sent = session.request({ ':path': '/api/v1/nodes' });
+      const [headers] = (await once(sent, 'response')) as [Record<string, unknown>];
+      assert.equal(headers[':status'], 200);
+      sent.resume();
+    }
     session.close();
     await once(session, 'close');
   });

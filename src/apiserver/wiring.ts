@@ -1,6 +1,3 @@
-import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/log.ts';
-import type { Rng } from '../lib/random.ts';
 import { admissionChain } from './admission/chain.ts';
 import { createAuthenticator } from './authn/authenticate.ts';
 import { createBootstrapTokens } from './authn/bootstrap-token.ts';

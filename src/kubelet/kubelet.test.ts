@@ -191,6 +191,19 @@ describe('kubelet on containerd', { skip: containerdMissing() ?? false }, () => 
     assert.match(JSON.stringify(bad.status), /nope/);
     await node.client.resource(CONFIG_MAPS, 'default').create({ metadata: { name: 'late' }, data: { k: 'v' } });
     await node.until('nocm', isReady);
+    assert.match(
+      await message('noimage', 'ImagePullBackOff'),
+      /^Back-off pulling image "127\.0\.0\.1:1\/none": ErrImagePull: failed to pull/,
+    );
+    const told = await node.events('noimage');
+    for (const event of [
+      'Pulling: Pulling image "127.0.0.1:1/none"',
+      'Failed: Error: ErrImagePull',
+      'BackOff: Back-off pulling image "127.0.0.1:1/none"',
+      'Failed: Error: ImagePullBackOff',
+    ]) {
+      assert.ok(told.includes(event), `${event} in ${told.join(' | ')}`);
+    }
   });
 
   test('volumes: config map refreshed in place, secret, downward API, token, subPath, memory, host path', async () => {

@@ -4,14 +4,11 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../lib/errors.ts';
 
+export type PacketFilterCommand = 'nft' | 'conntrack' | 'iptables-save' | 'iptables-restore' | 'ip6tables-save' | 'ip6tables-restore';
+
 export interface NftRunner {
   /** Runs a program with `input` on its stdin; resolves with its output, throws with what it said on stderr. A missing program throws ENOENT. */
-  run(
-    command: 'nft' | 'iptables-restore' | 'ip6tables-restore' | 'conntrack',
-    args: readonly string[],
-    input: string,
-    signal: AbortSignal,
-  ): Promise<string>;
+  run(command: PacketFilterCommand, args: readonly string[], input: string, signal: AbortSignal): Promise<string>;
   /** Sets a kernel parameter by its path below /proc/sys; returns whether it could. */
   sysctl(path: string, value: string): Promise<boolean>;
 }

@@ -26,7 +26,7 @@ const SERVERS = [
   { ip: POD_IPS.pod2, nodeName: 'other' },
 ];
 
-for (const mode of ['nftables'] as const) {
+for (const mode of ['nftables', 'iptables'] as const) {
   describe(`proxy with ${mode}, real packets`, { skip }, () => {
     const clock = systemClock({ unref: true });
     const log = createLogger({ level: 'error' });
@@ -41,8 +41,11 @@ for (const mode of ['nftables'] as const) {
       client = createClient({ transport: api.loopback(), clock, log });
       await Promise.all([world.serve('pod1', 8080), world.serve('pod2', 8080)]);
       const filter = packetFilter({ prefix: world.prefix('node') });
-      const runner: NftRunner = { ...filter, run: (...call) => ((scripts += call[0] === 'conntrack' ? 0 : 1), filter.run(...call)) };
-      proxy = createProxy({ client, clock, log, nodeName: 'this', nodeIps: [NODE_IP], podCidr: '10.244.0.0/16', runner });
+      const runner: NftRunner = {
+        ...filter,
+        run: (...call) => ((scripts += call[0] === 'nft' || call[0] === 'iptables-restore' ? 1 : 0), filter.run(...call)),
+      };
+      proxy = createProxy({ client, clock, log, nodeName: 'this', nodeIps: [NODE_IP], podCidr: '10.244.0.0/16', mode, runner });
       await service('first', { clusterIP: '10.96.0.10' });
       await proxy.start(AbortSignal.timeout(20_000));
     });
@@ -50,12 +53,13 @@ for (const mode of ['nftables'] as const) {
     after(async () => {
       await proxy.stop();
       await proxy.cleanup();
-      assert.equal(await world.exec('node', ['nft', 'list', 'tables']), '');
+      assert.doesNotMatch(await rules(), /kube/i);
       await client.close();
       await api.close();
       await world.close();
     });
 
+    const rules = (): Promise<string> => world.exec('node', mode === 'nftables' ? ['nft', 'list', 'ruleset'] : ['iptables-save']);
     const service = async (name: string, spec: ServiceSpec, servers = SERVERS, protocol = 'TCP'): Promise<Service> => {
       const ports = spec.ports ?? [{ port: 80, protocol, targetPort: 8080 }];
       const made = await client
@@ -178,10 +182,7 @@ for (const mode of ['nftables'] as const) {
       await becomes(/^pod/, 'pod1', '10.96.1.30', 80);
       assert.ok(scripts - before <= 20, `${scripts - before} transactions for 60 objects`);
       await Promise.all(Array.from({ length: 30 }, (_, i) => client.resource(SERVICES, 'default').delete(`burst-${i}`)));
-      await eventually(
-        async () => assert.doesNotMatch(await world.exec('node', ['nft', 'list', 'table', 'ip', 'kube-proxy']), /10\.96\.1\./),
-        { within: 5_000 },
-      );
+      await eventually(async () => assert.doesNotMatch(await rules(), /10\.96\.1\./), { within: 5_000 });
     });
 
     test('rules that somebody flushed come back whole with the next change', async () => {

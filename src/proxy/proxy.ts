@@ -9,6 +9,7 @@ import type { Logger } from '../lib/log.ts';
 import type { RuleBackend } from './backend.ts';
 import { deleteFlows, staleFlows } from './conntrack.ts';
 import { familyOf, type Family, type Frontend, frontendsOf } from './frontends.ts';
+import { iptablesBackend } from './iptables/backend.ts';
 import { nftablesBackend } from './nftables/backend.ts';
 import { type NftRunner, packetFilter } from './packet-filter.ts';
 import { Syncer } from './syncer.ts';
@@ -23,6 +24,8 @@ export interface ProxyOptions {
   nodeIps: readonly string[];
   /** The whole cluster's pod range (`10.244.0.0/16`), comma-separated for two families: what leaves it is masqueraded. */
   podCidr: string;
+  /** nftables unless given; both leave alone what is not theirs. */
+  mode?: 'nftables' | 'iptables';
   /** This machine's packet filter unless given. */
   runner?: NftRunner;
 }
@@ -53,7 +56,7 @@ class PacketFilterProxy implements Proxy {
   #flowsDeleted: Promise<void> = Promise.resolve();
 
   constructor(options: ProxyOptions) {
-    const { clock, log, runner = packetFilter() } = options;
+    const { clock, log, mode = 'nftables', runner = packetFilter() } = options;
     this.#options = options;
     this.#runner = runner;
     const ranges = options.podCidr.split(',').filter(Boolean);
@@ -61,7 +64,8 @@ class PacketFilterProxy implements Proxy {
       (family) => family === 'ip' || [...options.nodeIps, ...ranges].some((address) => familyOf(address) === family),
     );
     const podCidrs = Object.fromEntries(ranges.map((range) => [familyOf(range), range]));
-    this.#backend = nftablesBackend({ runner, families: this.#families, podCidrs });
+    const makeBackend = mode === 'nftables' ? nftablesBackend : iptablesBackend;
+    this.#backend = makeBackend({ runner, families: this.#families, podCidrs });
     this.#syncer = new Syncer({ clock, log, sync: (keys, signal) => this.#sync(keys, signal) });
   }
 

@@ -9,7 +9,7 @@ import { CRON_JOBS, JOBS } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { controllerOf, controllerReference, indexByController, ownedBy, resolveOwner, unlessGone } from '../pods/ownership.ts';
 import { isNamespaceTerminating, messageOf } from '../pods/pod-control.ts';
-import { timestamp } from '../timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 import { latestDue } from './due.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
 import { timeZone } from './time-zone.ts';

@@ -1,6 +1,6 @@
 /** Conditions of a Deployment, with upstream's reasons (pkg/controller/deployment/util). */
 import type { DeploymentCondition, DeploymentStatus, Deployment } from '../../api/types.gen.ts';
-import { timestamp } from '../timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 
 export type ConditionType = 'Available' | 'Progressing' | 'ReplicaFailure';
 export type Conditions = readonly DeploymentCondition[];

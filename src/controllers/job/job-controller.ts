@@ -10,7 +10,7 @@ import { Expectations } from '../pods/expectations.ts';
 import { claim, controllerOf, indexByController, ownedBy, resolveOwner, selectorOf, unlessGone } from '../pods/ownership.ts';
 import { isActive, isReady, isTerminal, isTerminating } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
-import { timestamp } from '../timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 import { settle, statusOf, takeAccount, type Account } from './account.ts';
 import { isTracked, TRACKING } from './job-pod.ts';
 import { JobPods, type PodsChange } from './job-pods.ts';

@@ -3,7 +3,7 @@ import type { Informer } from '../../client/informer.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from '../../client/resources.ts';
 import { unlessGone } from '../pods/ownership.ts';
-import { timestamp } from '../timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 import { BOUND_BY_CONTROLLER, PROVISIONED_BY } from './storage.ts';
 
 /**

@@ -2,7 +2,7 @@ import { semanticEqual } from '../../api/patch/json.ts';
 import type { Pod } from '../../api/types.gen.ts';
 import { isActive, isAvailable, isReady, isTerminal, isTerminating } from '../pods/pod-state.ts';
 import { messageOf } from '../pods/pod-control.ts';
-import { timestamp } from '../timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 import type { ReplicaCondition, ReplicaOwner, ReplicaStatus } from './replica-kind.ts';
 
 const REPLICA_FAILURE = 'ReplicaFailure';

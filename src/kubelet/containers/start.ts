@@ -9,7 +9,7 @@ import { podLogDirectory } from '../pods/sandbox-config.ts';
 import type { PodServices } from '../pods/services.ts';
 import { restartCount } from '../pods/status.ts';
 import { podText } from '../pods/timestamp.ts';
-import type { ContainerConfig, PodSandboxConfig } from '../runtime/runtime.ts';
+import type { ContainerConfig, ImageInfo, PodSandboxConfig } from '../runtime/runtime.ts';
 import type { MountedVolume } from '../volumes/manager.ts';
 import { containerConfig } from './config.ts';
 import { ContainerConfigError, type EnvSources } from './env.ts';
@@ -33,7 +33,7 @@ export interface StartRequest {
 /** Pulls, creates and starts one container and runs its postStart hook. Throws StartError, whose words become its waiting state. */
 export async function startContainer(pod: Pod, container: Container, request: StartRequest, services: PodServices): Promise<void> {
   checkBackoff(pod, container, request, services);
-  const image = await services.images.ensure(pod, container, request.signal);
+  const image = await ensureImage(pod, container, request.signal, services);
   const last = currentContainer(request.runtime, container.name);
   const count = last ? restartCount(last) + 1 : restartsInStatus(pod, container);
   const config = await configure(pod, container, { ...request, image, count }, services);
@@ -49,6 +49,16 @@ export async function startContainer(pod: Pod, container: Container, request: St
   request.signal.throwIfAborted();
   await postStart(pod, container, { id, request, tell }, services);
   await removeOlder(request.runtime, container.name, services);
+}
+
+async function ensureImage(pod: Pod, container: Container, signal: AbortSignal, { images, events }: PodServices): Promise<ImageInfo> {
+  try {
+    return await images.ensure(pod, container, signal);
+  } catch (error) {
+    if (error instanceof StartError)
+      containerEvent(events, pod, container.name, { type: 'Warning', reason: 'Failed', message: `Error: ${error.reason}` });
+    throw error;
+  }
 }
 
 type Tell = (type: EventType, reason: string, message: string) => void;
@@ -77,7 +87,7 @@ function restartsInStatus(pod: Pod, container: Container): number {
 async function configure(
   pod: Pod,
   container: Container,
-  request: StartRequest & { image: Parameters<typeof containerConfig>[2]['image']; count: number },
+  request: StartRequest & { image: ImageInfo; count: number },
   services: PodServices,
 ): Promise<ContainerConfig> {
   try {

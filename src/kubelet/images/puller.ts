@@ -27,6 +27,9 @@ export interface ImagePullerOptions {
   pulled(): void;
 }
 
+/** After this the container shows ImagePullBackOff instead of ErrImagePull; the next pull waits for the back-off all the same. */
+const SHOW_BACKOFF_MS = 2000;
+
 export function createImagePuller(options: ImagePullerOptions): ImagePuller {
   return new Puller(options);
 }
@@ -111,25 +114,24 @@ class Puller implements ImagePuller {
       tell('Warning', 'Failed', `Failed to pull image "${written}": ${cause}`);
       this.#lastError.set(key, cause);
       this.#backoff.next(key);
-      throw new StartError('ErrImagePull', cause, { retryAfterMs: this.#backoff.remainingSinceUpdate(key), cause: error });
+      throw new StartError('ErrImagePull', cause, { retryAfterMs: SHOW_BACKOFF_MS, cause: error });
     }
   }
 
   async #pull(pod: Pod, image: string, signal: AbortSignal): Promise<ImageInfo> {
     const auths = registryAuths(await this.#pullSecrets(pod), image);
-    const shared = auths.length === 0 ? this.#underway.get(image) : undefined;
-    if (shared) return shared;
-    const pull = this.#pullWith(image, auths, signal);
-    if (auths.length > 0) return pull;
-    this.#underway.set(image, pull);
-    try {
-      return await pull;
-    } finally {
-      this.#underway.delete(image);
-    }
+    if (auths.length > 0) return this.#pullWith(image, auths, signal);
+    return unlessAborted(this.#underway.get(image) ?? this.#share(image), signal);
   }
 
-  async #pullWith(image: string, auths: readonly RegistryAuth[], signal: AbortSignal): Promise<ImageInfo> {
+  /** Goes on when the pod that asked first ends: others may wait for the same image. */
+  #share(image: string): Promise<ImageInfo> {
+    const pull = this.#pullWith(image, []).finally(() => this.#underway.delete(image));
+    this.#underway.set(image, pull);
+    return pull;
+  }
+
+  async #pullWith(image: string, auths: readonly RegistryAuth[], signal?: AbortSignal): Promise<ImageInfo> {
     const { runtime } = this.#options;
     let failure: unknown;
     for (const auth of auths.length > 0 ? auths : [undefined]) {
@@ -140,7 +142,7 @@ class Puller implements ImagePuller {
         return info;
       } catch (error) {
         failure = error;
-        if (signal.aborted) break;
+        if (signal?.aborted) break;
       }
     }
     throw failure;
@@ -153,6 +155,16 @@ class Puller implements ImagePuller {
     const secrets = await Promise.all(names.map((name) => this.#options.objects.fresh({ type: SECRETS, namespace, name })));
     return secrets.filter((secret) => secret !== undefined);
   }
+}
+
+/** Rejects with the signal's reason as soon as it aborts; the promise itself goes on. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 /** Go's way of printing a duration, rounded to milliseconds: `312ms`, `1.204s`, `1m2.5s`. */

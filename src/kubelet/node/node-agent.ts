@@ -222,9 +222,11 @@ class Agent implements NodeAgent {
     const { runtime, log } = this.#options;
     const { signal } = this.#stopped;
     try {
-      if (this.#version.runtimeVersion === '') this.#version = await runtime.version(signal);
-      this.#health = await runtime.status(signal);
-      if (!this.#imagesKnown) this.#images = await runtime.listImages();
+      [this.#version, this.#health, this.#images] = await Promise.all([
+        this.#version.runtimeVersion === '' ? runtime.version(signal) : this.#version,
+        runtime.status(signal),
+        this.#imagesKnown ? this.#images : runtime.listImages(),
+      ]);
       this.#imagesKnown = true;
     } catch (error) {
       if (this.#health.runtimeReady) log.warn('the container runtime does not answer', { error: errorMessage(error) });
