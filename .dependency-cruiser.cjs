@@ -29,7 +29,7 @@ const fences = Object.entries(ROOMS).map(([room, allowed]) => ({
 module.exports = {
   forbidden: [
     ...fences,
-    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    // Cycles are the linter's (import/no-cycle): it tells imports of types, which are gone at run time, from the others.
     { name: 'no-tests-in-product', severity: 'error', from: { path: '^src/', pathNot: '\\.test\\.ts$' }, to: { path: '^test/|\\.test\\.ts$' } },
     {
       name: 'one-door',
@@ -45,6 +45,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^dist/' },
+    // The dashboard's page is TSX, which the parser does not read; test/house/page-fence.test.ts sees to its imports.
+    exclude: { path: '^dist/|^src/dashboard/web/' },
   },
 };

@@ -94,7 +94,12 @@ describe('over TLS', () => {
 
   test('a body that is too large is 413, one that is no JSON 400', async () => {
     const headers = { 'content-type': 'application/json' };
-    assert.equal((await request('POST', '/api/v1/namespaces/default/configmaps', { body: '{', headers })).status, 400);
+    const broken = await request('POST', '/api/v1/namespaces/default/configmaps', { body: '{', headers });
+    assert.equal(broken.status, 400);
+    assert.match(
+      json(broken).message,
+      /^the object provided is unrecognized \(must be of type ConfigMap\): couldn't get version\/kind; json parse error: /,
+    );
     const large = JSON.stringify({ metadata: { name: 'large' }, data: { a: 'x'.repeat(3 * 1024 * 1024) } });
     assert.equal((await request('POST', '/api/v1/namespaces/default/configmaps', { body: large, headers })).status, 413);
   });

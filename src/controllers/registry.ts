@@ -4,13 +4,14 @@ import { withTransport } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
+import { createClusterRoleAggregationController } from './clusterroleaggregation/cluster-role-aggregation-controller.ts';
 import { createCronJobController } from './cronjob/cron-job-controller.ts';
 import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
 import { createDeploymentController } from './deployment/deployment-controller.ts';
+import { createDisruptionController } from './disruption/disruption-controller.ts';
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
-import { createHostPathProvisioner, HOST_PATH_PROVISIONER } from './hostpathprovisioner/host-path-provisioner.ts';
 import { createJobController } from './job/job-controller.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
@@ -20,6 +21,7 @@ import { createClaimProtection, createVolumeProtection } from './persistentvolum
 import { createPodGarbageCollector } from './podgc/pod-garbage-collector.ts';
 import { createReplicaSetController } from './replicaset/replica-controller.ts';
 import { createReplicationController } from './replicationcontroller/replication-controller.ts';
+import { createResourceQuotaController } from './resourcequota/resource-quota-controller.ts';
 import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
 import { createStatefulSetController } from './statefulset/stateful-set-controller.ts';
@@ -34,8 +36,6 @@ export interface ControllerConfig {
    * Without it all controllers write as the context's own identity. Reads are the context's in both cases.
    */
   transportOf?: (serviceAccount: string) => Transport;
-  /** The folder on the node for volumes of provisioner rockpool.dev/hostpath; without it nobody makes those. */
-  hostPathFolder?: string;
 }
 
 interface Controller {
@@ -77,12 +77,6 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'endpoint-controller', create: createEndpointsController },
   // Claims would stay Pending, and volumes be kept by claims that are gone.
   { serviceAccount: 'persistent-volume-binder', eventSource: 'persistentvolume-controller', create: createPersistentVolumeBinder },
-  // The default storage class would make nothing.
-  {
-    serviceAccount: 'persistent-volume-binder',
-    eventSource: HOST_PATH_PROVISIONER,
-    create: (context, { hostPathFolder }) => (hostPathFolder ? createHostPathProvisioner(context, { baseFolder: hostPathFolder }) : []),
-  },
   // Claims in use could be deleted under their pods, and those that are deleted would stay for ever.
   { serviceAccount: 'pvc-protection-controller', create: createClaimProtection },
   // The same for bound volumes.
@@ -97,6 +91,12 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'replication-controller', create: createReplicationController },
   // Finished Jobs with a time to live would stay.
   { serviceAccount: 'ttl-after-finished-controller', create: createTtlAfterFinishedController },
+  // No pod under a PodDisruptionBudget could be evicted, and no node be drained.
+  { serviceAccount: 'disruption-controller', create: createDisruptionController },
+  // Rules of addons would not reach the roles admin, edit and view.
+  { serviceAccount: 'clusterrole-aggregation-controller', create: createClusterRoleAggregationController },
+  // `kubectl describe quota` would not show what is used.
+  { serviceAccount: 'resourcequota-controller', create: createResourceQuotaController },
 ];
 
 /** All controllers, not yet started. */

@@ -16,6 +16,7 @@ export async function buildDashboard(root: string, dist: string): Promise<void> 
     minify: true,
     format: 'esm',
     platform: 'browser',
+    inject: [join(web, 'node-globals.ts')],
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',

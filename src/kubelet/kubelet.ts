@@ -177,6 +177,7 @@ function nodeView(
     allocatable: agent.capacity,
     memoryCapacity: machine.memoryBytes,
     podLogsDir,
+    seccompDir: path.join(options.rootDir, 'seccomp'),
   };
 }
 

@@ -1,7 +1,7 @@
 import { findDuplicateFields } from '../../api/codec/duplicates.ts';
 import { decodeObject, pruneObject } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
-import { statusError } from '../../api/status.ts';
+import { statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import type { RequestBody } from '../body.ts';
 import { isObject, type FieldValidation } from './options.ts';
@@ -12,7 +12,7 @@ import type { Call } from './registry.ts';
  * Throws StatusError 400.
  */
 export async function decodeBody({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
-  const value = await body.json();
+  const value = await valueOf(body, info.kind);
   checkType(info, value);
   return decode({
     context,
@@ -28,7 +28,7 @@ export async function decodeConfiguration(
   { context, body, served: { info } }: Call,
   fieldValidation: FieldValidation,
 ): Promise<KubeObject> {
-  const value = await body.json();
+  const value = await valueOf(body, info.kind);
   checkType(info, value);
   decode({ context, value, schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
   const stated = pruneObject(value, info.schema).value as KubeObject;
@@ -47,11 +47,21 @@ export async function decodeOwnKind<T>(
   kind: { kind: string; versions: readonly string[]; schema: Schema },
   fieldValidation: FieldValidation,
 ): Promise<T> {
-  const value = await body.json();
+  const value = await valueOf(body, kind.kind);
   if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
   const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };
   if ((value['kind'] ?? kind.kind) !== kind.kind || !kind.versions.includes(apiVersion!)) throw otherKind(value, kind.kind);
   return decode({ context, value: value, schema: kind.schema, fieldValidation }) as unknown as T;
+}
+
+/** Text that is no JSON is told with the kind that it should have been. */
+async function valueOf(body: RequestBody, kind: string): Promise<unknown> {
+  try {
+    return await body.json();
+  } catch (error) {
+    if (!(error instanceof StatusError && error.cause instanceof SyntaxError)) throw error;
+    throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.cause.message}`);
+  }
 }
 
 interface Decoding {

@@ -50,6 +50,7 @@ class DisruptionController implements Reconciler {
     for (const type of WORKLOADS) {
       const ofNamespace = ({ metadata }: ObjectWithMeta): void => this.#budgets.listNamespace(metadata.namespace!).forEach(add);
       this.#context.client.informer(type).subscribe({
+        added: ofNamespace,
         updated: (object, before) => object.spec?.replicas !== before.spec?.replicas && ofNamespace(object),
       });
     }

@@ -7,6 +7,7 @@ import { eventually } from '../../../test/fixtures/eventually.ts';
 import { withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
 import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, StorageClass } from '../../api/types.gen.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../../client/resources.ts';
+import { createHostPathProvisioner } from '../hostpathprovisioner/host-path-provisioner.ts';
 
 const NS = 'default';
 const soon = { within: 10_000, every: 10 };
@@ -107,7 +108,7 @@ test('the host path provisioner makes a folder for a claim and deletes it with t
         await assert.rejects(access(spec!.hostPath!.path));
         assert.deepEqual(world.logged, []);
       },
-      { hostPathFolder: folder },
+      (context) => createHostPathProvisioner(context, { baseFolder: folder }),
     );
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,11 +1,11 @@
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useMemo } from 'preact/hooks';
 import { ConnectionBar } from './connection-bar.tsx';
 import { kindOf } from './kinds.ts';
 import { ListPage } from './list-page.tsx';
 import { Notices } from './notices.tsx';
 import { ObjectPage } from './object-page.tsx';
 import { OverviewPage } from './overview-page.tsx';
-import { type Route, route } from './route.ts';
+import { type Route, href, route } from './route.ts';
 import { SessionContext, createSession } from './session.ts';
 import { Sidebar } from './sidebar.tsx';
 import { SignInPage } from './sign-in-page.tsx';
@@ -34,7 +34,7 @@ function SignedIn({ token }: { token: string }) {
           <TopBar here={here} />
           <ConnectionBar />
           <main id="main" tabIndex={-1}>
-            <Page here={here} />
+            <Guarded key={href(here)} here={here} />
           </main>
         </div>
       </div>
@@ -47,6 +47,13 @@ function SignedIn({ token }: { token: string }) {
 function skipToMain(event: Event): void {
   event.preventDefault();
   document.querySelector<HTMLElement>('#main')?.focus();
+}
+
+/** What cannot be shown takes nothing else with it: the person can go elsewhere. */
+function Guarded({ here }: { here: Route }) {
+  const [error] = useErrorBoundary();
+  if (error instanceof Error) return <Empty title="This cannot be shown">The page met an error of its own: {error.message}</Empty>;
+  return <Page here={here} />;
 }
 
 function Page({ here }: { here: Route }) {

@@ -42,15 +42,18 @@ function defaultContainer({ metadata }: Pod, names: readonly string[]): string {
   return wanted && names.includes(wanted) ? wanted : names[0]!;
 }
 
-function useLog({ metadata }: Pod, container: string, previous: boolean): LogState {
+/** Begins anew with each instance of the container: a log ends where its instance does. */
+function useLog({ metadata, status }: Pod, container: string, previous: boolean): LogState {
   const { api } = useSession();
   const [state, setState] = useState(NOTHING);
   const { namespace, name, uid } = metadata;
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? []), ...(status?.ephemeralContainerStatuses ?? [])];
+  const instance = statuses.find((each) => each.name === container)?.containerID;
   useEffect(() => {
     setState(NOTHING);
     const source: LogSource = { namespace: namespace!, pod: name!, container, previous };
     return followLog(api, source, setState);
-  }, [api, namespace, name, uid, container, previous]);
+  }, [api, namespace, name, uid, container, instance, previous]);
   return state;
 }
 

@@ -19,6 +19,7 @@ export interface ContainerSettings {
   hostsFile?: string;
   terminationLog: string;
   memoryCapacity: number;
+  seccompDir: string;
 }
 
 const PROPAGATION = { None: 'None', HostToContainer: 'HostToContainer', Bidirectional: 'Bidirectional' } as const;
@@ -52,7 +53,7 @@ export async function containerConfig(pod: Pod, container: Container, settings: 
       memoryLimitBytes,
       oomScoreAdj: oomScoreAdjust(pod, container, settings.memoryCapacity),
     },
-    security: containerSecurity(pod, container, settings.image),
+    security: containerSecurity(pod, container, settings),
   };
 }
 

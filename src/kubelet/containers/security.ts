@@ -1,4 +1,5 @@
 /** A container's and a pod's securityContext in the words of the runtime contract. The container's own wins. */
+import path from 'node:path';
 import type { Container, Pod, SeccompProfile as ApiSeccompProfile } from '../../api/types.gen.ts';
 import type { ContainerSecurity, ImageInfo, SeccompProfile } from '../runtime/runtime.ts';
 import { ContainerConfigError } from './env.ts';
@@ -10,7 +11,11 @@ const MASKED_PATHS = [
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 /** Throws ContainerConfigError when runAsNonRoot is asked and cannot be kept. */
-export function containerSecurity(pod: Pod, container: Container, image: ImageInfo): ContainerSecurity {
+export function containerSecurity(
+  pod: Pod,
+  container: Container,
+  { image, seccompDir }: { image: ImageInfo; seccompDir: string },
+): ContainerSecurity {
   const own = container.securityContext ?? {};
   const shared = pod.spec?.securityContext ?? {};
   const privileged = own.privileged ?? false;
@@ -28,7 +33,7 @@ export function containerSecurity(pod: Pod, container: Container, image: ImageIn
     runAsGroup: own.runAsGroup ?? shared.runAsGroup,
     readonlyRootfs: own.readOnlyRootFilesystem ?? false,
     noNewPrivs: own.allowPrivilegeEscalation === false,
-    seccomp: privileged ? { type: 'Unconfined' } : seccompProfile(own.seccompProfile ?? shared.seccompProfile),
+    seccomp: privileged ? { type: 'Unconfined' } : seccompProfile(own.seccompProfile ?? shared.seccompProfile, seccompDir),
     maskedPaths: unmasked ? [] : MASKED_PATHS,
     readonlyPaths: unmasked ? [] : READONLY_PATHS,
     supplementalGroups: supplementalGroups(pod),
@@ -40,11 +45,10 @@ export function supplementalGroups(pod: Pod): number[] {
   return fsGroup === undefined || groups.includes(fsGroup) ? [...groups] : [...groups, fsGroup];
 }
 
-/** Unconfined where nothing is said: the kubelet's seccompDefault is off, as upstream's. */
-export function seccompProfile(profile: ApiSeccompProfile | undefined): SeccompProfile {
+/** Unconfined where nothing is said: the kubelet's seccompDefault is off, as upstream's. Local profiles are files below `seccompDir`. */
+export function seccompProfile(profile: ApiSeccompProfile | undefined, seccompDir: string): SeccompProfile {
   if (!profile) return { type: 'Unconfined' };
-  if (profile.type === 'Localhost')
-    return { type: 'Localhost', localhostRef: `/var/lib/kubelet/seccomp/${profile.localhostProfile ?? ''}` };
+  if (profile.type === 'Localhost') return { type: 'Localhost', localhostRef: path.join(seccompDir, profile.localhostProfile ?? '') };
   return { type: profile.type === 'RuntimeDefault' ? 'RuntimeDefault' : 'Unconfined' };
 }
 

@@ -101,6 +101,7 @@ async function configure(
       hostsFile: request.hostsFile,
       terminationLog,
       memoryCapacity: services.node.memoryCapacity,
+      seccompDir: services.node.seccompDir,
     });
   } catch (error) {
     if (!(error instanceof ContainerConfigError)) throw error;

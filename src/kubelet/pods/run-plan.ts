@@ -14,6 +14,7 @@ import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { podLogDirectory, podSandboxConfig } from './sandbox-config.ts';
 import type { PodServices } from './services.ts';
 import { podText } from './timestamp.ts';
+import { unsupported } from './unsupported.ts';
 
 export interface PlanRun {
   plan: PodPlan;
@@ -64,7 +65,7 @@ interface ReadySandbox {
 async function ensureSandbox(pod: Pod, { plan, runtime, signal }: PlanRun, services: PodServices): Promise<ReadySandbox> {
   const { dns, node, cgroups, cache } = services;
   const cgroupParent = await cgroups.create(pod);
-  const settings = { dns, podLogsDir: node.podLogsDir, cgroupParent };
+  const settings = { dns, podLogsDir: node.podLogsDir, seccompDir: node.seccompDir, cgroupParent };
   const present = readySandbox(runtime);
   if (present && plan.createSandbox === undefined) {
     const ips = pod.spec?.hostNetwork ? node.ips : present.ips;
@@ -75,6 +76,8 @@ async function ensureSandbox(pod: Pod, { plan, runtime, signal }: PlanRun, servi
     services.events.event(podReference(pod), 'Warning', 'NetworkNotReady', `network is not ready: ${problem}`);
     throw new Error(`network is not ready: ${problem}`);
   }
+  const refused = await unsupported(pod, services);
+  if (refused !== undefined) throw noSandbox(pod, services, new Error(refused));
   const sandbox = podSandboxConfig(pod, plan.createSandbox ?? 0, settings);
   await mkdir(podLogDirectory(pod, node.podLogsDir), { recursive: true });
   const sandboxId = await createSandbox(pod, sandbox, services);
@@ -85,14 +88,18 @@ async function ensureSandbox(pod: Pod, { plan, runtime, signal }: PlanRun, servi
 }
 
 /** Not cut short by the pod's end: a sandbox made half way would have no owner. */
-async function createSandbox(pod: Pod, sandbox: PodSandboxConfig, { runtime, events }: PodServices): Promise<string> {
+async function createSandbox(pod: Pod, sandbox: PodSandboxConfig, services: PodServices): Promise<string> {
   try {
-    return await runtime.runPodSandbox(sandbox);
+    return await services.runtime.runPodSandbox(sandbox);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    events.event(podReference(pod), 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
-    throw new Error(`failed to create a sandbox for pod ${podText(pod)}`, { cause: error });
+    throw noSandbox(pod, services, error);
   }
+}
+
+function noSandbox(pod: Pod, { events }: PodServices, cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  events.event(podReference(pod), 'Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${message}`);
+  return new Error(`failed to create a sandbox for pod ${podText(pod)}`, { cause });
 }
 
 /** One after the other, in the order of the spec; what fails waits and does not hold up the rest. */

@@ -10,11 +10,16 @@ export interface SandboxSettings {
   /** `/var/log/pods` */
   podLogsDir: string;
   cgroupParent: string;
+  seccompDir: string;
 }
 
 const HOST_NAME_LIMIT = 63;
 
-export function podSandboxConfig(pod: Pod, attempt: number, { dns, podLogsDir, cgroupParent }: SandboxSettings): PodSandboxConfig {
+export function podSandboxConfig(
+  pod: Pod,
+  attempt: number,
+  { dns, podLogsDir, cgroupParent, seccompDir }: SandboxSettings,
+): PodSandboxConfig {
   const { name = '', namespace = '', uid = '', annotations = {} } = pod.metadata;
   const spec = pod.spec!;
   const security = spec.securityContext ?? {};
@@ -42,7 +47,7 @@ export function podSandboxConfig(pod: Pod, attempt: number, { dns, podLogsDir, c
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsUser === undefined ? undefined : security.runAsGroup,
     supplementalGroups: supplementalGroups(pod),
-    seccomp: security.seccompProfile ? seccompProfile(security.seccompProfile) : { type: 'RuntimeDefault' },
+    seccomp: security.seccompProfile ? seccompProfile(security.seccompProfile, seccompDir) : { type: 'RuntimeDefault' },
   };
 }
 

@@ -47,4 +47,6 @@ export interface NodeView {
   allocatable: Readonly<Record<string, string>>;
   memoryCapacity: number;
   podLogsDir: string;
+  /** `/var/lib/kubelet/seccomp` */
+  seccompDir: string;
 }

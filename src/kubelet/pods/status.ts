@@ -138,6 +138,19 @@ function containerStatus(container: Container, { pod, runtime, facts, fallback }
     imageID: current.imageRef,
     containerID: id,
     started: running && facts.started(current.id),
+    ...mountStatuses(container),
+  };
+}
+
+/** Recursive read-only mounts are not made: each read-only one says so (KEP-3857). */
+function mountStatuses({ volumeMounts = [] }: Container): Pick<ApiContainerStatus, 'volumeMounts'> {
+  if (volumeMounts.length === 0) return {};
+  return {
+    volumeMounts: volumeMounts.map(({ name, mountPath, readOnly }) => ({
+      name,
+      mountPath,
+      ...(readOnly ? { readOnly, recursiveReadOnly: 'Disabled' } : {}),
+    })),
   };
 }
 

@@ -18,9 +18,13 @@ export async function checkDataFile(file: string): Promise<void> {
 /** The first bytes of a file, fewer when it is shorter; undefined when there is none. */
 async function readStart(file: string, length: number): Promise<Buffer | undefined> {
   try {
-    await using handle = await open(file);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
-    return buffer.subarray(0, bytesRead);
+    const handle = await open(file);
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;

@@ -36,7 +36,7 @@ describe('CRI against a real containerd', { skip: containerdMissing() ?? false }
 
   test('runs a container to its end and keeps its log and exit code', async () => {
     const { runtime } = containerd;
-    const sandboxConfig = sandbox('one', logs);
+    const sandboxConfig = sandbox('one', { logDirectory: logs, cgroupParent: containerd.cgroupParent });
     const sandboxId = await runtime.runPodSandbox(sandboxConfig);
     const status = await runtime.podSandboxStatus(sandboxId);
     assert.match(status?.ips[0] ?? '', /^10\.199\.1\./);
@@ -56,7 +56,7 @@ describe('CRI against a real containerd', { skip: containerdMissing() ?? false }
 
   test('execSync gives output, exit code and a typed timeout; exec gives a URL', async () => {
     const { runtime } = containerd;
-    const sandboxConfig = sandbox('two', logs);
+    const sandboxConfig = sandbox('two', { logDirectory: logs, cgroupParent: containerd.cgroupParent });
     const sandboxId = await runtime.runPodSandbox(sandboxConfig);
     const id = await runtime.createContainer(sandboxId, container(['sleep', '1000']), sandboxConfig);
     await runtime.startContainer(id);
@@ -79,7 +79,7 @@ describe('CRI against a real containerd', { skip: containerdMissing() ?? false }
   });
 });
 
-function sandbox(name: string, logDirectory: string): PodSandboxConfig {
+function sandbox(name: string, { logDirectory, cgroupParent }: { logDirectory: string; cgroupParent: string }): PodSandboxConfig {
   return {
     name,
     namespace: 'default',
@@ -91,7 +91,7 @@ function sandbox(name: string, logDirectory: string): PodSandboxConfig {
     logDirectory,
     dns: { servers: ['10.96.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
     portMappings: [],
-    cgroupParent: '/rockpool-test',
+    cgroupParent: `/${cgroupParent}`,
     sysctls: {},
     hostNetwork: false,
     hostPid: false,

@@ -1,0 +1,156 @@
+/** Controllers that are killed after every write they make: what is left must always be enough for their successors, and nothing is done twice. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
+import { ended, running, StandInKubelet } from '../../test/fixtures/workload-world.ts';
+import type { Transport } from '../api/transport.ts';
+import type { Job, Pod, PodTemplateSpec } from '../api/types.gen.ts';
+import type { Client } from '../client/client.ts';
+import { createClient } from '../client/new-client.ts';
+import type { ComponentContext } from '../client/reconcile.ts';
+import { DAEMON_SETS, DEPLOYMENTS, ENDPOINT_SLICES, JOBS, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS } from '../client/resources.ts';
+import { systemClock } from '../lib/clock.ts';
+import type { Component } from '../lib/component.ts';
+import { silentLogger } from '../lib/log.ts';
+import { systemRng } from '../lib/random.ts';
+import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
+import { createDeploymentController } from './deployment/deployment-controller.ts';
+import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
+import { createJobController } from './job/job-controller.ts';
+import { createReplicaSetController } from './replicaset/replica-controller.ts';
+import { createStatefulSetController } from './statefulset/stateful-set-controller.ts';
+
+const NS = 'default';
+const clock = systemClock({ unref: true });
+/** As long as a generation may take for its next write, or to show that it has none left. */
+const QUIET_MS = 150;
+
+/** Lets `writes` writes through, then is dead: the last one is carried out, but its answer never arrives. */
+function mortal(transport: Transport, writes: number): { transport: Transport; died: Promise<void>; alive: () => boolean } {
+  const { promise: died, resolve } = Promise.withResolvers<void>();
+  let left = writes;
+  const dead = (): never => {
+    throw new Error('killed');
+  };
+  return {
+    died,
+    alive: () => left > 0,
+    transport: async (request) => {
+      if (left <= 0) dead();
+      if (request.method === 'GET') return transport(request);
+      left--;
+      const response = await transport(request);
+      if (left > 0) return response;
+      resolve();
+      return dead();
+    },
+  };
+}
+
+/** Runs generations of the controllers, each killed after `writes` writes, until `isDone`. Returns how many there were. */
+async function untilDone(server: TestApiServer, { writes, create, isDone }: { writes: number; create: (context: ComponentContext) => Component[]; isDone: () => Promise<boolean> }): Promise<number> {
+  for (let generation = 1; generation <= 400; generation++) {
+    const life = mortal(server.loopback(), writes);
+    const client = createClient({ transport: life.transport, clock, log: silentLogger });
+    const components = create({ client, clock, rng: systemRng(), log: silentLogger, events: { event: () => undefined } });
+    await Promise.all(components.map((component) => component.start(new AbortController().signal)));
+    for (;;) {
+      await Promise.race([life.died, clock.sleep(QUIET_MS)]);
+      if (!life.alive() || (await isDone())) break;
+    }
+    await Promise.all(components.map((component) => component.stop()));
+    await client.close();
+    if (await isDone()) return generation;
+  }
+  throw new Error('400 generations were not enough');
+}
+
+async function withServer(behave: (pod: Pod) => ReturnType<typeof running>, work: (server: TestApiServer, admin: Client, made: Set<string>) => Promise<void>): Promise<void> {
+  const server = await startTestApiServer({ advertiseAddress: '192.0.2.10' });
+  const admin = createClient({ transport: server.loopback(), clock, log: silentLogger });
+  const kubelet = new StandInKubelet(admin);
+  kubelet.behave = behave;
+  const made = new Set<string>();
+  const pods = admin.informer(PODS);
+  pods.subscribe({ added: ({ metadata }) => made.add(metadata.uid!) });
+  try {
+    await kubelet.start();
+    await work(server, admin, made);
+  } finally {
+    await kubelet.stop();
+    await admin.close();
+    await server.close();
+  }
+}
+
+const labels = { app: 'web' };
+const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'one' }] } } as PodTemplateSpec;
+const selector = { matchLabels: labels };
+const toImage = (image: string) => ({ spec: { template: { spec: { containers: [{ name: 'main', image }] } } } });
+
+for (const writes of [1, 2, 3, 7]) {
+  test(`a Job counts every pod once, killed after each ${writes} writes`, () =>
+    withServer(
+      () => ended(0),
+      async (server, admin, made) => {
+        const job: Job = { metadata: { name: 'pi' }, spec: { completions: 6, parallelism: 3, template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x' }] } } } };
+        const indexed: Job = { ...job, metadata: { name: 'indexed' }, spec: { ...job.spec!, completionMode: 'Indexed' } };
+        const jobs = admin.resource(JOBS, NS);
+        await jobs.create(job);
+        await jobs.create(indexed);
+        const complete = async (name: string) => (await jobs.get(name)).status?.conditions?.some(({ type }) => type === 'Complete') ?? false;
+        const generations = await untilDone(server, { writes, create: createJobController, isDone: async () => (await complete('pi')) && complete('indexed') });
+        assert.ok(generations > 1);
+        for (const name of ['pi', 'indexed']) assert.equal((await jobs.get(name)).status!.succeeded, 6);
+        assert.equal((await jobs.get('indexed')).status!.completedIndexes, '0-5');
+        assert.equal(made.size, 12, 'no pod was made twice');
+        assert.ok((await admin.resource(PODS, NS).list()).items.every(({ metadata }) => metadata.finalizers === undefined));
+      },
+    ));
+}
+
+test('a Deployment, its ReplicaSets and a Service come through a rollout, killed after each write', () =>
+  withServer(running, async (server, admin, made) => {
+    const deployments = admin.resource(DEPLOYMENTS, NS);
+    const create = (context: ComponentContext): Component[] => [...createDeploymentController(context), ...createReplicaSetController(context), ...createEndpointSliceController(context)];
+    await admin.resource(SERVICES, NS).create({ metadata: { name: 'web' }, spec: { selector: labels, ports: [{ port: 80 }] } });
+    await deployments.create({ metadata: { name: 'web' }, spec: { replicas: 3, selector, template } });
+    const isDone = (image: string) => async (): Promise<boolean> => {
+      const { metadata, status = {} } = await deployments.get('web');
+      const isComplete = status.conditions?.some(({ reason }) => reason === 'NewReplicaSetAvailable') && status.observedGeneration === metadata.generation;
+      const slices = (await admin.resource(ENDPOINT_SLICES, NS).list({ labelSelector: 'kubernetes.io/service-name=web' })).items;
+      const pods = (await admin.resource(PODS, NS).list()).items;
+      const behind = slices.flatMap(({ endpoints = [] }) => endpoints.map(({ targetRef }) => targetRef!.uid)).toSorted();
+      const wanted = pods.map(({ metadata }) => metadata.uid).toSorted();
+      return Boolean(isComplete) && status.updatedReplicas === 3 && status.replicas === 3 && pods.every(({ spec }) => spec!.containers[0]!.image === image) && behind.join() === wanted.join();
+    };
+    await untilDone(server, { writes: 1, create, isDone: isDone('one') });
+    assert.equal(made.size, 3);
+    await deployments.patch('web', 'strategic', toImage('two'));
+    await untilDone(server, { writes: 1, create, isDone: isDone('two') });
+    assert.equal(made.size, 6, 'no pod too many was made');
+    assert.deepEqual((await admin.resource(REPLICA_SETS, NS).list()).items.map(({ spec }) => spec!.replicas).toSorted(), [0, 3]);
+    assert.equal((await admin.resource(ENDPOINT_SLICES, NS).list({ labelSelector: 'kubernetes.io/service-name=web' })).items.length, 1);
+  }));
+
+test('a StatefulSet and a DaemonSet come through an update, killed after each write', () =>
+  withServer(running, async (server, admin, made) => {
+    const create = (context: ComponentContext): Component[] => [...createStatefulSetController(context), ...createDaemonSetController(context)];
+    for (const name of ['n1', 'n2']) await admin.resource(NODES).create({ metadata: { name } });
+    for (const name of ['n1', 'n2']) await admin.resource(NODES).patch(name, 'merge', { spec: { taints: null } });
+    const daemon = { ...template, metadata: { labels: { app: 'agent' } } } as PodTemplateSpec;
+    await admin.resource(STATEFUL_SETS, NS).create({ metadata: { name: 'db' }, spec: { replicas: 2, serviceName: 'db', selector, template } });
+    await admin.resource(DAEMON_SETS, NS).create({ metadata: { name: 'agent' }, spec: { selector: { matchLabels: { app: 'agent' } }, template: daemon } });
+    const isDone = async (): Promise<boolean> => {
+      const { metadata: m1, status: set } = await admin.resource(STATEFUL_SETS, NS).get('db');
+      const { metadata: m2, status: daemons } = await admin.resource(DAEMON_SETS, NS).get('agent');
+      const isSetDone = set?.availableReplicas === 2 && set.currentRevision === set.updateRevision && set.updatedReplicas === 2 && set.observedGeneration === m1.generation;
+      return isSetDone && daemons?.numberAvailable === 2 && daemons.updatedNumberScheduled === 2 && daemons.observedGeneration === m2.generation;
+    };
+    await untilDone(server, { writes: 1, create, isDone });
+    assert.equal(made.size, 4);
+    await admin.resource(STATEFUL_SETS, NS).patch('db', 'strategic', toImage('two'));
+    await admin.resource(DAEMON_SETS, NS).patch('agent', 'strategic', toImage('two'));
+    await untilDone(server, { writes: 1, create, isDone });
+    assert.equal(made.size, 8);
+  }));
