@@ -45,7 +45,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { extensions: ['.ts', '.mjs', '.js', '.json'], exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
     doNotFollow: { path: 'node_modules' },
-    // The dashboard's page is TSX, which the parser does not read; test/house/page-fence.test.ts sees to its imports.
+    // The dashboard's page is TSX, which the parser does not read; test/house/fences.test.ts sees to its imports.
     exclude: { path: '^dist/|^src/dashboard/web/' },
   },
 };

@@ -75,7 +75,7 @@ describe('the Corefile', () => {
     ['. {\n  kubernetes {\n    labels x\n  }\n}', /Corefile:3 - .*labels: is not supported/],
     ['. {\n  forward . upstream.example\n}', /Corefile:2 - .*forward: not an IP address or file: "upstream\.example"/],
     ['. {\n  forward .\n}', /Corefile:2 - .*forward: needs a zone and at least one address or file/],
-    ['. {\n  forward . tls:\/\/1.1.1.1\n}', /Corefile:2 - .*only plain DNS upstreams are supported/],
+    ['. {\n  forward . tls://1.1.1.1\n}', /Corefile:2 - .*only plain DNS upstreams are supported/],
     ['. {\n  cache 0\n}', /Corefile:2 - .*cache: "0" is not a number of at least 1/],
     ['. {\n  cache {\n    serve_stale\n  }\n}', /Corefile:3 - .*serve_stale: unknown property of cache/],
     ['. {\n  rewrite name a\n}', /Corefile:2 - .*rewrite: needs a name and its replacement/],

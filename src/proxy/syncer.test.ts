@@ -39,6 +39,7 @@ describe('the syncer', () => {
     await clock.advance(1000);
     assert.deepEqual(batches, [['a']]);
     first.resolve();
+    await clock.advance(0);
     await clock.advance(20);
     assert.deepEqual(batches, [['a'], ['b', 'c']]);
   });
@@ -54,7 +55,7 @@ describe('the syncer', () => {
       [10, 2],
       [90, 2],
       [20, 3],
-      [190, 3],
+      [180, 3],
       [20, 4],
       [60_000, 4],
     ] as const) {

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { build } from 'esbuild';
 import { execa } from 'execa';
 
 // Plants a forbidden import in a copy of the tree and expects the fence to say so: a checker that sees nothing would pass everything.
@@ -13,7 +14,7 @@ describe('import fences', () => {
   before(() => {
     copy = mkdtempSync(join(tmpdir(), 'rockpool-fences-'));
     cpSync(join(root, 'src'), join(copy, 'src'), { recursive: true });
-    for (const file of ['.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) cpSync(join(root, file), join(copy, file));
+    for (const file of ['.dependency-cruiser.cjs', '.oxlintrc.json', 'tsconfig.json', 'package.json']) cpSync(join(root, file), join(copy, file));
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
   });
   after(() => rmSync(copy, { recursive: true, force: true }));
@@ -44,4 +45,38 @@ describe('import fences', () => {
       }
     });
   }
+
+  it('stops: two files that import each other', async () => {
+    const files = ['first', 'second'].map((name) => join(copy, 'src/scheduler', `${name}.ts`));
+    writeFileSync(files[0]!, "import { b } from './second.ts';\nexport const a = (): number => b();\n");
+    writeFileSync(files[1]!, "import { a } from './first.ts';\nexport const b = (): number => a();\n");
+    try {
+      const result = await execa('oxlint', ['src/scheduler'], { cwd: copy, preferLocal: true, localDir: root, reject: false, all: true });
+      assert.notEqual(result.exitCode, 0);
+      assert.match(result.all, /no-cycle/);
+    } finally {
+      for (const file of files) rmSync(file);
+    }
+  });
+
+  it('the page of the dashboard, which the cruiser does not read, keeps to its fence', async () => {
+    const { metafile } = await build({
+      entryPoints: [join(root, 'src/dashboard/web/main.tsx')],
+      bundle: true,
+      write: false,
+      metafile: true,
+      outdir: copy,
+      jsx: 'automatic',
+      jsxImportSource: 'preact',
+      platform: 'browser',
+      format: 'esm',
+      absWorkingDir: root,
+    });
+    const ours = Object.keys(metafile.inputs).filter((path) => path.startsWith('src/'));
+    assert.ok(ours.length > 5);
+    assert.deepEqual(
+      ours.filter((path) => !/^src\/(dashboard|client|api|lib)\//.test(path)),
+      [],
+    );
+  });
 });

@@ -5,7 +5,7 @@ import { ListPage } from './list-page.tsx';
 import { Notices } from './notices.tsx';
 import { ObjectPage } from './object-page.tsx';
 import { OverviewPage } from './overview-page.tsx';
-import { type Route, href, route } from './route.ts';
+import { type Route, route } from './route.ts';
 import { SessionContext, createSession } from './session.ts';
 import { Sidebar } from './sidebar.tsx';
 import { SignInPage } from './sign-in-page.tsx';
@@ -34,7 +34,7 @@ function SignedIn({ token }: { token: string }) {
           <TopBar here={here} />
           <ConnectionBar />
           <main id="main" tabIndex={-1}>
-            <Guarded key={href(here)} here={here} />
+            <Guarded here={here} />
           </main>
         </div>
       </div>
@@ -51,7 +51,8 @@ function skipToMain(event: Event): void {
 
 /** What cannot be shown takes nothing else with it: the person can go elsewhere. */
 function Guarded({ here }: { here: Route }) {
-  const [error] = useErrorBoundary();
+  const [error, reset] = useErrorBoundary();
+  useEffect(() => (error === undefined ? undefined : route.subscribe(reset)), [error]);
   if (error instanceof Error) return <Empty title="This cannot be shown">The page met an error of its own: {error.message}</Empty>;
   return <Page here={here} />;
 }

@@ -67,7 +67,9 @@ type Source = { file: string } | { host: string; port: number };
 function sourceOf(text: string, directive: Directive, resolvConf: string): Source {
   if (text.startsWith('/')) return { file: text === '/etc/resolv.conf' ? resolvConf : text };
   if (/^(tls|https|grpc):\/\//.test(text)) fail(directive, `"${text}": only plain DNS upstreams are supported`);
-  const [, host = '', port = '53'] = /^(?:dns:\/\/)?(?:\[(?=.*\]))?([\d.]+|[\da-fA-F:]+?)\]?(?::(\d+))?$/.exec(text) ?? [];
+  const address = text.replace(/^dns:\/\//, '');
+  const [, v6, v4 = '', port = '53'] = /^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(address) ?? [];
+  const host = isIP(address) === 0 ? (v6 ?? v4) : address;
   if (isIP(host) === 0) fail(directive, `not an IP address or file: "${text}"`);
   return { host, port: Number(port) };
 }
