@@ -28,7 +28,7 @@ export async function parseCommandLine(argv: readonly string[], env: Readonly<Re
       command.description,
       (builder) => command.options(builder),
       (args) => {
-        chosen = { kind: 'command', command, args: args as ArgumentsCamelCase<CommonArgs> };
+        chosen = { kind: 'command', command, args: args };
       },
     );
   }

@@ -12,7 +12,11 @@ export function serverUrl({ listenAddress, apiPort }: Pick<Profile, 'listenAddre
   return `https://${host.includes(':') ? `[${host}]` : host}:${apiPort}`;
 }
 
-export function nodeConfig(driver: Driver, profile: Profile, { traceStartup, splitProcesses }: { traceStartup: boolean; splitProcesses?: boolean }): NodeConfig {
+export function nodeConfig(
+  driver: Driver,
+  profile: Profile,
+  { traceStartup, splitProcesses }: { traceStartup: boolean; splitProcesses?: boolean },
+): NodeConfig {
   const layout = driver.layout(profile);
   return {
     clusterName: profile.name,

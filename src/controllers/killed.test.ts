@@ -8,7 +8,18 @@ import type { Job, Pod, PodTemplateSpec } from '../api/types.gen.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
-import { DAEMON_SETS, DEPLOYMENTS, ENDPOINT_SLICES, JOBS, NODES, PODS, REPLICA_SETS, SERVICES, STATEFUL_SETS } from '../client/resources.ts';
+import {
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  JOBS,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+  STATEFUL_SETS,
+} from '../client/resources.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { silentLogger } from '../lib/log.ts';
@@ -48,7 +59,10 @@ function mortal(transport: Transport, writes: number): { transport: Transport; d
 }
 
 /** Runs generations of the controllers, each killed after `writes` writes, until `isDone`. Returns how many there were. */
-async function untilDone(server: TestApiServer, { writes, create, isDone }: { writes: number; create: (context: ComponentContext) => Component[]; isDone: () => Promise<boolean> }): Promise<number> {
+async function untilDone(
+  server: TestApiServer,
+  { writes, create, isDone }: { writes: number; create: (context: ComponentContext) => Component[]; isDone: () => Promise<boolean> },
+): Promise<number> {
   for (let generation = 1; generation <= 400; generation++) {
     const life = mortal(server.loopback(), writes);
     const client = createClient({ transport: life.transport, clock, log: silentLogger });
@@ -65,7 +79,10 @@ async function untilDone(server: TestApiServer, { writes, create, isDone }: { wr
   throw new Error('400 generations were not enough');
 }
 
-async function withServer(behave: (pod: Pod) => ReturnType<typeof running>, work: (server: TestApiServer, admin: Client, made: Set<string>) => Promise<void>): Promise<void> {
+async function withServer(
+  behave: (pod: Pod) => ReturnType<typeof running>,
+  work: (server: TestApiServer, admin: Client, made: Set<string>) => Promise<void>,
+): Promise<void> {
   const server = await startTestApiServer({ advertiseAddress: '192.0.2.10' });
   const admin = createClient({ transport: server.loopback(), clock, log: silentLogger });
   const kubelet = new StandInKubelet(admin);
@@ -74,6 +91,8 @@ async function withServer(behave: (pod: Pod) => ReturnType<typeof running>, work
   const pods = admin.informer(PODS);
   pods.subscribe({ added: ({ metadata }) => made.add(metadata.uid!) });
   try {
+    // No pod is admitted without.
+    await admin.resource(SERVICE_ACCOUNTS, NS).create({ metadata: { name: 'default' } });
     await kubelet.start();
     await work(server, admin, made);
   } finally {
@@ -93,13 +112,25 @@ for (const writes of [1, 2, 3, 7]) {
     withServer(
       () => ended(0),
       async (server, admin, made) => {
-        const job: Job = { metadata: { name: 'pi' }, spec: { completions: 6, parallelism: 3, template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x' }] } } } };
+        const job: Job = {
+          metadata: { name: 'pi' },
+          spec: {
+            completions: 6,
+            parallelism: 3,
+            template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x' }] } },
+          },
+        };
         const indexed: Job = { ...job, metadata: { name: 'indexed' }, spec: { ...job.spec!, completionMode: 'Indexed' } };
         const jobs = admin.resource(JOBS, NS);
         await jobs.create(job);
         await jobs.create(indexed);
-        const complete = async (name: string) => (await jobs.get(name)).status?.conditions?.some(({ type }) => type === 'Complete') ?? false;
-        const generations = await untilDone(server, { writes, create: createJobController, isDone: async () => (await complete('pi')) && complete('indexed') });
+        const complete = async (name: string) =>
+          (await jobs.get(name)).status?.conditions?.some(({ type }) => type === 'Complete') ?? false;
+        const generations = await untilDone(server, {
+          writes,
+          create: createJobController,
+          isDone: async () => (await complete('pi')) && complete('indexed'),
+        });
         assert.ok(generations > 1);
         for (const name of ['pi', 'indexed']) assert.equal((await jobs.get(name)).status!.succeeded, 6);
         assert.equal((await jobs.get('indexed')).status!.completedIndexes, '0-5');
@@ -112,17 +143,28 @@ for (const writes of [1, 2, 3, 7]) {
 test('a Deployment, its ReplicaSets and a Service come through a rollout, killed after each write', () =>
   withServer(running, async (server, admin, made) => {
     const deployments = admin.resource(DEPLOYMENTS, NS);
-    const create = (context: ComponentContext): Component[] => [...createDeploymentController(context), ...createReplicaSetController(context), ...createEndpointSliceController(context)];
+    const create = (context: ComponentContext): Component[] => [
+      ...createDeploymentController(context),
+      ...createReplicaSetController(context),
+      ...createEndpointSliceController(context),
+    ];
     await admin.resource(SERVICES, NS).create({ metadata: { name: 'web' }, spec: { selector: labels, ports: [{ port: 80 }] } });
     await deployments.create({ metadata: { name: 'web' }, spec: { replicas: 3, selector, template } });
     const isDone = (image: string) => async (): Promise<boolean> => {
       const { metadata, status = {} } = await deployments.get('web');
-      const isComplete = status.conditions?.some(({ reason }) => reason === 'NewReplicaSetAvailable') && status.observedGeneration === metadata.generation;
+      const isComplete =
+        status.conditions?.some(({ reason }) => reason === 'NewReplicaSetAvailable') && status.observedGeneration === metadata.generation;
       const slices = (await admin.resource(ENDPOINT_SLICES, NS).list({ labelSelector: 'kubernetes.io/service-name=web' })).items;
       const pods = (await admin.resource(PODS, NS).list()).items;
       const behind = slices.flatMap(({ endpoints = [] }) => endpoints.map(({ targetRef }) => targetRef!.uid)).toSorted();
       const wanted = pods.map(({ metadata }) => metadata.uid).toSorted();
-      return Boolean(isComplete) && status.updatedReplicas === 3 && status.replicas === 3 && pods.every(({ spec }) => spec!.containers[0]!.image === image) && behind.join() === wanted.join();
+      return (
+        Boolean(isComplete) &&
+        status.updatedReplicas === 3 &&
+        status.replicas === 3 &&
+        pods.every(({ spec }) => spec!.containers[0]!.image === image) &&
+        behind.join() === wanted.join()
+      );
     };
     await untilDone(server, { writes: 1, create, isDone: isDone('one') });
     assert.equal(made.size, 3);
@@ -135,17 +177,30 @@ test('a Deployment, its ReplicaSets and a Service come through a rollout, killed
 
 test('a StatefulSet and a DaemonSet come through an update, killed after each write', () =>
   withServer(running, async (server, admin, made) => {
-    const create = (context: ComponentContext): Component[] => [...createStatefulSetController(context), ...createDaemonSetController(context)];
+    const create = (context: ComponentContext): Component[] => [
+      ...createStatefulSetController(context),
+      ...createDaemonSetController(context),
+    ];
     for (const name of ['n1', 'n2']) await admin.resource(NODES).create({ metadata: { name } });
     for (const name of ['n1', 'n2']) await admin.resource(NODES).patch(name, 'merge', { spec: { taints: null } });
     const daemon = { ...template, metadata: { labels: { app: 'agent' } } } as PodTemplateSpec;
-    await admin.resource(STATEFUL_SETS, NS).create({ metadata: { name: 'db' }, spec: { replicas: 2, serviceName: 'db', selector, template } });
-    await admin.resource(DAEMON_SETS, NS).create({ metadata: { name: 'agent' }, spec: { selector: { matchLabels: { app: 'agent' } }, template: daemon } });
+    await admin
+      .resource(STATEFUL_SETS, NS)
+      .create({ metadata: { name: 'db' }, spec: { replicas: 2, serviceName: 'db', selector, template } });
+    await admin
+      .resource(DAEMON_SETS, NS)
+      .create({ metadata: { name: 'agent' }, spec: { selector: { matchLabels: { app: 'agent' } }, template: daemon } });
     const isDone = async (): Promise<boolean> => {
       const { metadata: m1, status: set } = await admin.resource(STATEFUL_SETS, NS).get('db');
       const { metadata: m2, status: daemons } = await admin.resource(DAEMON_SETS, NS).get('agent');
-      const isSetDone = set?.availableReplicas === 2 && set.currentRevision === set.updateRevision && set.updatedReplicas === 2 && set.observedGeneration === m1.generation;
-      return isSetDone && daemons?.numberAvailable === 2 && daemons.updatedNumberScheduled === 2 && daemons.observedGeneration === m2.generation;
+      const isSetDone =
+        set?.availableReplicas === 2 &&
+        set.currentRevision === set.updateRevision &&
+        set.updatedReplicas === 2 &&
+        set.observedGeneration === m1.generation;
+      return (
+        isSetDone && daemons?.numberAvailable === 2 && daemons.updatedNumberScheduled === 2 && daemons.observedGeneration === m2.generation
+      );
     };
     await untilDone(server, { writes: 1, create, isDone });
     assert.equal(made.size, 4);

@@ -77,6 +77,9 @@ function refuse(response: ServerResponse, reason: 'ServiceUnavailable' | 'Unauth
   response.writeHead(status.code!, { ...API_HEADERS, 'content-type': 'application/json' }).end(JSON.stringify(status));
 }
 
-function pick(headers: Readonly<Record<string, string | string[] | undefined>>, names: readonly string[]): Record<string, string | string[]> {
+function pick(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  names: readonly string[],
+): Record<string, string | string[]> {
   return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
 }

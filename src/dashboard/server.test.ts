@@ -86,11 +86,20 @@ describe('the page', () => {
 
 describe('requests to the API', () => {
   test('carry the token and the body of who is signed in, and nothing that speaks for others', async () => {
-    const headers = { authorization: 'Bearer me', 'content-type': 'application/json', cookie: 'a=b', 'x-remote-user': 'admin', 'impersonate-user': 'admin' };
+    const headers = {
+      authorization: 'Bearer me',
+      'content-type': 'application/json',
+      cookie: 'a=b',
+      'x-remote-user': 'admin',
+      'impersonate-user': 'admin',
+    };
     const answer = await fetch(`${url}/api/v1/namespaces?dryRun=All`, { method: 'POST', headers, body: '{"kind":"Namespace"}' });
     assert.deepEqual([answer.status, await answer.json()], [201, { ok: true }]);
     const { method, url: path, headers: got, body } = seen.at(-1)!;
-    assert.deepEqual([method, path, got.authorization, got['content-type'], body], ['POST', '/api/v1/namespaces?dryRun=All', 'Bearer me', 'application/json', '{"kind":"Namespace"}']);
+    assert.deepEqual(
+      [method, path, got.authorization, got['content-type'], body],
+      ['POST', '/api/v1/namespaces?dryRun=All', 'Bearer me', 'application/json', '{"kind":"Namespace"}'],
+    );
     assert.deepEqual([got.cookie, got['x-remote-user'], got['impersonate-user']], [undefined, undefined, undefined]);
     assert.deepEqual([answer.headers.get('set-cookie'), answer.headers.get('x-internal')], [null, null]);
   });
@@ -152,7 +161,11 @@ describe('streams', () => {
     await next();
     stream.end(bytes.subarray(1));
     while (!frames.some((frame) => 'end' in frame)) await next();
-    assert.deepEqual(frames.slice(1), [{ id: 7, data: 'a' }, { id: 7, data: 'é\n' }, { id: 7, end: true }]);
+    assert.deepEqual(frames.slice(1), [
+      { id: 7, data: 'a' },
+      { id: 7, data: 'é\n' },
+      { id: 7, end: true },
+    ]);
     socket.close();
   });
 

@@ -4,12 +4,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import { type Assets, loadAssets } from './assets.ts';
 import { PAGE_HEADERS } from './headers.ts';
 import { type ApiPassage, createPassage } from './passage.ts';
+import { type SignIn, createSignIn } from './sign-in.ts';
 import { type StreamServer, createStreamServer } from './streams.ts';
 
 export interface DashboardOptions {
@@ -21,6 +23,8 @@ export interface DashboardOptions {
   assetsDir: string;
   /** Port 0 takes a free one; `port()` tells which. */
   listen: { host: string; port: number };
+  /** The system's unless a test gives one. */
+  clock?: Clock;
   log: Logger;
 }
 
@@ -31,18 +35,27 @@ export interface Dashboard extends Component {
 
 /** Where the page opens its one WebSocket for watches and logs. */
 const STREAMS_PATH = '/streams';
+const SIGN_IN_PATHS = /^\/sign-in(?:\/|$)/;
 const API_PATHS = /^\/(?:api|apis|version)(?:[/?]|$)/;
 /** Longer than the API server gives a request. */
 const REQUEST_TIMEOUT_MS = 70_000;
 
-export function createDashboard({ server: apiServer, ca, assetsDir, listen, log }: DashboardOptions): Dashboard {
+export function createDashboard({
+  server: apiServer,
+  ca,
+  assetsDir,
+  listen,
+  log,
+  clock = systemClock({ unref: true }),
+}: DashboardOptions): Dashboard {
+  const signIn = createSignIn({ clock, log });
   let running: { server: Server; passage: ApiPassage; streams: StreamServer } | undefined;
   return {
     name: 'dashboard',
     start: async () => {
       const [assets, passage] = await Promise.all([loadAssets(assetsDir), createPassage({ server: apiServer, ca, log })]);
       const streams = await createStreamServer(passage, log);
-      const server = createServer((request, response) => answer(request, response, { assets, passage }));
+      const server = createServer((request, response) => answer(request, response, { assets, passage, signIn }));
       server.requestTimeout = REQUEST_TIMEOUT_MS;
       server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => upgrade(request, socket, head, streams));
       running = { server, passage, streams };
@@ -62,10 +75,18 @@ export function createDashboard({ server: apiServer, ca, assetsDir, listen, log 
   };
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, { assets, passage }: { assets: Assets; passage: ApiPassage }): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { assets, passage, signIn }: { assets: Assets; passage: ApiPassage; signIn: SignIn },
+): void {
   const path = request.url ?? '/';
   if (API_PATHS.test(path)) {
     passage.pass(request, response);
+    return;
+  }
+  if (SIGN_IN_PATHS.test(path)) {
+    signIn.answer(request, response);
     return;
   }
   if (request.method !== 'GET' && request.method !== 'HEAD') {

@@ -20,7 +20,9 @@ const REQUIRE = "import { createRequire as __createRequire } from 'node:module';
 const lazySsh: Plugin = {
   name: 'lazy-ssh',
   setup(builder) {
-    builder.onResolve({ filter: /^ssh2$/ }, ({ importer }) => (importer.includes('docker-modem') ? { path: 'ssh2', namespace: 'lazy-ssh' } : { external: true }));
+    builder.onResolve({ filter: /^ssh2$/ }, ({ importer }) =>
+      importer.includes('docker-modem') ? { path: 'ssh2', namespace: 'lazy-ssh' } : { external: true },
+    );
     builder.onLoad({ filter: /.*/, namespace: 'lazy-ssh' }, () => ({
       contents: `exports.Client = function (...args) { return new (require('ssh2').Client)(...args); };`,
       resolveDir: root,

@@ -13,28 +13,39 @@ const args = process.argv.slice(2);
 const long = args.includes('--long');
 const files = args.filter((argument) => !argument.startsWith('--'));
 
-async function step(name: string, file: string, parameters: readonly string[]): Promise<void> {
+/** Runs one of our scripts; whether it succeeded. */
+async function step(name: string, script: string): Promise<boolean> {
   console.log(`── ${name}`);
-  await execa(file, parameters, { cwd: root, preferLocal: true, stdio: 'inherit' });
+  const { exitCode } = await execa(process.execPath, [script], { cwd: root, stdio: 'inherit', reject: false });
+  return exitCode === 0;
 }
 
 /** Runs one group of test files; end-to-end groups one file at a time, since each has a whole cluster. Returns whether all passed. */
 async function runGroup(name: string, group: readonly string[], concurrency: number, skips: string): Promise<boolean> {
   if (group.length === 0) return true;
   console.log(`── ${name}: ${group.length} files`);
-  const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout', `--test-reporter=${join(root, 'src/dev/skips-reporter.ts')}`, `--test-reporter-destination=${skips}`];
-  const result = await execa(process.execPath, ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=900000', ...reporters, ...group], {
-    cwd: root,
-    stdio: 'inherit',
-    reject: false,
-    env: { ROCKPOOL_TEST_LONG: long ? '1' : '' },
-  });
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    `--test-reporter=${join(root, 'src/dev/skips-reporter.ts')}`,
+    `--test-reporter-destination=${skips}`,
+  ];
+  const result = await execa(
+    process.execPath,
+    ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=900000', ...reporters, ...group],
+    {
+      cwd: root,
+      stdio: 'inherit',
+      reject: false,
+      env: { ROCKPOOL_TEST_LONG: long ? '1' : '' },
+    },
+  );
   return result.exitCode === 0;
 }
 
 async function main(): Promise<void> {
-  await step('build', process.execPath, ['src/dev/build.ts']);
-  if (files.length === 0) await step('check', process.execPath, ['src/dev/check.ts']);
+  if (!(await step('build', 'src/dev/build.ts'))) throw new Error('nothing can be tested that does not build');
+  let passed = files.length > 0 || (await step('check', 'src/dev/check.ts'));
   const scratch = mkdtempSync(join(tmpdir(), 'rockpool-test-'));
   const groups: [string, string[], number][] =
     files.length > 0
@@ -43,7 +54,6 @@ async function main(): Promise<void> {
           ['unit', globSync(['src/**/*.test.ts', 'test/house/*.test.ts', 'test/integration/**/*.test.ts'], { cwd: root }), 2],
           ['end to end', globSync(['test/e2e/**/*.test.ts', 'test/conformance/**/*.test.ts'], { cwd: root }), 1],
         ];
-  let passed = true;
   const skipped: string[] = [];
   for (const [index, [name, group, concurrency]] of groups.entries()) {
     const skips = join(scratch, `skips-${index}`);

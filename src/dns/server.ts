@@ -1,6 +1,7 @@
 /** The cluster's DNS server. */
 import type { RecordType } from 'dns-packet';
 import type { Client } from '../client/client.ts';
+import { abortable } from '../lib/abortable.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
@@ -75,7 +76,13 @@ class CorefileServer implements DnsServer {
 
   async start(signal: AbortSignal): Promise<void> {
     const { corefile } = this.#options;
-    this.#text = typeof corefile === 'string' ? corefile : await corefile.start((text) => this.#changed(text));
+    this.#text =
+      typeof corefile === 'string'
+        ? corefile
+        : await abortable(
+            corefile.start((text) => this.#changed(text)),
+            signal,
+          );
     const chains = this.#compile(this.#text);
     await startPlugins(chains, signal);
     this.#chains = chains;

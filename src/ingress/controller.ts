@@ -10,6 +10,7 @@ import { StatusError } from '../api/status.ts';
 import { runReconciler } from '../client/loop.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { INGRESS_CLASSES, INGRESSES, SECRETS } from '../client/resources.ts';
+import { abortable } from '../lib/abortable.ts';
 import type { Component } from '../lib/component.ts';
 import { Certificates } from './certificates.ts';
 import { BackendEndpoints } from './endpoints.ts';
@@ -84,8 +85,7 @@ class Controller implements IngressController {
     const { client, clock } = context;
     const [certificate] = await Promise.all([
       defaultCertificate ?? selfSignedCertificate(clock.now()),
-      client.informer(SECRETS).start(),
-      this.#endpoints.start(),
+      abortable(Promise.all([client.informer(SECRETS).start(), this.#endpoints.start()]), signal),
       this.#status.start(signal),
     ]);
     this.#certificates.setDefault(certificate);

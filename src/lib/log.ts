@@ -39,7 +39,8 @@ export function createLogger(options: LoggerOptions = {}, bound: LogFields = {})
 export const silentLogger: Logger = createLogger({ level: 'silent' });
 
 function format(value: unknown): string {
-  if (value instanceof Error) return JSON.stringify(value.cause instanceof Error ? `${value.message}: ${value.cause.message}` : value.message);
+  if (value instanceof Error)
+    return JSON.stringify(value.cause instanceof Error ? `${value.message}: ${value.cause.message}` : value.message);
   if (typeof value === 'string') return /^[\w./:@+-]+$/.test(value) ? value : JSON.stringify(value);
   return JSON.stringify(value) ?? 'undefined';
 }

@@ -77,7 +77,9 @@ export interface PkiPaths {
  * The node prints exactly one line of JSON on stdout when it is ready or cannot be, then goes on; everything else goes to stderr.
  * `phases` are milliseconds since the process began.
  */
-export type NodeReport = { ready: true; phases: Record<string, number>; apiserverPort: number } | { ready: false; code: string; message: string };
+export type NodeReport =
+  | { ready: true; phases: Record<string, number>; apiserverPort: number }
+  | { ready: false; code: string; message: string };
 
 /**
  * The node program's other two forms, called by the lifecycle manager in a node container:

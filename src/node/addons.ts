@@ -126,10 +126,12 @@ function readAddons(addonsDir: string, variables: Readonly<Record<string, string
 
 function readObjects(file: string, variables: Readonly<Record<string, string>>): KubeObject[] {
   const text = readFileSync(file, 'utf8').replaceAll(/\$\{([A-Z_]+)\}/g, (whole, name: string) => variables[name] ?? whole);
-  return parseAllDocuments(text).map((document) => {
-    if (document.errors.length > 0) throw new Error(`${file}: ${document.errors[0]!.message}`);
-    return document.toJS() as KubeObject;
-  }).filter((object) => object !== null);
+  return parseAllDocuments(text)
+    .map((document) => {
+      if (document.errors.length > 0) throw new Error(`${file}: ${document.errors[0]!.message}`);
+      return document.toJS() as KubeObject;
+    })
+    .filter((object) => object !== null);
 }
 
 async function applyAddon(client: Client, addon: string, objects: readonly KubeObject[], before: ConfigMap | undefined): Promise<void> {

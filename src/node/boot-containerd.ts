@@ -20,8 +20,18 @@ export interface BootedRuntime {
 export async function bootContainerd(config: NodeConfig, { clock, log, trace }: NodeTools, signal: AbortSignal): Promise<BootedRuntime> {
   const socket = containerdSocket(config.runDir);
   const podCidr = nodePodCidr(config.podCidr);
-  const process = containerdProcess({ dataDir: config.dataDir, runDir: config.runDir, podCidr, clock, log, ...(existsSync(CRUN) ? { ociRuntime: CRUN } : {}) });
-  const [{ createCriRuntime }] = await Promise.all([import('../kubelet/runtime/cri/runtime.ts'), prepareNode(log).then(() => process.start(signal))]);
+  const process = containerdProcess({
+    dataDir: config.dataDir,
+    runDir: config.runDir,
+    podCidr,
+    clock,
+    log,
+    ...(existsSync(CRUN) ? { ociRuntime: CRUN } : {}),
+  });
+  const [{ createCriRuntime }] = await Promise.all([
+    import('../kubelet/runtime/cri/runtime.ts'),
+    prepareNode(log).then(() => process.start(signal)),
+  ]);
   trace.mark('containerd');
   if (config.imagesDir) await trace.during('images', preloadImages(config.imagesDir, { socket, dataDir: config.dataDir, log }));
   return { runtime: createCriRuntime({ socketPath: socket, clock, log }), process };

@@ -21,7 +21,11 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
       const context = contextFor(serviceAccountIdentity('kube-system', 'coredns'), 'dns');
       const corefile = corefileFromConfigMap(context.client, defaultCorefile(config.clusterDomain));
       const component = createDnsServer({ ...context, corefile, listen: { host, port: DNS_PORT } });
-      return { component, address: host, ports: () => ({ dns: component.ports[0]!, 'dns-tcp': component.ports[0]!, metrics: METRICS_PORT }) };
+      return {
+        component,
+        address: host,
+        ports: () => ({ dns: component.ports[0]!, 'dns-tcp': component.ports[0]!, metrics: METRICS_PORT }),
+      };
     },
     'storage-provisioner': async () => {
       const { createHostPathProvisioner } = await import('../controllers/hostpathprovisioner/host-path-provisioner.ts');
@@ -32,14 +36,24 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
       const { createIngressController } = await import('../ingress/controller.ts');
       const context = contextFor(serviceAccountIdentity('rockpool-ingress', 'ingress-controller'), 'ingress');
       const { hosts, httpPort, httpsPort } = ingressListen(config, host);
-      const component = createIngressController({ context, listen: { hosts, httpPort, httpsPort }, addresses: [{ ip: config.apiserver.advertiseAddress }] });
+      const component = createIngressController({
+        context,
+        listen: { hosts, httpPort, httpsPort },
+        addresses: [{ ip: config.apiserver.advertiseAddress }],
+      });
       return { component, address: host, ports: () => component.ports };
     },
     dashboard: async () => {
       const { createDashboard } = await import('../dashboard/server.ts');
       const server = `https://127.0.0.1:${config.apiserver.port}`;
       const assetsDir = join(import.meta.dirname, 'dashboard');
-      const component = createDashboard({ server, ca: readPem(config.pki, 'caCert'), assetsDir, listen: { host, port: 0 }, log: log.with({ component: 'dashboard' }) });
+      const component = createDashboard({
+        server,
+        ca: readPem(config.pki, 'caCert'),
+        assetsDir,
+        listen: { host, port: 0 },
+        log: log.with({ component: 'dashboard' }),
+      });
       return { component, address: host, ports: () => ({ http: component.port() }) };
     },
   };

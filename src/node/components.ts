@@ -57,7 +57,12 @@ export function componentSwitch(options: ComponentSwitchOptions): ComponentSwitc
   };
 }
 
-async function ensure(name: string, running: Map<string, ListeningComponent>, options: ComponentSwitchOptions, signal: AbortSignal): Promise<void> {
+async function ensure(
+  name: string,
+  running: Map<string, ListeningComponent>,
+  options: ComponentSwitchOptions,
+  signal: AbortSignal,
+): Promise<void> {
   let part = running.get(name);
   if (!part) {
     const make = options.factories[name];
@@ -76,13 +81,18 @@ async function publish(name: string, part: ListeningComponent, { client, nodeNam
   const services = items.filter(({ metadata }) => metadata.annotations?.[COMPONENT_ANNOTATION] === name);
   await Promise.all(
     services.map((service) =>
-      client.resource(ENDPOINT_SLICES, service.metadata.namespace).apply(sliceFor(service, { address: part.address, nodeName, ports: part.ports() }), { fieldManager: FIELD_MANAGER, force: true }),
+      client
+        .resource(ENDPOINT_SLICES, service.metadata.namespace)
+        .apply(sliceFor(service, { address: part.address, nodeName, ports: part.ports() }), { fieldManager: FIELD_MANAGER, force: true }),
     ),
   );
 }
 
 /** The slice goes with the Service: its owner. */
-function sliceFor({ metadata, spec }: Service, { address, nodeName, ports }: { address: string; nodeName: string; ports: Readonly<Record<string, number>> }): EndpointSlice {
+function sliceFor(
+  { metadata, spec }: Service,
+  { address, nodeName, ports }: { address: string; nodeName: string; ports: Readonly<Record<string, number>> },
+): EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -90,10 +100,14 @@ function sliceFor({ metadata, spec }: Service, { address, nodeName, ports }: { a
       name: `${metadata.name}-node`,
       namespace: metadata.namespace,
       labels: { 'kubernetes.io/service-name': metadata.name!, 'endpointslice.kubernetes.io/managed-by': FIELD_MANAGER },
-      ownerReferences: [{ apiVersion: 'v1', kind: 'Service', name: metadata.name!, uid: metadata.uid!, controller: true, blockOwnerDeletion: true }],
+      ownerReferences: [
+        { apiVersion: 'v1', kind: 'Service', name: metadata.name!, uid: metadata.uid!, controller: true, blockOwnerDeletion: true },
+      ],
     },
     addressType: 'IPv4',
     endpoints: [{ addresses: [address], nodeName, conditions: { ready: true, serving: true, terminating: false } }],
-    ports: (spec?.ports ?? []).filter((port) => ports[port.name ?? ''] !== undefined).map((port) => ({ name: port.name ?? '', port: ports[port.name ?? '']!, protocol: port.protocol ?? 'TCP' })),
+    ports: (spec?.ports ?? [])
+      .filter((port) => ports[port.name ?? ''] !== undefined)
+      .map((port) => ({ name: port.name ?? '', port: ports[port.name ?? '']!, protocol: port.protocol ?? 'TCP' })),
   };
 }

@@ -7,7 +7,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-const TEXTS = ['clusterName', 'nodeName', 'dataDir', 'runDir', 'podCidr', 'serviceCidr', 'clusterDnsIp', 'clusterDomain', 'nodePortRange', 'addonsDir'] as const;
+const TEXTS = [
+  'clusterName',
+  'nodeName',
+  'dataDir',
+  'runDir',
+  'podCidr',
+  'serviceCidr',
+  'clusterDnsIp',
+  'clusterDomain',
+  'nodePortRange',
+  'addonsDir',
+] as const;
 
 /** Reads and checks the file that the lifecycle manager wrote. Throws ConfigError. */
 export function readNodeConfig(path: string): NodeConfig {
@@ -18,7 +29,8 @@ export function readNodeConfig(path: string): NodeConfig {
     throw new ConfigError(`${path}: ${errorMessage(error)}`, { cause: error });
   }
   const config = value as NodeConfig;
-  for (const field of TEXTS) if (typeof config[field] !== 'string' || config[field] === '') throw new ConfigError(`${path}: ${field}: must be a text`);
+  for (const field of TEXTS)
+    if (typeof config[field] !== 'string' || config[field] === '') throw new ConfigError(`${path}: ${field}: must be a text`);
   if (config.runtime !== 'containerd' && config.runtime !== 'sim') throw new ConfigError(`${path}: runtime: must be containerd or sim`);
   if (config.storage !== 'etcd' && config.storage !== 'embedded') throw new ConfigError(`${path}: storage: must be etcd or embedded`);
   const { port } = config.apiserver ?? {};

@@ -67,7 +67,15 @@ export function podNetwork({ podCidr, runDir }: Pick<ContainerdOptions, 'podCidr
 /** containerd's configuration (version 2, read by 1.6 and 1.7). */
 export function containerdConfig({ dataDir, runDir, ociRuntime, cniBinDir = '/usr/lib/cni' }: ContainerdOptions, cniDir: string): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
-  const unused = ['snapshotter.v1.btrfs', 'snapshotter.v1.zfs', 'snapshotter.v1.devmapper', 'snapshotter.v1.aufs', 'snapshotter.v1.blockfile', 'internal.v1.opt', 'internal.v1.tracing'];
+  const unused = [
+    'snapshotter.v1.btrfs',
+    'snapshotter.v1.zfs',
+    'snapshotter.v1.devmapper',
+    'snapshotter.v1.aufs',
+    'snapshotter.v1.blockfile',
+    'internal.v1.opt',
+    'internal.v1.tracing',
+  ];
   return `version = 2
 oom_score = 0
 root = "${join(dataDir, 'containerd')}"

@@ -25,7 +25,11 @@ const report = (value: NodeReport): void => void process.stdout.write(`${JSON.st
 function reportFailure(error: unknown): void {
   const codes: unknown[] = [];
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) codes.push(errorCode(cause));
-  const known = codes.includes('EADDRINUSE') ? 'PORT_IN_USE' : codes.includes('ENOSPC') || codes.includes('NoSpace') ? 'DISK_FULL' : 'NODE_START';
+  const known = codes.includes('EADDRINUSE')
+    ? 'PORT_IN_USE'
+    : codes.includes('ENOSPC') || codes.includes('NoSpace')
+      ? 'DISK_FULL'
+      : 'NODE_START';
   report({ ready: false, code: error instanceof ConfigError ? 'INTERNAL' : known, message: errorMessage(error) });
 }
 
@@ -37,8 +41,11 @@ async function runNode(configPath: string): Promise<void> {
   trace.mark('loaded');
   const stopping = new AbortController();
   const stopped = Promise.withResolvers<void>();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => (stopping.abort(new Error(`received ${signal}`)), stopped.resolve()));
-  process.on('unhandledRejection', (error) => log.error('an error that nobody handled', { error: errorMessage(error), stack: error instanceof Error ? error.stack : '' }));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => (stopping.abort(new Error(`received ${signal}`)), stopped.resolve()));
+  process.on('unhandledRejection', (error) =>
+    log.error('an error that nobody handled', { error: errorMessage(error), stack: error instanceof Error ? error.stack : '' }),
+  );
 
   const node = await startNode(config, configPath, { clock, rng: systemRng(), log, trace }, stopping.signal);
   trace.mark('ready');

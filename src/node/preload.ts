@@ -7,7 +7,10 @@ import type { Logger } from '../lib/log.ts';
  * Imports the archives of a folder into containerd, pinned. What was imported is noted beside containerd's own state, by name, size and
  * time: a later start on the same volume reads nothing.
  */
-export async function preloadImages(folder: string, { socket, dataDir, log }: { socket: string; dataDir: string; log: Logger }): Promise<void> {
+export async function preloadImages(
+  folder: string,
+  { socket, dataDir, log }: { socket: string; dataDir: string; log: Logger },
+): Promise<void> {
   if (!existsSync(folder)) return;
   const noteFile = join(dataDir, 'preloaded.json');
   const known = existsSync(noteFile) ? (JSON.parse(readFileSync(noteFile, 'utf8')) as Record<string, string>) : {};

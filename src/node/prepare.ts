@@ -34,7 +34,8 @@ function leaveRootCgroup(log: Logger): void {
   try {
     const own = join(CGROUP_ROOT, 'init');
     mkdirSync(own, { recursive: true });
-    for (const pid of readFileSync(join(CGROUP_ROOT, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean)) writeFileSync(join(own, 'cgroup.procs'), pid);
+    for (const pid of readFileSync(join(CGROUP_ROOT, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean))
+      writeFileSync(join(own, 'cgroup.procs'), pid);
     const controllers = readFileSync(join(CGROUP_ROOT, 'cgroup.controllers'), 'utf8').trim().split(' ');
     writeFileSync(join(CGROUP_ROOT, 'cgroup.subtree_control'), controllers.map((name) => `+${name}`).join(' '));
   } catch (error) {

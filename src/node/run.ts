@@ -97,7 +97,12 @@ async function start(node: Node): Promise<RunningNode> {
 }
 
 /** Controllers, scheduler and kubelet in this process. */
-async function startAgents({ config, tools: { trace }, parts, signal }: Node, server: ApiServer, booting: Promise<BootedRuntime>, contextFor: ContextFor): Promise<void> {
+async function startAgents(
+  { config, tools: { trace }, parts, signal }: Node,
+  server: ApiServer,
+  booting: Promise<BootedRuntime>,
+  contextFor: ContextFor,
+): Promise<void> {
   const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
     caCert: readPem(config.pki, 'caCert'),
     transportOf: (name) => server.loopback(serviceAccountIdentity('kube-system', name)),
@@ -106,7 +111,10 @@ async function startAgents({ config, tools: { trace }, parts, signal }: Node, se
     const booted = await booting;
     for (const part of booted.parts) parts.started(part);
     parts.onStop('runtime', () => booted.runtime.close());
-    await trace.during('kubelet', parts.start([nodeKubelet(config, contextFor(nodeIdentity(config.nodeName), 'kubelet'), booted.runtime)], signal));
+    await trace.during(
+      'kubelet',
+      parts.start([nodeKubelet(config, contextFor(nodeIdentity(config.nodeName), 'kubelet'), booted.runtime)], signal),
+    );
     await markControlPlane(config, contextFor);
   };
   await Promise.all([
@@ -144,7 +152,9 @@ async function startApart({ config, configPath, tools, parts, signal }: Node, co
 
 /** NodeRestriction keeps kubelets from giving themselves a role; as with kubeadm an administrator does. */
 async function markControlPlane({ nodeName }: NodeConfig, contextFor: ContextFor): Promise<void> {
-  await contextFor(IDENTITIES.admin, 'node').client.resource(NODES).patch(nodeName, 'merge', { metadata: { labels: CONTROL_PLANE_LABELS } });
+  await contextFor(IDENTITIES.admin, 'node')
+    .client.resource(NODES)
+    .patch(nodeName, 'merge', { metadata: { labels: CONTROL_PLANE_LABELS } });
 }
 
 /** Addons' manifests, and the parts of the node that are addons. */
@@ -174,7 +184,12 @@ function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, st
     clock,
     rng,
     log: log.with({ component: 'apiserver' }),
-    tls: { cert: readPem(pki, 'apiserverCert'), key: readPem(pki, 'apiserverKey'), clientCa: readPem(pki, 'caCert'), frontProxyCa: readPem(pki, 'frontProxyCaCert') },
+    tls: {
+      cert: readPem(pki, 'apiserverCert'),
+      key: readPem(pki, 'apiserverKey'),
+      clientCa: readPem(pki, 'caCert'),
+      frontProxyCa: readPem(pki, 'frontProxyCaCert'),
+    },
     serviceAccountKey: readPem(pki, 'serviceAccountKey'),
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
     serviceCidr: config.serviceCidr,

@@ -47,7 +47,13 @@ export async function runSeparately(name: SeparateName, config: NodeConfig, tool
   const connection = httpsTransport({ server, ca, clock, ...identityOf(name, config) });
   const client = createClient({ transport: connection.transport, clock, log, rng });
   const component = name === 'scheduler' ? 'default-scheduler' : name;
-  const context: ComponentContext = { client, clock, rng, log: log.with({ component }), events: createRecorder({ client, clock, log, component }) };
+  const context: ComponentContext = {
+    client,
+    clock,
+    rng,
+    log: log.with({ component }),
+    events: createRecorder({ client, clock, log, component }),
+  };
   const parts = await makeParts(name, { config, context, tools, ca, server, signal });
   try {
     await Promise.all(parts.map((part) => part.start(signal)));
@@ -85,7 +91,10 @@ async function makeParts(name: SeparateName, { config, context, tools, ca, serve
     const { createControllers } = await import('../controllers/registry.ts');
     // Each controller writes as its own service account: tokens are minted with this process's certificate and sent without it.
     const base = httpsTransport({ server, ca, clock: context.clock }).transport;
-    return createControllers(context, { caCert: ca, transportOf: serviceAccountTransports({ client: context.client, base, clock: context.clock }) });
+    return createControllers(context, {
+      caCert: ca,
+      transportOf: serviceAccountTransports({ client: context.client, base, clock: context.clock }),
+    });
   }
   const { bootRuntime, nodeKubelet } = await import('./kubelet.ts');
   const { runtime, parts } = await bootRuntime(config, tools, signal);

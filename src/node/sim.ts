@@ -11,7 +11,11 @@ declare global {
 }
 
 /** Pods and Services share one network. */
-export async function simRuntime(config: NodeConfig, { clock, log }: NodeTools, network: SimNetwork = createSimNetwork()): Promise<ContainerRuntime> {
+export async function simRuntime(
+  config: NodeConfig,
+  { clock, log }: NodeTools,
+  network: SimNetwork = createSimNetwork(),
+): Promise<ContainerRuntime> {
   return createSimRuntime({
     podCidr: nodePodCidr(config.podCidr),
     hostIp: config.apiserver.advertiseAddress,

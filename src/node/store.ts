@@ -14,7 +14,10 @@ export interface OpenedStore {
 }
 
 /** Opens the store that the configuration names; starts our own etcd first where that is it. Only what is needed is loaded. */
-export async function openStore(config: NodeConfig, { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal }): Promise<OpenedStore> {
+export async function openStore(
+  config: NodeConfig,
+  { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
+): Promise<OpenedStore> {
   if (config.storage === 'embedded') {
     const { openEmbeddedStorage } = await import('../storage/embedded/store.ts');
     return { storage: await openEmbeddedStorage({ path: join(config.dataDir, 'store'), clock, log }) };

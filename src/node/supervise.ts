@@ -56,7 +56,14 @@ export function supervise(options: SupervisedProcess): Component {
   const launch = (): Child => {
     const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
     const env = { ...inherited, ...options.env };
-    const launched: Child = execa(options.command, options.args, { ...CHILD, env, extendEnv: false, detached: true, cleanup: false, ...(options.cwd ? { cwd: options.cwd } : {}) });
+    const launched: Child = execa(options.command, options.args, {
+      ...CHILD,
+      env,
+      extendEnv: false,
+      detached: true,
+      cleanup: false,
+      ...(options.cwd ? { cwd: options.cwd } : {}),
+    });
     said = [];
     launched.stderr?.on('data', (chunk: Buffer) => {
       const text = chunk.toString().trimEnd();
@@ -113,7 +120,8 @@ async function untilReady(options: SupervisedProcess, signal: AbortSignal): Prom
       return await options.probe(AbortSignal.any([signal, AbortSignal.timeout(1_000)]));
     } catch (error) {
       signal.throwIfAborted();
-      if (options.clock.monotonic() > deadline) throw new Error(`${options.name} did not serve within ${options.readyMs} ms: ${errorMessage(error)}`, { cause: error });
+      if (options.clock.monotonic() > deadline)
+        throw new Error(`${options.name} did not serve within ${options.readyMs} ms: ${errorMessage(error)}`, { cause: error });
     }
     await options.clock.sleep(PROBE_EVERY_MS, signal);
   }

@@ -39,10 +39,20 @@ export async function warmUp({ clock, rng, log }: NodeTools): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'rockpool-warm-up-'));
   const parts = new Parts(log);
   try {
-    await Promise.all([import('../kubelet/kubelet.ts'), import('./boot-containerd.ts'), import('../proxy/proxy.ts'), import('../dns/server.ts'), import('../storage/etcd/store.ts')]);
+    await Promise.all([
+      import('../kubelet/kubelet.ts'),
+      import('./boot-containerd.ts'),
+      import('../proxy/proxy.ts'),
+      import('../dns/server.ts'),
+      import('../storage/etcd/store.ts'),
+    ]);
     const storage = await openEmbeddedStorage({ path: join(folder, 'store'), clock, log });
     parts.onStop('store', () => storage.close());
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } });
+    const { privateKey } = generateKeyPairSync('ec', {
+      namedCurve: 'P-256',
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
     const server = createApiServer({
       storage,
       clock,
@@ -85,11 +95,17 @@ async function deploySomething({ client, clock }: ComponentContext, signal: Abor
       apiVersion: 'apps/v1',
       kind: 'Deployment',
       metadata: { name: 'warm-up', namespace: 'default' },
-      spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'warm-up' }] } } },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'warm-up' }] } },
+      },
     },
     { fieldManager: 'warm-up' },
   );
   const pods = client.informer(PODS, { namespace: 'default' });
   await pods.start();
-  await waitFor(pods, () => pods.list().find((pod) => pod.status?.conditions?.some(({ reason }) => reason === 'Unschedulable')), { ...options, what: 'a pod that found no node' });
+  await waitFor(pods, () => pods.list().find((pod) => pod.status?.conditions?.some(({ reason }) => reason === 'Unschedulable')), {
+    ...options,
+    what: 'a pod that found no node',
+  });
 }

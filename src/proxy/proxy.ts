@@ -3,6 +3,7 @@ import type { EndpointSlice, Service } from '../api/types.gen.ts';
 import { keyOf } from '../api/meta.ts';
 import type { Client } from '../client/client.ts';
 import { ENDPOINT_SLICES, SERVICES } from '../client/resources.ts';
+import { abortable } from '../lib/abortable.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import type { Logger } from '../lib/log.ts';
@@ -74,7 +75,8 @@ class PacketFilterProxy implements Proxy {
     const services = client.informer(SERVICES);
     const slices = client.informer(ENDPOINT_SLICES);
     slices.addIndex(BY_SERVICE, (slice) => [serviceOf(slice)].filter((key) => key !== undefined));
-    const [localnet] = await Promise.all([this.#runner.sysctl('net/ipv4/conf/all/route_localnet', '1'), services.start(), slices.start()]);
+    const ready = Promise.all([this.#runner.sysctl('net/ipv4/conf/all/route_localnet', '1'), services.start(), slices.start()]);
+    const [localnet] = await abortable(ready, signal);
     if (!localnet) log.warn('node ports do not answer on 127.0.0.1: net.ipv4.conf.all.route_localnet cannot be set');
     const stale = await this.#write(new Set(services.list().map(keyOf)), AbortSignal.any([signal, AbortSignal.timeout(FIRST_SYNC_MS)]));
     // What the kernel remembers from before this process began; nobody need wait for that.

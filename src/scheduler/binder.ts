@@ -24,7 +24,12 @@ export function createBinder({ client, clock, events }: ComponentContext, schedu
       await volumes.preBind(pod, nodeName, signal);
       const { name, namespace, uid } = pod.metadata;
       const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
-      await pods(pod).subresource(name!, 'binding', 'POST', { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace, uid }, target });
+      await pods(pod).subresource(name!, 'binding', 'POST', {
+        apiVersion: 'v1',
+        kind: 'Binding',
+        metadata: { name, namespace, uid },
+        target,
+      });
       events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
     },
 

@@ -28,7 +28,11 @@ describe('scheduling cycle', () => {
   it('words a failure as kube-scheduler does', () => {
     const state = new ClusterState();
     addNodes(state, 2, '1');
-    state.setNode({ metadata: { name: 'cordoned' }, spec: { unschedulable: true }, status: { allocatable: { cpu: '8', memory: '8Gi', pods: '9' } } });
+    state.setNode({
+      metadata: { name: 'cordoned' },
+      spec: { unschedulable: true },
+      status: { allocatable: { cpu: '8', memory: '8Gi', pods: '9' } },
+    });
     const result = schedule(podInfo(makePod('p', '2')), state, { plugins, rng: seededRng(1) });
     assert.ok('failure' in result);
     const preemption = planPreemption(podInfo(makePod('p', '2')), result.failure, state, { plugins, budgets: [] });
@@ -46,16 +50,24 @@ describe('scheduling cycle', () => {
   it('spares what a disruption budget protects, and takes the less important pods', () => {
     const state = new ClusterState();
     addNodes(state, 2, '1');
-    const place = (pod: Pod, node: string, priority: number): void => state.place(podInfo({ ...pod, spec: { ...pod.spec!, priority, nodeName: node } }), node);
+    const place = (pod: Pod, node: string, priority: number): void =>
+      state.place(podInfo({ ...pod, spec: { ...pod.spec!, priority, nodeName: node } }), node);
     place({ ...makePod('guarded', '1'), metadata: { name: 'guarded', namespace: 'default', labels: { guarded: 'yes' } } }, 'n0', 0);
     place(makePod('plain', '1'), 'n1', 5);
     const newcomer = podInfo(makePod('urgent', '1', { priority: 100 }));
     const result = schedule(newcomer, state, { plugins, rng: seededRng(1) });
     assert.ok('failure' in result);
-    const budget = { metadata: { name: 'b', namespace: 'default' }, spec: { selector: { matchLabels: { guarded: 'yes' } } }, status: { disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 } };
+    const budget = {
+      metadata: { name: 'b', namespace: 'default' },
+      spec: { selector: { matchLabels: { guarded: 'yes' } } },
+      status: { disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 },
+    };
     const preemption = planPreemption(newcomer, result.failure, state, { plugins, budgets: [budget] });
     assert.ok('plan' in preemption);
-    assert.deepEqual(preemption.plan.victims.map(({ key }) => key), ['default/plain']);
+    assert.deepEqual(
+      preemption.plan.victims.map(({ key }) => key),
+      ['default/plain'],
+    );
   });
 
   it('never overcommits and never breaks a hard rule, whatever comes and goes (seeded)', () => {
@@ -63,7 +75,15 @@ describe('scheduling cycle', () => {
     const rng = seededRng(seed);
     const state = new ClusterState();
     addNodes(state, 12, '2');
-    const anti = { affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'a' } } }] } } };
+    const anti = {
+      affinity: {
+        podAntiAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: [
+            { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'a' } } },
+          ],
+        },
+      },
+    };
     const alive: string[] = [];
     for (let step = 0; step < 2_000; step++) {
       if (alive.length > 0 && rng.next() < 0.45) {
@@ -81,8 +101,14 @@ describe('scheduling cycle', () => {
       alive.push(info.key);
       for (const node of state.nodes) {
         const cpu = [...node.pods.values()].reduce((sum, { requests }) => sum + requests.cpu, 0);
-        assert.ok(cpu <= 2_000 && cpu === node.requested.cpu, `seed ${seed} step ${step}: ${node.name} has ${cpu}, counted ${node.requested.cpu}`);
-        assert.ok([...node.pods.values()].filter(({ hasAntiAffinity }) => hasAntiAffinity).length <= 1, `seed ${seed} step ${step}: two loners on ${node.name}`);
+        assert.ok(
+          cpu <= 2_000 && cpu === node.requested.cpu,
+          `seed ${seed} step ${step}: ${node.name} has ${cpu}, counted ${node.requested.cpu}`,
+        );
+        assert.ok(
+          [...node.pods.values()].filter(({ hasAntiAffinity }) => hasAntiAffinity).length <= 1,
+          `seed ${seed} step ${step}: two loners on ${node.name}`,
+        );
       }
     }
     assert.ok(alive.length > 0);

@@ -43,14 +43,21 @@ export function beginPlugins(pod: PodInfo, snapshot: Snapshot, plugins: readonly
   });
 }
 
-export function schedule(pod: PodInfo, snapshot: Snapshot, { plugins, rng, startAt = 0 }: CycleOptions): CycleResult & { examined: number } {
+export function schedule(
+  pod: PodInfo,
+  snapshot: Snapshot,
+  { plugins, rng, startAt = 0 }: CycleOptions,
+): CycleResult & { examined: number } {
   const { nodes } = snapshot;
   const begun = beginPlugins(pod, snapshot, plugins);
   const refused = begun.find(({ cycle }) => cycle.reject);
   if (refused) {
     const rejection = refused.cycle.reject!;
     const rejections = new Map(nodes.map((node) => [node.name, rejection]));
-    return { failure: { total: nodes.length, whole: rejection.reasons.join(', '), rejections, rejectedBy: new Set([refused.name]) }, examined: 0 };
+    return {
+      failure: { total: nodes.length, whole: rejection.reasons.join(', '), rejections, rejectedBy: new Set([refused.name]) },
+      examined: 0,
+    };
   }
   const rejections = new Map<string, Rejection>();
   const rejectedBy = new Set<string>();
@@ -79,7 +86,9 @@ export function schedule(pod: PodInfo, snapshot: Snapshot, { plugins, rng, start
 function pinnedTo(pinned: readonly ReadonlySet<string>[], nodes: readonly NodeInfo[], snapshot: Snapshot): NodeInfo[] {
   const [first, ...rest] = pinned;
   const names = [...first!].filter((name) => rest.every((other) => other.has(name)));
-  return names.length > nodes.length ? nodes.filter((node) => names.includes(node.name)) : names.map((name) => snapshot.node(name)).filter((node) => node !== undefined);
+  return names.length > nodes.length
+    ? nodes.filter((node) => names.includes(node.name))
+    : names.map((name) => snapshot.node(name)).filter((node) => node !== undefined);
 }
 
 export function filterNode(node: NodeInfo, filters: readonly BegunPlugin[], rejectedBy?: Set<string>): Rejection | undefined {
@@ -123,5 +132,8 @@ export function failureMessage({ total, whole, rejections }: FitFailure, preempt
 export function histogram(rejections: Iterable<Rejection>): string {
   const counts = new Map<string, number>();
   for (const { reasons } of rejections) for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  return [...counts].map(([reason, count]) => `${count} ${reason}`).toSorted().join(', ');
+  return [...counts]
+    .map(([reason, count]) => `${count} ${reason}`)
+    .toSorted()
+    .join(', ');
 }

@@ -25,10 +25,16 @@ export interface PreemptionOptions {
   budgets: readonly PodDisruptionBudget[];
 }
 
-export function planPreemption(pod: PodInfo, failure: FitFailure, snapshot: Snapshot, { plugins, budgets }: PreemptionOptions): PreemptionResult {
+export function planPreemption(
+  pod: PodInfo,
+  failure: FitFailure,
+  snapshot: Snapshot,
+  { plugins, budgets }: PreemptionOptions,
+): PreemptionResult {
   if (pod.pod.spec!.preemptionPolicy === 'Never') return { message: 'not eligible due to preemptionPolicy=Never.' };
   const nominated = pod.pod.status?.nominatedNodeName;
-  if (nominated && victimsStillLeaving(pod, snapshot.node(nominated), failure)) return { message: 'not eligible due to a terminating pod on the nominated node.' };
+  if (nominated && victimsStillLeaving(pod, snapshot.node(nominated), failure))
+    return { message: 'not eligible due to a terminating pod on the nominated node.' };
   const rejections = new Map<string, Rejection>();
   const candidates: PreemptionPlan[] = [];
   for (const node of snapshot.nodes) {
@@ -74,10 +80,19 @@ function planOn(node: NodeInfo, pod: PodInfo, snapshot: Snapshot, { plugins, bud
 /** Whether the pod fits on the node without the pods that are `gone`. Plugins see a snapshot in which those pods are not there. */
 function fits(node: NodeInfo, pod: PodInfo, gone: ReadonlySet<string>, snapshot: Snapshot, plugins: readonly WeightedPlugin[]): boolean {
   const tried = node.without(gone);
-  const view = withNode(snapshot, tried, [...gone].map((key) => node.pods.get(key)!));
+  const view = withNode(
+    snapshot,
+    tried,
+    [...gone].map((key) => node.pods.get(key)!),
+  );
   const begun = beginPlugins(pod, view, plugins);
   if (begun.some(({ cycle }) => cycle.reject)) return false;
-  return filterNode(tried, begun.filter(({ cycle }) => cycle.filter)) === undefined;
+  return (
+    filterNode(
+      tried,
+      begun.filter(({ cycle }) => cycle.filter),
+    ) === undefined
+  );
 }
 
 function withNode(snapshot: Snapshot, changed: NodeInfo, gone: readonly PodInfo[]): Snapshot {
@@ -89,7 +104,9 @@ function withNode(snapshot: Snapshot, changed: NodeInfo, gone: readonly PodInfo[
     nodesWithAffinity: nodes.filter((node) => node.podsWithAffinity > 0),
     matching: (namespace, selector, key) => {
       const counts = new Map(snapshot.matching(namespace, selector, key));
-      const fewer = gone.filter(({ pod }) => pod.metadata.namespace === namespace && !pod.metadata.deletionTimestamp && selector.matchesLabels(pod.metadata.labels));
+      const fewer = gone.filter(
+        ({ pod }) => pod.metadata.namespace === namespace && !pod.metadata.deletionTimestamp && selector.matchesLabels(pod.metadata.labels),
+      );
       counts.set(changed.name, (counts.get(changed.name) ?? 0) - fewer.length);
       return counts;
     },
@@ -104,7 +121,11 @@ function byImportance(a: PodInfo, b: PodInfo): number {
 }
 
 function splitByBudget(pods: readonly PodInfo[], budgets: readonly PodDisruptionBudget[]): { violating: PodInfo[]; others: PodInfo[] } {
-  const left = budgets.map((budget) => ({ budget, selector: labelSelectorOf(budget.spec?.selector), allowed: budget.status?.disruptionsAllowed ?? 0 }));
+  const left = budgets.map((budget) => ({
+    budget,
+    selector: labelSelectorOf(budget.spec?.selector),
+    allowed: budget.status?.disruptionsAllowed ?? 0,
+  }));
   const violating: PodInfo[] = [];
   const others: PodInfo[] = [];
   for (const info of pods) {
@@ -125,5 +146,11 @@ function byHarm(a: PreemptionPlan, b: PreemptionPlan): number {
   const top = ({ victims }: PreemptionPlan): number => Math.max(...victims.map(({ priority }) => priority));
   const sum = ({ victims }: PreemptionPlan): number => victims.reduce((total, { priority }) => total + priority + 2 ** 31, 0);
   const earliest = ({ victims }: PreemptionPlan): string => victims.map(({ pod }) => startOf(pod)).toSorted()[0] ?? '';
-  return a.violations - b.violations || top(a) - top(b) || sum(a) - sum(b) || a.victims.length - b.victims.length || earliest(b).localeCompare(earliest(a));
+  return (
+    a.violations - b.violations ||
+    top(a) - top(b) ||
+    sum(a) - sum(b) ||
+    a.victims.length - b.victims.length ||
+    earliest(b).localeCompare(earliest(a))
+  );
 }

@@ -6,7 +6,8 @@ import type { ClusterEvent } from './framework.ts';
 import { Heap, SchedulingQueue } from './queue.ts';
 import { type PodInfo, podInfo } from './snapshot.ts';
 
-const info = (name: string, priority = 0): PodInfo => podInfo({ metadata: { name, namespace: 'default' }, spec: { containers: [{ name: 'c' }], priority } });
+const info = (name: string, priority = 0): PodInfo =>
+  podInfo({ metadata: { name, namespace: 'default' }, spec: { containers: [{ name: 'c' }], priority } });
 const nodeAdded: ClusterEvent = { resource: 'Node', action: 'add' };
 const podGone: ClusterEvent = { resource: 'AssignedPod', action: 'delete' };
 
@@ -106,7 +107,10 @@ describe('heap', () => {
     const heap = new Heap<number>((a, b) => a - b);
     const numbers = Array.from({ length: 500 }, () => Math.floor(rng.next() * 100));
     for (const number of numbers) heap.push(number);
-    assert.deepEqual(Array.from(numbers, () => heap.pop()), numbers.toSorted((a, b) => a - b));
+    assert.deepEqual(
+      Array.from(numbers, () => heap.pop()),
+      numbers.toSorted((a, b) => a - b),
+    );
     assert.equal(heap.pop(), undefined);
   });
 });

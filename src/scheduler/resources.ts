@@ -33,7 +33,8 @@ export function amountsOf(quantities: Quantities): Amounts {
 
 function combine(a: Amounts, b: Amounts, of: (x: number, y: number) => number): Amounts {
   const names = new Set([...Object.keys(a.scalars), ...Object.keys(b.scalars)]);
-  const scalars = names.size === 0 ? NONE.scalars : Object.fromEntries([...names].map((name) => [name, of(a.scalars[name] ?? 0, b.scalars[name] ?? 0)]));
+  const scalars =
+    names.size === 0 ? NONE.scalars : Object.fromEntries([...names].map((name) => [name, of(a.scalars[name] ?? 0, b.scalars[name] ?? 0)]));
   return { cpu: of(a.cpu, b.cpu), memory: of(a.memory, b.memory), storage: of(a.storage, b.storage), scalars };
 }
 

@@ -17,14 +17,21 @@ const node = (name: string, cpu: string): Node => ({
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name, labels: { 'kubernetes.io/hostname': name } },
-  status: { capacity: { cpu, memory: '8Gi', pods: '110' }, allocatable: { cpu, memory: '8Gi', pods: '110' }, conditions: [{ type: 'Ready', status: 'True' }] },
+  status: {
+    capacity: { cpu, memory: '8Gi', pods: '110' },
+    allocatable: { cpu, memory: '8Gi', pods: '110' },
+    conditions: [{ type: 'Ready', status: 'True' }],
+  },
 });
 
 const pod = (name: string, cpu: string, priorityClassName?: string): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name, namespace: 'default' },
-  spec: { containers: [{ name: 'c', image: 'nginx', resources: { requests: { cpu } } }], ...(priorityClassName ? { priorityClassName } : {}) },
+  spec: {
+    containers: [{ name: 'c', image: 'nginx', resources: { requests: { cpu } } }],
+    ...(priorityClassName ? { priorityClassName } : {}),
+  },
 });
 
 describe('scheduler against the API server', () => {
@@ -40,9 +47,17 @@ describe('scheduler against the API server', () => {
     const log = silentLogger;
     const rng = systemRng();
     client = createClient({ transport: server.loopback(), clock, log, rng });
-    scheduler = createScheduler({ client, clock, rng, log, events: createRecorder({ client, clock, log, component: 'default-scheduler' }) });
+    scheduler = createScheduler({
+      client,
+      clock,
+      rng,
+      log,
+      events: createRecorder({ client, clock, log, component: 'default-scheduler' }),
+    });
     await client.resource(SERVICE_ACCOUNTS, 'default').create({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } });
-    await client.resource(PRIORITY_CLASSES).create({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'urgent' }, value: 1000 });
+    await client
+      .resource(PRIORITY_CLASSES)
+      .create({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name: 'urgent' }, value: 1000 });
     await scheduler.start(new AbortController().signal);
   });
   after(async () => {
@@ -60,14 +75,20 @@ describe('scheduler against the API server', () => {
     await client.resource(NODES).create(node('small', '1'));
     await eventually(async () => {
       const condition = (await pods().get('first')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
-      assert.equal(condition?.message, '0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.');
+      assert.equal(
+        condition?.message,
+        '0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+      );
     });
     // What the node lifecycle controller does when the node turns Ready.
     await client.resource(NODES).patch('small', 'merge', { spec: { taints: null } });
     await eventually(async () => assert.equal(await placeOf('first'), 'small'), { within: 5_000 });
     await eventually(async () => {
       const { items } = await client.resource(EVENTS, 'default').list();
-      assert.ok(items.some(({ message }) => message === 'Successfully assigned default/first to small'), items.map(({ message }) => message).join('\n'));
+      assert.ok(
+        items.some(({ message }) => message === 'Successfully assigned default/first to small'),
+        items.map(({ message }) => message).join('\n'),
+      );
     });
   });
 
@@ -75,7 +96,10 @@ describe('scheduler against the API server', () => {
     await pods().create(pod('second', '500m'));
     await eventually(async () => {
       const condition = (await pods().get('second')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
-      assert.equal(condition?.message, '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.');
+      assert.equal(
+        condition?.message,
+        '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+      );
       assert.equal(condition?.reason, 'Unschedulable');
     });
   });
@@ -83,10 +107,14 @@ describe('scheduler against the API server', () => {
   it('removes less important pods for a more important one', async () => {
     await pods().create(pod('urgent', '1', 'urgent'));
     await eventually(async () => {
-      const victim = await pods().get('first').catch(() => undefined);
+      const victim = await pods()
+        .get('first')
+        .catch(() => undefined);
       assert.ok(!victim || victim.metadata.deletionTimestamp, 'the victim is asked to go');
     });
-    await pods().delete('first', { gracePeriodSeconds: 0 }).catch(() => undefined);
+    await pods()
+      .delete('first', { gracePeriodSeconds: 0 })
+      .catch(() => undefined);
     await eventually(async () => assert.equal(await placeOf('urgent'), 'small'), { within: 5_000 });
   });
 });

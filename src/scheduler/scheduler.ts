@@ -8,7 +8,16 @@ import type { Node, Pod, PodDisruptionBudget } from '../api/types.gen.ts';
 import type { ResourceType } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
-import { NAMESPACES, NODES, PODS, POD_DISRUPTION_BUDGETS, REPLICATION_CONTROLLERS, REPLICA_SETS, SERVICES, STATEFUL_SETS } from '../client/resources.ts';
+import {
+  NAMESPACES,
+  NODES,
+  PODS,
+  POD_DISRUPTION_BUDGETS,
+  REPLICATION_CONTROLLERS,
+  REPLICA_SETS,
+  SERVICES,
+  STATEFUL_SETS,
+} from '../client/resources.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
 import { type FitFailure, failureMessage, schedule } from './cycle.ts';
@@ -86,10 +95,15 @@ class Scheduler implements Component {
     this.#unsubscribe.push(
       client.informer(NODES).subscribe({
         added: (node) => this.#nodeChanged(node, 'add'),
-        updated: (node, previous) => node.metadata.resourceVersion !== previous.metadata.resourceVersion && this.#nodeUpdated(node, previous),
+        updated: (node, previous) =>
+          node.metadata.resourceVersion !== previous.metadata.resourceVersion && this.#nodeUpdated(node, previous),
         deleted: (node) => this.#state.removeNode(node.metadata.name!),
       }),
-      pods.subscribe({ added: (pod) => this.#podChanged(pod), updated: (pod, previous) => this.#podChanged(pod, previous), deleted: (pod) => this.#podGone(pod) }),
+      pods.subscribe({
+        added: (pod) => this.#podChanged(pod),
+        updated: (pod, previous) => this.#podChanged(pod, previous),
+        deleted: (pod) => this.#podGone(pod),
+      }),
       client.informer(SERVICES).subscribe({ added: () => this.#queue.wake({ resource: 'Service', action: 'add' }) }),
     );
   }
@@ -126,7 +140,11 @@ class Scheduler implements Component {
       this.#breakPromise(key);
       this.#queue.remove(key);
       // What a pod takes does not change with its status: the picture is renewed only where it can have.
-      if (previous?.spec!.nodeName && previous.metadata.generation === pod.metadata.generation && previous.metadata.labels === pod.metadata.labels) {
+      if (
+        previous?.spec!.nodeName &&
+        previous.metadata.generation === pod.metadata.generation &&
+        previous.metadata.labels === pod.metadata.labels
+      ) {
         if (Boolean(previous.metadata.deletionTimestamp) === Boolean(pod.metadata.deletionTimestamp)) return;
       }
       const info = podInfo(pod);
@@ -136,7 +154,10 @@ class Scheduler implements Component {
     }
     if (pod.spec!.schedulerName !== this.name || this.#assumed.has(key)) return;
     if (pod.metadata.deletionTimestamp || isGated(pod)) return this.#queue.remove(key);
-    const mayHelp = previous !== undefined && (previous.metadata.generation !== pod.metadata.generation || JSON.stringify(previous.metadata.labels) !== JSON.stringify(pod.metadata.labels));
+    const mayHelp =
+      previous !== undefined &&
+      (previous.metadata.generation !== pod.metadata.generation ||
+        JSON.stringify(previous.metadata.labels) !== JSON.stringify(pod.metadata.labels));
     this.#queue.update(podInfo(pod), mayHelp);
   }
 
@@ -228,7 +249,8 @@ class Scheduler implements Component {
       await this.#binder.markUnschedulable(info.pod, message, plan?.node.name);
       if (plan) await this.#binder.preempt(info.pod, plan);
     } catch (error) {
-      if (!StatusError.is(error, 'NotFound')) this.#context.log.warn('a pod could not be marked unschedulable', { pod: info.key, error: errorMessage(error) });
+      if (!StatusError.is(error, 'NotFound'))
+        this.#context.log.warn('a pod could not be marked unschedulable', { pod: info.key, error: errorMessage(error) });
     }
   }
 
@@ -249,7 +271,9 @@ class Scheduler implements Component {
 
   /** A pod does not stand in its own way, and promises to less important pods do not bind it. */
   #liftPromises(info: PodInfo): { room: PodInfo; nodeName: string }[] {
-    const lifted = [...this.#promised].filter(([key, { priority }]) => key === info.key || priority < info.priority).map(([, promised]) => promised);
+    const lifted = [...this.#promised]
+      .filter(([key, { priority }]) => key === info.key || priority < info.priority)
+      .map(([, promised]) => promised);
     for (const { room } of lifted) this.#state.remove(room.key);
     return lifted;
   }

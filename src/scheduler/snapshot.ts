@@ -55,7 +55,9 @@ export class NodeInfo {
     const allocatable = node.status?.allocatable;
     this.allocatable = amountsOf(allocatable);
     this.maxPods = Number(allocatable?.['pods'] ?? 0);
-    this.images = new Map((node.status?.images ?? []).flatMap((image) => (image.names ?? []).map((name) => [name, image.sizeBytes ?? 0] as const)));
+    this.images = new Map(
+      (node.status?.images ?? []).flatMap((image) => (image.names ?? []).map((name) => [name, image.sizeBytes ?? 0] as const)),
+    );
   }
 
   add(pod: PodInfo): void {
@@ -210,7 +212,8 @@ export class ClusterState implements Snapshot {
     if (this.#counters.size >= MAX_COUNTERS) this.#counters.delete(this.#counters.keys().next().value!);
     const counter: Counter = { namespace, selector, counts: new Map() };
     for (const node of this.#nodes.values()) {
-      for (const pod of node.pods.values()) if (isCounted(counter, pod)) counter.counts.set(node.name, (counter.counts.get(node.name) ?? 0) + 1);
+      for (const pod of node.pods.values())
+        if (isCounted(counter, pod)) counter.counts.set(node.name, (counter.counts.get(node.name) ?? 0) + 1);
     }
     this.#counters.set(key, counter);
     return counter.counts;

@@ -17,7 +17,8 @@ export function workloadSelector({ services, replicaSets, statefulSets, replicat
     const pairs: Record<string, string> = {};
     for (const service of services.listNamespace(namespace!)) {
       const selector = service.spec?.selector;
-      if (selector && Object.keys(selector).length > 0 && labelSelectorOfMap(selector).matchesLabels(labels)) Object.assign(pairs, selector);
+      if (selector && Object.keys(selector).length > 0 && labelSelectorOfMap(selector).matchesLabels(labels))
+        Object.assign(pairs, selector);
     }
     const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
     const key = `${namespace}/${owner?.name}`;

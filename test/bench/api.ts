@@ -59,7 +59,14 @@ export async function benchApi(driver: DriverName, storage: 'etcd' | 'embedded',
     const reference = REFERENCE[key]!;
     const ratio = reference.higherIsBetter ? median(values) / reference.value : reference.value / median(values);
     const cpuText = Number.isNaN(cpu[0]) ? '' : `, CPU ${median(cpu).toFixed(2)} ms per operation, p99 ${median(p99).toFixed(1)} ms`;
-    return { name: `${storage}: ${key}`, values, unit, reference: reference.figure, aim: reference.aim, note: `${ratio.toFixed(1)}× the reference${cpuText}` };
+    return {
+      name: `${storage}: ${key}`,
+      values,
+      unit,
+      reference: reference.figure,
+      aim: reference.aim,
+      note: `${ratio.toFixed(1)}× the reference${cpuText}`,
+    };
   });
 }
 
@@ -71,25 +78,39 @@ interface RunOptions {
 }
 
 async function oneRun(caller: ApiCaller, { namespace, scale, pids, note }: RunOptions): Promise<void> {
-  const makeNamespace = (name: string) => caller.call('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  const makeNamespace = (name: string) =>
+    caller.call('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   await makeNamespace(namespace);
   await sleep(500);
   const base = `/api/v1/namespaces/${namespace}/configmaps`;
   const name = (index: number): string => `cm-${String(index).padStart(6, '0')}`;
-  const measure = async (key: string, count: number, statuses: readonly number[], make: (index: number) => ReturnType<ApiCaller['call']>, inFlight = IN_FLIGHT): Promise<void> => {
+  const measure = async (
+    key: string,
+    count: number,
+    statuses: readonly number[],
+    make: (index: number) => ReturnType<ApiCaller['call']>,
+    inFlight = IN_FLIGHT,
+  ): Promise<void> => {
     const { perSecond, cpuMs, p99 } = await blast(count, { inFlight, statuses, pids, make });
     note(key, '/s', perSecond, cpuMs, p99);
   };
   await blast(200, { inFlight: IN_FLIGHT, statuses: [200], pids, make: () => caller.call('GET', `${base}?limit=1`) });
   await measure('create', scale.creates, [201], (index) => caller.call('POST', base, configMap(name(index), namespace)));
   await measure('get', scale.gets, [200], (index) => caller.call('GET', `${base}/${name((index * 7919) % scale.creates)}`));
-  await measure('patch', scale.patches, [200], (index) => caller.call('PATCH', `${base}/${name(index % scale.creates)}`, `{"data":{"v":"p-${index}"}}`, { type: 'application/merge-patch+json' }));
+  await measure('patch', scale.patches, [200], (index) =>
+    caller.call('PATCH', `${base}/${name(index % scale.creates)}`, `{"data":{"v":"p-${index}"}}`, { type: 'application/merge-patch+json' }),
+  );
 
   const listed = `${namespace}-l`;
   await makeNamespace(listed);
   await sleep(500);
   const listBase = `/api/v1/namespaces/${listed}/configmaps`;
-  await blast(LISTED, { inFlight: IN_FLIGHT, statuses: [201], pids, make: (index) => caller.call('POST', listBase, configMap(name(index), listed)) });
+  await blast(LISTED, {
+    inFlight: IN_FLIGHT,
+    statuses: [201],
+    pids,
+    make: (index) => caller.call('POST', listBase, configMap(name(index), listed)),
+  });
   await measure('list', scale.lists, [200], () => caller.call('GET', listBase), 4);
 
   note('watch', 'ms', await fanOut(caller, base, { ...scale, name }));
@@ -99,7 +120,11 @@ async function oneRun(caller: ApiCaller, { namespace, scale, pids, note }: RunOp
 }
 
 /** Milliseconds until every watcher has seen every update. */
-async function fanOut(caller: ApiCaller, base: string, { watchers, updates, name }: Scale & { name: (index: number) => string }): Promise<number> {
+async function fanOut(
+  caller: ApiCaller,
+  base: string,
+  { watchers, updates, name }: Scale & { name: (index: number) => string },
+): Promise<number> {
   const { text } = await caller.call('GET', `${base}?limit=1`, undefined, { keep: true });
   const { resourceVersion } = (JSON.parse(text) as { metadata: { resourceVersion: string } }).metadata;
   let seen = 0;
@@ -108,13 +133,16 @@ async function fanOut(caller: ApiCaller, base: string, { watchers, updates, name
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) seen++;
     if (seen >= watchers * updates) done.resolve();
   };
-  const closers = await Promise.all(Array.from({ length: watchers }, () => caller.watch(`${base}?watch=true&resourceVersion=${resourceVersion}&timeoutSeconds=600`, count)));
+  const closers = await Promise.all(
+    Array.from({ length: watchers }, () => caller.watch(`${base}?watch=true&resourceVersion=${resourceVersion}&timeoutSeconds=600`, count)),
+  );
   const began = performance.now();
   await blast(updates, {
     inFlight: IN_FLIGHT,
     statuses: [200],
     pids: [],
-    make: (index) => caller.call('PATCH', `${base}/${name(index % 100)}`, `{"data":{"v":"w-${index}"}}`, { type: 'application/merge-patch+json' }),
+    make: (index) =>
+      caller.call('PATCH', `${base}/${name(index % 100)}`, `{"data":{"v":"w-${index}"}}`, { type: 'application/merge-patch+json' }),
   });
   await done.promise;
   const took = performance.now() - began;

@@ -55,5 +55,10 @@ function readConnection(kubeconfig: string): Connection {
   const bytes = (text: string): Buffer => Buffer.from(text, 'base64');
   const { cluster } = clusters[0]!;
   const { user } = users[0]!;
-  return { server: cluster.server, ca: bytes(cluster['certificate-authority-data']), cert: bytes(user['client-certificate-data']), key: bytes(user['client-key-data']) };
+  return {
+    server: cluster.server,
+    ca: bytes(cluster['certificate-authority-data']),
+    cert: bytes(user['client-certificate-data']),
+    key: bytes(user['client-key-data']),
+  };
 }

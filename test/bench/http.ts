@@ -25,7 +25,11 @@ export function apiCaller({ server, ca, cert, key }: Connection, connections = 1
     call: (method, path, body, { type = 'application/json', keep = false, gzip = false } = {}) =>
       new Promise((resolve, reject) => {
         const payload = body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
-        const headers = { accept: 'application/json', ...(gzip ? { 'accept-encoding': 'gzip' } : {}), ...(payload ? { 'content-type': type, 'content-length': payload.length } : {}) };
+        const headers = {
+          accept: 'application/json',
+          ...(gzip ? { 'accept-encoding': 'gzip' } : {}),
+          ...(payload ? { 'content-type': type, 'content-length': payload.length } : {}),
+        };
         const request = https.request({ hostname, port, method, path, headers, agent }, (response) => {
           let bytes = 0;
           const parts: Buffer[] = [];
@@ -65,7 +69,15 @@ export interface Blast {
 }
 
 /** `count` requests, so many in flight. Every answer must have one of the statuses. */
-export async function blast(count: number, { inFlight, statuses, pids, make }: { inFlight: number; statuses: readonly number[]; pids: readonly number[]; make: (index: number) => Promise<Answer> }): Promise<Blast> {
+export async function blast(
+  count: number,
+  {
+    inFlight,
+    statuses,
+    pids,
+    make,
+  }: { inFlight: number; statuses: readonly number[]; pids: readonly number[]; make: (index: number) => Promise<Answer> },
+): Promise<Blast> {
   const latencies = new Float64Array(count);
   const cpuBefore = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
   const began = performance.now();

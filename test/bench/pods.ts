@@ -25,7 +25,10 @@ export async function benchPods(driver: DriverName, count: number): Promise<Figu
         }
       });
       const began = performance.now();
-      const spec = { terminationGracePeriodSeconds: 0, containers: [{ name: 'c', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '3600'] }] };
+      const spec = {
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'c', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '3600'] }],
+      };
       const { status } = await caller.call('POST', base, { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec });
       if (status !== 201) throw new Error(`creating a pod was answered with ${status}`);
       await ready.promise;
@@ -33,7 +36,9 @@ export async function benchPods(driver: DriverName, count: number): Promise<Figu
       close();
       await caller.call('DELETE', `${base}/${name}?gracePeriodSeconds=0`);
     }
-    return [{ name: `${driver}: pod create to Ready`, values, unit: 'ms', reference: 'real kubelet 1023 ms; CRI alone 91–153 ms', aim: '250 ms' }];
+    return [
+      { name: `${driver}: pod create to Ready`, values, unit: 'ms', reference: 'real kubelet 1023 ms; CRI alone 91–153 ms', aim: '250 ms' },
+    ];
   } finally {
     caller.close();
     await cluster.remove();

@@ -21,7 +21,13 @@ export async function benchStart(driver: DriverName, runs: number): Promise<Figu
   }
   return [
     { name: `${driver}: cold start`, values: cold, unit: 'ms', reference: PEERS, aim: AIMS[driver].cold },
-    { name: `${driver}: start after stop`, values: again, unit: 'ms', reference: 'real control plane on existing data 5391 ms', aim: AIMS[driver].again },
+    {
+      name: `${driver}: start after stop`,
+      values: again,
+      unit: 'ms',
+      reference: 'real control plane on existing data 5391 ms',
+      aim: AIMS[driver].again,
+    },
   ];
 }
 
@@ -38,8 +44,21 @@ export async function benchIdle(driver: DriverName, { settleMs = 60_000, watchMs
     const each = before.map(({ pid, command }) => ({ command: command.split(' ').slice(0, 2).join(' '), mib: pssMiB(pid) }));
     const parts = each.filter(({ mib }) => mib >= 1).map(({ command, mib }) => `${command.split('/').at(-1)} ${mib.toFixed(0)}`);
     return [
-      { name: `${driver}: memory when idle (PSS)`, values: [each.reduce((sum, { mib }) => sum + mib, 0)], unit: 'MiB', reference: 'real 686 (531 without kubelet and proxy); k3s 430–535', aim: driver === 'sim' ? '100' : '200', note: parts.join(', ') },
-      { name: `${driver}: CPU when idle`, values: [(used / watchMs) * 100_000], unit: '% of a core', reference: 'real 6.7; minikube 3.0, k3d and kind 3.4', aim: '0.5' },
+      {
+        name: `${driver}: memory when idle (PSS)`,
+        values: [each.reduce((sum, { mib }) => sum + mib, 0)],
+        unit: 'MiB',
+        reference: 'real 686 (531 without kubelet and proxy); k3s 430–535',
+        aim: driver === 'sim' ? '100' : '200',
+        note: parts.join(', '),
+      },
+      {
+        name: `${driver}: CPU when idle`,
+        values: [(used / watchMs) * 100_000],
+        unit: '% of a core',
+        reference: 'real 6.7; minikube 3.0, k3d and kind 3.4',
+        aim: '0.5',
+      },
     ];
   } finally {
     await cluster.remove();

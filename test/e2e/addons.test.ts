@@ -63,7 +63,8 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
       });
 
       it('a claim gets a volume of the default class', async () => {
-        const claim = 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: data }\nspec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Gi } } }\n';
+        const claim =
+          'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: data }\nspec: { accessModes: [ReadWriteOnce], resources: { requests: { storage: 1Gi } } }\n';
         await cluster.kubectl(['apply', '-f', '-'], { input: claim });
         await cluster.kubectl(['wait', 'pvc/data', '--for=jsonpath={.status.phase}=Bound', '--timeout=20s']);
         await cluster.kubectl(['delete', 'pvc', 'data']);
@@ -73,14 +74,20 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
       it('enable waits until the addons serve', async () => {
         await cluster.rockpool(['addons', 'enable', 'dashboard', 'ingress']);
         const service = await cluster.rockpool(['service', 'ingress-controller', '-n', 'rockpool-ingress', '--url']);
-        [http, https] = service.stdout.trim().split('\n').map((url) => url.trim()) as [string, string];
+        [http, https] = service.stdout
+          .trim()
+          .split('\n')
+          .map((url) => url.trim()) as [string, string];
         assert.match(http, /^http:/);
         assert.match(https ?? '', /^https:/);
       });
 
       it('the ingress answers by host within a second, and only for that host', async () => {
         await cluster.kubectl(['apply', '-f', '-'], { input: INGRESS });
-        await eventually(async () => assert.match(await curl('-H', 'Host: web.example', http), /Welcome to nginx!/), { within: 1_000, every: 50 });
+        await eventually(async () => assert.match(await curl('-H', 'Host: web.example', http), /Welcome to nginx!/), {
+          within: 1_000,
+          every: 50,
+        });
         assert.match(await curl('-H', 'Host: other.example', http), /404/);
         const { stdout } = await cluster.kubectl(['get', 'ingress', 'web']);
         assert.match(stdout, /web +nginx +web\.example +\S+ +80/);
@@ -89,13 +96,32 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
       it('over TLS with the certificate of the Secret', async () => {
         const [key, cert] = [join(scratch, 'tls.key'), join(scratch, 'tls.crt')];
         const subject = ['-subj', '/CN=web.example', '-addext', 'subjectAltName=DNS:web.example'];
-        await execa('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-keyout', key, '-out', cert, ...subject]);
+        await execa('openssl', [
+          'req',
+          '-x509',
+          '-newkey',
+          'ec',
+          '-pkeyopt',
+          'ec_paramgen_curve:P-256',
+          '-nodes',
+          '-days',
+          '2',
+          '-keyout',
+          key,
+          '-out',
+          cert,
+          ...subject,
+        ]);
         await cluster.kubectl(['create', 'secret', 'tls', 'web-tls', `--cert=${cert}`, `--key=${key}`]);
         writeFileSync(join(scratch, 'ingress.yaml'), INGRESS.trimEnd() + TLS);
         await cluster.kubectl(['apply', '-f', join(scratch, 'ingress.yaml')]);
         const { hostname, port } = new URL(https);
         await eventually(
-          async () => assert.match(await curl('--cacert', cert, '--resolve', `web.example:${port || 443}:${hostname}`, `https://web.example:${port || 443}/`), /Welcome to nginx!/),
+          async () =>
+            assert.match(
+              await curl('--cacert', cert, '--resolve', `web.example:${port || 443}:${hostname}`, `https://web.example:${port || 443}/`),
+              /Welcome to nginx!/,
+            ),
           { within: 1_000, every: 50 },
         );
       });
@@ -112,14 +138,26 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
         await cluster.rockpool(['stop']);
         await cluster.rockpool(['start']);
         await cluster.kubectl(['rollout', 'status', 'deployment/web', '--timeout=60s']);
-        [http] = (await cluster.rockpool(['service', 'ingress-controller', '-n', 'rockpool-ingress', '--url'])).stdout.trim().split('\n') as [string];
+        [http] = (await cluster.rockpool(['service', 'ingress-controller', '-n', 'rockpool-ingress', '--url'])).stdout
+          .trim()
+          .split('\n') as [string];
         // With TLS set for the host, plain HTTP is sent on to https.
-        await eventually(async () => assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', '-H', 'Host: web.example', http), '308'));
+        await eventually(async () =>
+          assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', '-H', 'Host: web.example', http), '308'),
+        );
       });
 
       it('disable removes all of them', async () => {
         await cluster.rockpool(['addons', 'disable', 'dashboard', 'ingress']);
-        const { stdout } = await cluster.kubectl(['get', 'all,ingressclass,sa,clusterrole,clusterrolebinding,endpointslices', '-A', '-l', 'rockpool.dev/addon in (dashboard,ingress)', '-o', 'name']);
+        const { stdout } = await cluster.kubectl([
+          'get',
+          'all,ingressclass,sa,clusterrole,clusterrolebinding,endpointslices',
+          '-A',
+          '-l',
+          'rockpool.dev/addon in (dashboard,ingress)',
+          '-o',
+          'name',
+        ]);
         assert.equal(stdout, '');
         assert.notEqual((await execa('curl', ['-sS', '--max-time', '2', http], { reject: false })).exitCode, 0, 'nothing listens any more');
       });

@@ -77,6 +77,17 @@ describe('the dashboard in a browser', { skip: executable ? false : 'this machin
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
   });
 
+  it('the one-time code of the address signs in once', async () => {
+    const deposit = await fetch(`${world.url}sign-in`, { method: 'POST', headers: { authorization: `Bearer ${tokens.admin}` } });
+    const { code } = (await deposit.json()) as { code: string };
+    await visit(`#code=${code}`, '.shell, .sign-in');
+    await heading('Your cluster').waitFor();
+    assert.equal(page.url(), world.url);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await visit(`#code=${code}`, '.sign-in');
+    await page.getByText('has signed somebody in already').waitFor();
+  });
+
   it('Deployments and events show, change and go as they do in the cluster', async () => {
     const deployments = world.client.resource(DEPLOYMENTS, 'default');
     await signInAs(tokens.admin);
@@ -91,7 +102,9 @@ describe('the dashboard in a browser', { skip: executable ? false : 'this machin
 
     await go('#/events?ns=default');
     const web = await deployments.get('web');
-    await world.client.resource(EVENTS, 'default').create(eventOf({ kind: 'Deployment', metadata: web.metadata }, 'Odd', 'something odd happened'));
+    await world.client
+      .resource(EVENTS, 'default')
+      .create(eventOf({ kind: 'Deployment', metadata: web.metadata }, 'Odd', 'something odd happened'));
     await row('something odd happened').getByText('Warning').waitFor(LIVE);
     await row('something odd happened').getByRole('link', { name: 'deployment/web' }).click();
     await heading('web').waitFor();
@@ -165,7 +178,10 @@ describe('the dashboard in a browser', { skip: executable ? false : 'this machin
     });
     assert.equal(status, 403);
     await go('#/secrets');
-    await page.getByRole('alert').getByText(/You may not see Secrets.*cannot list resource "secrets"/s).waitFor();
+    await page
+      .getByRole('alert')
+      .getByText(/You may not see Secrets.*cannot list resource "secrets"/s)
+      .waitFor();
   });
 
   it('a lost connection is said, and what happened meanwhile shows when it is back', async () => {

@@ -14,7 +14,11 @@ describe('first tutorial on docker', () => {
     describe(`with kubectl ${kubectl.version}`, () => {
       let cluster: Cluster;
       before(async () => {
-        cluster = await startCluster({ driver: 'docker', profile: `e2e-docker-${kubectl.version.replace('.', '-')}`, kubectl: kubectl.path });
+        cluster = await startCluster({
+          driver: 'docker',
+          profile: `e2e-docker-${kubectl.version.replace('.', '-')}`,
+          kubectl: kubectl.path,
+        });
         for (const archive of await tutorialImages()) await cluster.rockpool(['image', 'load', archive]);
       });
       after(() => cluster?.delete());

@@ -16,7 +16,8 @@ const drivers = (await hasEngine()) ? ['sim', 'docker'] : ['sim'];
 
 describe('failures', () => {
   let place: ReturnType<typeof isolated>;
-  const run = (args: readonly string[], env: Record<string, string> = {}) => rockpool([...args, '-p', PROFILE], { env: { ...place.env, ...env }, reject: false });
+  const run = (args: readonly string[], env: Record<string, string> = {}) =>
+    rockpool([...args, '-p', PROFILE], { env: { ...place.env, ...env }, reject: false });
 
   beforeEach(() => {
     place = isolated('failures');
@@ -102,7 +103,9 @@ describe('failures', () => {
 
   it('errors are JSON for machines', async () => {
     const result = await run(['start', '--driver', 'teapot', '-o', 'json']);
-    const last = JSON.parse(result.stdout.trim().split('\n').at(-1)!) as { data: { name: string; exitcode: string | number; advice: unknown } };
+    const last = JSON.parse(result.stdout.trim().split('\n').at(-1)!) as {
+      data: { name: string; exitcode: string | number; advice: unknown };
+    };
     assert.equal(last.data.name, 'DRIVER_UNKNOWN');
     assert.equal(Number(last.data.exitcode), result.exitCode);
   });
@@ -110,7 +113,11 @@ describe('failures', () => {
   for (const driver of drivers) {
     it(`Ctrl-C in start on ${driver} leaves nothing running`, async (t) => {
       if (driver === 'docker' && !(await needsEngine(t))) return;
-      const child = execa(process.execPath, [BIN, 'start', '--driver', driver, '-p', PROFILE], { env: place.env, reject: false, all: true });
+      const child = execa(process.execPath, [BIN, 'start', '--driver', driver, '-p', PROFILE], {
+        env: place.env,
+        reject: false,
+        all: true,
+      });
       await eventually(() => assert.equal(existsSync(join(place.home, 'profiles', PROFILE)), true), { within: 10_000, every: 5 });
       child.kill('SIGINT');
       const result = await child;

@@ -30,13 +30,23 @@ export function firstTutorial(cluster: () => Cluster): void {
     assert.equal(await out('create', 'deployment', 'web', '--image=nginx'), 'deployment.apps/web created');
     await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
     const wide = await out('get', 'pods', '-o', 'wide');
-    assert.match(wide, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nweb-[0-9a-z]+-[0-9a-z]{5} +1\/1 +Running +0 +\S+ +\d+\.\d+\.\d+\.\d+ /);
+    assert.match(
+      wide,
+      /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nweb-[0-9a-z]+-[0-9a-z]{5} +1\/1 +Running +0 +\S+ +\d+\.\d+\.\d+\.\d+ /,
+    );
     assert.match(await out('get', 'deployments'), /NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +1\/1 +1 +1 /);
   });
 
   it('describe shows the pod and its events', async () => {
     const text = await out('describe', 'pods', '-l', 'app=web');
-    for (const expected of [/Status: +Running/, /Controlled By: +ReplicaSet\/web-/, /Successfully assigned default\/web-/, /Started/, /Ready +True/]) assert.match(text, expected);
+    for (const expected of [
+      /Status: +Running/,
+      /Controlled By: +ReplicaSet\/web-/,
+      /Successfully assigned default\/web-/,
+      /Started/,
+      /Ready +True/,
+    ])
+      assert.match(text, expected);
   });
 
   it('expose as NodePort; rockpool service prints a URL that answers with the page', async () => {
@@ -62,15 +72,31 @@ export function firstTutorial(cluster: () => Cluster): void {
 
   it('exec -it gives a terminal', async () => {
     // script(1) lends the terminal that a person would have.
-    const { stdout } = await execa('script', ['-qec', `kubectl exec -it deployment/web -- sh -c 'test -t 0 && echo a terminal'`, '/dev/null'], {
-      env: { KUBECONFIG: cluster().kubeconfig },
-      timeout: 30_000,
-    });
+    const { stdout } = await execa(
+      'script',
+      ['-qec', `kubectl exec -it deployment/web -- sh -c 'test -t 0 && echo a terminal'`, '/dev/null'],
+      {
+        env: { KUBECONFIG: cluster().kubeconfig },
+        timeout: 30_000,
+      },
+    );
     assert.match(stdout, /a terminal/);
   });
 
   it('a pod reaches http://web by name', async () => {
-    await kubectl('run', 'visitor', '--image=busybox', '--image-pull-policy=IfNotPresent', '--restart=Never', '--', 'wget', '-qO-', '-T', '10', 'http://web');
+    await kubectl(
+      'run',
+      'visitor',
+      '--image=busybox',
+      '--image-pull-policy=IfNotPresent',
+      '--restart=Never',
+      '--',
+      'wget',
+      '-qO-',
+      '-T',
+      '10',
+      'http://web',
+    );
     await kubectl('wait', 'pod/visitor', '--for=jsonpath={.status.phase}=Succeeded', '--timeout=30s');
     assert.match(await out('logs', 'visitor'), /Welcome to nginx!/);
     await kubectl('delete', 'pod', 'visitor');
@@ -86,7 +112,9 @@ export function firstTutorial(cluster: () => Cluster): void {
 
   it('set image rolls out, a bad image is told plainly, and undo brings the old one back', async () => {
     await kubectl('set', 'image', 'deployment/web', 'nginx=nginx:does-not-exist');
-    await eventually(async () => assert.match(await out('get', 'pods', '-l', 'app=web'), /ErrImagePull|ImagePullBackOff/), { within: 60_000 });
+    await eventually(async () => assert.match(await out('get', 'pods', '-l', 'app=web'), /ErrImagePull|ImagePullBackOff/), {
+      within: 60_000,
+    });
     assert.match(await out('rollout', 'history', 'deployment/web'), /REVISION +CHANGE-CAUSE\n1 .*\n2 /);
     assert.equal(await out('rollout', 'undo', 'deployment/web'), 'deployment.apps/web rolled back');
     await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
@@ -94,7 +122,9 @@ export function firstTutorial(cluster: () => Cluster): void {
   });
 
   it('edit opens the object in the editor and stores what it leaves', async () => {
-    await cluster().kubectl(['edit', 'deployment', 'web'], { env: { KUBECONFIG: cluster().kubeconfig, KUBE_EDITOR: `sed -i 's/replicas: 1/replicas: 2/'` } });
+    await cluster().kubectl(['edit', 'deployment', 'web'], {
+      env: { KUBECONFIG: cluster().kubeconfig, KUBE_EDITOR: `sed -i 's/replicas: 1/replicas: 2/'` },
+    });
     await kubectl('rollout', 'status', 'deployment/web', '--timeout=60s');
     assert.equal(await out('get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}'), '2');
   });
@@ -139,7 +169,16 @@ export function firstTutorial(cluster: () => Cluster): void {
   });
 
   it('delete removes what was made', async () => {
-    await kubectl('delete', 'deployment/web', 'service/web', 'deployment/configured', 'pod/pair', 'job/sum', 'configmap/settings', 'secret/keys');
+    await kubectl(
+      'delete',
+      'deployment/web',
+      'service/web',
+      'deployment/configured',
+      'pod/pair',
+      'job/sum',
+      'configmap/settings',
+      'secret/keys',
+    );
     await eventually(async () => assert.equal((await kubectl('get', 'pods')).stdout, ''), { within: 60_000 });
     assert.equal((await kubectl('get', 'all')).stdout.includes('deployment'), false);
   });

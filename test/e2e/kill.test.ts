@@ -13,7 +13,10 @@ const engine = await hasEngine();
 
 /** Pids of this machine whose command, inside the node container, matches. */
 async function pidsOf(command: RegExp): Promise<number[]> {
-  const { Titles, Processes } = (await new Docker().getContainer(PROFILE).top({ ps_args: '-eo pid,args' })) as { Titles: string[]; Processes: string[][] };
+  const { Titles, Processes } = (await new Docker().getContainer(PROFILE).top({ ps_args: '-eo pid,args' })) as {
+    Titles: string[];
+    Processes: string[][];
+  };
   const [pid, args] = [Titles.indexOf('PID'), Titles.findIndex((title) => /COMMAND|ARGS|CMD/.test(title))];
   return Processes.filter((row) => command.test(row[args]!)).map((row) => Number(row[pid]));
 }
@@ -39,7 +42,9 @@ describe('kill -9 in the node', { skip: kubectl ? false : 'this machine has no k
     const work = (async () => {
       while (going) {
         const name = `mark-${serial++}`;
-        const { exitCode } = await cluster.kubectl(['create', 'configmap', name, '--from-literal=a=b', '--request-timeout=5s'], { reject: false });
+        const { exitCode } = await cluster.kubectl(['create', 'configmap', name, '--from-literal=a=b', '--request-timeout=5s'], {
+          reject: false,
+        });
         if (exitCode === 0) acknowledged.push(name);
       }
     })();
@@ -74,7 +79,11 @@ describe('kill -9 in the node', { skip: kubectl ? false : 'this machine has no k
       await writing.stop();
       const { stdout } = await cluster.kubectl(['get', 'configmaps', '-o', 'name']);
       const there = new Set(stdout.split('\n').map((line) => line.replace('configmap/', '')));
-      assert.deepEqual(acknowledged.filter((mark) => !there.has(mark)), [], 'every acknowledged write is there');
+      assert.deepEqual(
+        acknowledged.filter((mark) => !there.has(mark)),
+        [],
+        'every acknowledged write is there',
+      );
       await eventually(async () => {
         const ready = await cluster.kubectl(['get', 'deployment', 'web', '-o', 'jsonpath={.status.readyReplicas}']);
         assert.equal(ready.stdout, '2');

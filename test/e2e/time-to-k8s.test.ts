@@ -49,9 +49,14 @@ async function once(driver: 'docker' | 'sim', run: number): Promise<Record<strin
       // Where the benchmark pulls its image, we load it: the time counts.
       if (busybox) await rockpool(['image', 'load', busybox]);
       await call(['apply', '-f', '-'], { input: NETCAT });
-      await eventually(async () => assert.match((await call(['exec', 'deployment/netcat', '--', 'nc', '127.0.0.1', '8080'])).stdout, /hello/), { every: 20 });
+      await eventually(
+        async () => assert.match((await call(['exec', 'deployment/netcat', '--', 'nc', '127.0.0.1', '8080'])).stdout, /hello/),
+        { every: 20 },
+      );
     });
-    await timed(phases, 'dns answering', () => eventually(() => call(['exec', 'deployment/netcat', '--', 'nslookup', 'netcat.default.svc.cluster.local']), { every: 20 }));
+    await timed(phases, 'dns answering', () =>
+      eventually(() => call(['exec', 'deployment/netcat', '--', 'nslookup', 'netcat.default.svc.cluster.local']), { every: 20 }),
+    );
     return phases;
   } finally {
     await cluster?.delete();
@@ -65,7 +70,12 @@ describe('time to k8s', { skip: kubectl ? false : 'this machine has no kubectl' 
     const runs: Record<string, number>[] = [];
     for (let run = 0; run < RUNS; run++) runs.push(await once(driver, run));
     const totals = runs.map((phases) => Object.values(phases).reduce((sum, seconds) => sum + seconds, 0)).toSorted((a, b) => a - b);
-    for (const phases of runs) t.diagnostic(Object.entries(phases).map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`).join(', '));
+    for (const phases of runs)
+      t.diagnostic(
+        Object.entries(phases)
+          .map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`)
+          .join(', '),
+      );
     t.diagnostic(`${driver}: total ${totals.map((total) => total.toFixed(2)).join(' ')} s; k3d's published best is 19.9 s`);
     assert.ok(totals[1]! < LIMIT_S, `median ${totals[1]} s`);
   });

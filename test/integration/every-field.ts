@@ -3,7 +3,7 @@
  * kind show together are all that the kind has.
  */
 import type { Schema } from '../../src/api/schema/schema.ts';
-import { UNIONS, VALUES } from './field-values.ts';
+import { LISTED, UNIONS, VALUES } from './field-values.ts';
 
 export interface Sampling {
   /** Which member of each union is set. */
@@ -33,12 +33,18 @@ function sample(schema: Schema, place: Place, name: string): unknown {
     case 'object':
       return objectOf(schema, place);
     case 'array':
-      return [sample(schema.items!, place, name)];
+      return arrayOf(schema.items!, place, name);
     case 'map':
       return { key: sample(schema.items!, place, name) };
     default:
       return scalarOf(schema, name);
   }
+}
+
+function arrayOf(items: Schema, place: Place, name: string): unknown[] {
+  const type = typeName(items);
+  if (!LISTED.has(type)) return [sample(items, place, name)];
+  return UNIONS[type]![0]!.map((_, variant) => sample(items, { ...place, variant }, name));
 }
 
 function objectOf(schema: Schema, place: Place): Record<string, unknown> {
@@ -49,11 +55,16 @@ function objectOf(schema: Schema, place: Place): Record<string, unknown> {
   const left = excluded(type, place.variant);
   for (const [name, field] of Object.entries(schema.fields ?? {})) {
     if (left.has(name)) continue;
-    const given = VALUES[`${place.kind}:${type}.${name}`] ?? VALUES[`${type}.${name}`];
-    const value = given === undefined ? sample(field.schema, inside, name) : typeof given === 'function' ? given(place.variant) : given;
+    const sampled = sample(field.schema, inside, name);
+    const value = ruled(`${place.kind}:${type}.${name}`, `${type}.${name}`, place.variant, sampled);
     if (value !== null) result[name] = value;
   }
   return result;
+}
+
+function ruled(ofKind: string, ofType: string, variant: number, sampled: unknown): unknown {
+  const rule = Object.hasOwn(VALUES, ofKind) ? VALUES[ofKind] : Object.hasOwn(VALUES, ofType) ? VALUES[ofType] : sampled;
+  return typeof rule === 'function' ? (rule as (variant: number, sampled: unknown) => unknown)(variant, sampled) : rule;
 }
 
 /** The members of the type's unions that this variant leaves out. */
@@ -88,16 +99,24 @@ function scalarOf(schema: Schema, name: string): unknown {
     case 'bytes':
       return Buffer.from(`bytes of ${name}`).toString('base64');
     case 'any':
-      return { some: ['json', 1] };
+      return anyOf(typeName(schema));
     default:
       return name.toLowerCase();
   }
 }
 
-/** The most members that a union within the schema has: so many variants show every field. */
+/** Types that are one thing or another in JSON. */
+function anyOf(type: string): unknown {
+  if (type.endsWith('OrStringArray')) return ['first', 'second'];
+  if (/Or(?:Bool|Array)$/.test(type)) return { type: 'string' };
+  return { some: ['json', 1] };
+}
+
+/** The most members that a union within the schema has, lists of all aside: so many variants show every field. */
 export function variantsOf(schema: Schema, seen = new Set<string>()): number {
   let most = 1;
   walkTypes(schema, seen, (type) => {
+    if (LISTED.has(type)) return;
     for (const members of UNIONS[type] ?? []) most = Math.max(most, members.length);
   });
   return most;
@@ -108,7 +127,9 @@ function walkTypes(schema: Schema, seen: Set<string>, visit: (type: string, sche
   if (schema.type !== 'object' || seen.has(schema.name ?? '')) return;
   seen.add(schema.name ?? '');
   visit(typeName(schema), schema);
-  for (const field of Object.values(schema.fields ?? {})) walkTypes(field.schema, seen, visit);
+  for (const [name, field] of Object.entries(schema.fields ?? {})) {
+    if (VALUES[`${typeName(schema)}.${name}`] !== null) walkTypes(field.schema, seen, visit);
+  }
 }
 
 /** Every `Type.field` that an object of the schema can hold. */
@@ -122,7 +143,7 @@ export function fieldsOf(schema: Schema): Set<string> {
 
 /** Every `Type.field` that the value does hold. */
 export function fieldsIn(value: unknown, schema: Schema, found = new Set<string>()): Set<string> {
-  if (Array.isArray(value)) for (const item of value) fieldsIn(item, schema.items!, found);
+  if (schema.type === 'array') for (const item of value as unknown[]) fieldsIn(item, schema.items!, found);
   else if (schema.type === 'map') for (const item of Object.values(value as object)) fieldsIn(item, schema.items!, found);
   else if (schema.type === 'object' && schema.fields) {
     for (const [name, inner] of Object.entries(value as object)) {

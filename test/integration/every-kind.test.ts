@@ -21,6 +21,10 @@ before(async () => {
   api = await startTestApiServer();
   const file = (name: RegExp): string => [...api.pki].find(([path]) => name.test(path))![1];
   agent = new https.Agent({ keepAlive: true, ca: file(/^ca\.crt$/), cert: file(/admin\.crt$/), key: file(/admin\.key$/) });
+  const runtimeClass = { metadata: { name: 'runtimeclassname' }, handler: 'runc', overhead: { podFixed: { cpu: '1' } } };
+  await send('POST', '/apis/node.k8s.io/v1/runtimeclasses', { body: JSON.stringify(runtimeClass) });
+  const priorityClass = { metadata: { name: 'priorityclassname' }, value: 7 };
+  await send('POST', '/apis/scheduling.k8s.io/v1/priorityclasses', { body: JSON.stringify(priorityClass) });
 });
 after(async () => {
   agent?.destroy();
@@ -71,7 +75,7 @@ async function makeNamespace(info: ResourceInfo): Promise<void> {
 function objectOf(info: ResourceInfo, variant: number): KubeObject {
   const sample = sampleOf(info.schema, { variant, kind: info.kind }) as KubeObject;
   if (info.namespaced) sample.metadata.namespace = namespaceOf(info);
-  sample.metadata.name = NAMES[info.kind] ?? `every-field-${variant}`;
+  sample.metadata.name = NAMES[info.kind]?.(variant) ?? `every-field-${variant}`;
   const { object } = decodeObject({ ...sample, apiVersion: apiVersionOf(info), kind: info.kind }, info.schema, { fieldValidation: 'Strict' });
   return object;
 }
@@ -88,6 +92,15 @@ async function store(info: ResourceInfo, object: KubeObject, asProtobuf: boolean
   return parsed(await send('PUT', `${collectionOf(info)}/${created.metadata.name}/status?fieldValidation=Strict`, form(next)));
 }
 
+/** The object in JSON and in protobuf, at one revision: the server writes some kinds itself (aggregated roles). */
+async function readBoth(path: string): Promise<[KubeObject, KubeObject]> {
+  for (;;) {
+    const json = parsed(await send('GET', path));
+    const { object: binary } = decodeProtobuf(await send('GET', path, { accept: PROTOBUF }), schemaOf);
+    if (binary.metadata.resourceVersion === json.metadata.resourceVersion) return [json, binary];
+  }
+}
+
 describe('every field of every kind is kept', () => {
   for (const info of stored) {
     test(`${apiVersionOf(info)} ${info.kind}`, async () => {
@@ -97,21 +110,52 @@ describe('every field of every kind is kept', () => {
         const object = objectOf(info, variant);
         const answered = await store(info, object, variant % 2 === 1);
         const path = `${collectionOf(info)}/${answered.metadata.name}`;
-        const json = parsed(await send('GET', path));
-        assert.deepEqual(json, answered);
+        const [json, binary] = await readBoth(path);
         const { metadata, ...rest } = object;
         assert.deepEqual(lostOf({ ...rest, metadata: keptMetadata(metadata) }, json), []);
-        const { object: binary } = decodeProtobuf(await send('GET', path, { accept: PROTOBUF }), schemaOf);
-        assert.deepEqual(decodeObject(binary, info.schema, { fieldValidation: 'Strict' }).object, json);
+        assert.deepEqual(decodeObject(binary, info.schema, { fieldValidation: 'Strict' }).object, withoutClaimTypes(json));
         fieldsIn(json, info.schema, shown);
       }
-      const missing = [...fieldsOf(info.schema)].filter((field) => !shown.has(field) && !NEVER_KEPT.has(field));
+      const missing = [...fieldsOf(info.schema)].filter((field) => !shown.has(field) && !NEVER_KEPT.has(field) && !NEVER_KEPT.has(`${info.kind}:${field}`));
       assert.deepEqual(missing, []);
     });
   }
 });
 
+test('every field that an ephemeral container may have is kept', async () => {
+  const pods = stored.find(({ resource }) => resource === 'pods')!;
+  const spec = pods.schema.fields!['spec']!.schema;
+  const containers = spec.fields!['ephemeralContainers']!.schema;
+  const [container] = sampleOf(containers, { variant: 0, kind: 'Pod' }) as Record<string, unknown>[];
+  // What needs a pod's planning or its readiness (upstream's allow-list leaves these out).
+  for (const name of ['lifecycle', 'livenessProbe', 'ports', 'readinessProbe', 'resizePolicy', 'resources', 'startupProbe']) delete container![name];
+  container!['targetContainerName'] = 'c';
+  const collection = '/api/v1/namespaces/default/pods';
+  await send('POST', '/api/v1/namespaces/default/serviceaccounts', { body: JSON.stringify({ metadata: { name: 'robot' } }) });
+  const volumes = [{ name: 'data', emptyDir: {} }];
+  const pod = { metadata: { name: 'p' }, spec: { serviceAccountName: 'robot', containers: [{ name: 'c', image: 'c' }], volumes } };
+  const created = parsed(await send('POST', collection, { body: JSON.stringify(pod) }));
+  const debugged = { ...created, spec: { ...(created['spec'] as object), ephemeralContainers: [container] } };
+  await send('PUT', `${collection}/p/ephemeralcontainers`, { body: JSON.stringify(debugged) });
+  const json = parsed(await send('GET', `${collection}/p`));
+  assert.deepEqual(lostOf({ ephemeralContainers: [container] }, json['spec']), []);
+  const { object } = decodeProtobuf(await send('GET', `${collection}/p`, { accept: PROTOBUF }), schemaOf);
+  assert.deepEqual(decodeObject(object, pods.schema, { fieldValidation: 'Strict' }).object, json);
+});
+
 /** What of metadata is the client's to say. */
 function keptMetadata({ name, labels, annotations, finalizers, ownerReferences }: KubeObject['metadata']): object {
   return { name, labels, annotations, finalizers, ownerReferences };
+}
+
+/** Objects within others say their type in JSON; in protobuf they have no fields for it. */
+function withoutClaimTypes(object: KubeObject): KubeObject {
+  const spec = object['spec'] as { volumeClaimTemplates?: object[] } | undefined;
+  if (object.kind !== 'StatefulSet' || !spec?.volumeClaimTemplates) return object;
+  const volumeClaimTemplates = spec.volumeClaimTemplates.map((claim) => ({ ...claim }) as Partial<KubeObject>);
+  for (const claim of volumeClaimTemplates) {
+    delete claim.apiVersion;
+    delete claim.kind;
+  }
+  return { ...object, spec: { ...spec, volumeClaimTemplates } };
 }

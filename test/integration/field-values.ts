@@ -41,23 +41,24 @@ const PERSISTENT = new Set(['configMap', 'downwardAPI', 'emptyDir', 'ephemeral',
 export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   Volume: [VOLUMES],
   PersistentVolumeSpec: [[...VOLUMES.filter((name) => !PERSISTENT.has(name)), 'local']],
-  VolumeProjection: [['clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken']],
+  VolumeProjection: [['clusterTrustBundle', 'clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken']],
   DownwardAPIVolumeFile: [['fieldRef', 'resourceFieldRef']],
   ClusterTrustBundleProjection: [['name', ['signerName', 'labelSelector']]],
   Probe: [['exec', 'grpc', 'httpGet', 'tcpSocket']],
   LifecycleHandler: [['exec', 'httpGet', 'tcpSocket', 'sleep']],
-  EnvVar: [['value', 'valueFrom']],
+  EnvVar: [['value', 'valueFrom', 'valueFrom', 'valueFrom', 'valueFrom', 'valueFrom']], // once for each source
   EnvVarSource: [['configMapKeyRef', 'fieldRef', 'resourceFieldRef', 'secretKeyRef', 'fileKeyRef']],
   EnvFromSource: [['configMapRef', 'secretRef']],
   VolumeMount: [['subPath', 'subPathExpr']],
   ContainerState: [['running', 'terminated', 'waiting']],
   NetworkPolicyPeer: [[['namespaceSelector', 'podSelector'], 'ipBlock']],
-  IngressBackend: [['service', 'resource']],
+  IngressBackend: [['service', 'service', 'resource']], // twice, so that both kinds of port are seen
   ServiceBackendPort: [['name', 'number']],
   WebhookClientConfig: [['service', 'url']],
   PodDisruptionBudgetSpec: [['minAvailable', 'maxUnavailable']],
   DeviceRequest: [['exactly', 'firstAvailable']],
   PriorityLevelConfigurationSpec: [['limited', 'exempt']],
+  ClusterRole: [['rules', 'aggregationRule']], // aggregation writes the rules
   PolicyRule: [[['apiGroups', 'resources', 'resourceNames'], 'nonResourceURLs']],
   ParamRef: [['name', 'selector']],
   PodFailurePolicyRule: [['onExitCodes', 'onPodConditions']],
@@ -68,10 +69,26 @@ const VOLUME_NAME = 'data';
 const CIDR = '10.1.0.0/16';
 const IP = '10.1.2.3';
 const LABELS = { app: 'every-field' };
-const cpu = { cpu: '2' };
+const CPU = { cpu: '2' };
+const STORAGE = { storage: '3Gi' };
 
-/** `Type.field`, or `Kind:Type.field`, to its value; null leaves the field out. A function is given the variant. */
-export const VALUES: Readonly<Record<string, unknown>> = {
+/** Lists of these show every member of the union at once. */
+export const LISTED: ReadonlySet<string> = new Set([
+  'DownwardAPIVolumeFile',
+  'EnvFromSource',
+  'EnvVar',
+  'NetworkPolicyPeer',
+  'PodFailurePolicyRule',
+  'PolicyRule',
+  'Volume',
+  'VolumeProjection',
+]);
+
+/** What stands where anything would not do: a value, or what makes one of the variant and of the value that the type alone would have given. */
+export type FieldValue = unknown | ((variant: number, sampled: never) => unknown);
+
+/** `Type.field`, or `Kind:Type.field`, to its value; null leaves the field out. */
+export const VALUES: Readonly<Record<string, FieldValue>> = {
   // metadata: what is the server's to say stays away
   'ObjectMeta.namespace': null,
   'ObjectMeta.selfLink': null,
@@ -85,19 +102,73 @@ export const VALUES: Readonly<Record<string, unknown>> = {
   'ObjectMeta.managedFields': null,
   'ObjectMeta.labels': LABELS,
   'ObjectMeta.finalizers': ['example.com/kept'],
-  'OwnerReference.controller': true,
   // selectors
   'LabelSelector.matchLabels': LABELS,
   'LabelSelectorRequirement.key': 'app',
   'LabelSelectorRequirement.operator': 'In',
   'LabelSelectorRequirement.values': ['every-field'],
   'ReplicationControllerSpec.selector': LABELS,
+  'NodeSelectorRequirement.operator': 'In',
+  'NodeSelectorTerm.matchFields': [{ key: 'metadata.name', operator: 'In', values: ['n'] }],
   // pods
-  'Volume.name': VOLUME_NAME,
+  'Volume.name': (variant: number) => (variant === 0 ? VOLUME_NAME : `${VOLUME_NAME}-${variant}`),
+  'EnvVar.name': (variant: number) => `VARIABLE_${variant}`,
   'VolumeMount.name': VOLUME_NAME,
   'VolumeDevice.name': VOLUME_NAME,
-  'ConfigMap:ConfigMap.binaryData': { binary: 'AQI=' },
-  'Secret:Secret.stringData': null,
+  'PodSpec.initContainers': (_: number, [container]: object[]) => [{ ...container, name: 'init', ports: undefined }],
+  'PodSpec.ephemeralContainers': null,
+  'PodSpec.serviceAccountName': 'robot',
+  'PodSpec.serviceAccount': 'robot',
+  'PodSpec.nodeName': (variant: number) => (variant % 2 === 0 ? 'n' : null),
+  'PodSpec.schedulingGates': (variant: number) => (variant % 2 === 0 ? null : [{ name: 'example.com/gate' }]),
+  'PodSpec.activeDeadlineSeconds': null,
+  'Pod:PodSpec.activeDeadlineSeconds': 60,
+  'Job:PodSpec.activeDeadlineSeconds': 60,
+  'ObjectFieldSelector.fieldPath': 'metadata.name',
+  'ServiceAccountTokenProjection.expirationSeconds': 3600,
+  'NFSVolumeSource.path': '/exports',
+  'PodSpec.preemptionPolicy': 'PreemptLowerPriority', // as the class says, and the priority too
+  'PodSpec.priority': 7,
+  'PodSpec.overhead': { cpu: '1' },
+  'PodSpec.restartPolicy': 'Always',
+  'Job:PodSpec.restartPolicy': 'Never',
+  'CronJob:PodSpec.restartPolicy': 'Never',
+  'Container.restartPolicy': 'Always',
+  'Container.readinessProbe': (_: number, probe: object) => ({ ...probe, terminationGracePeriodSeconds: undefined }),
+  'EphemeralContainer.restartPolicy': null,
+  'EphemeralContainer.restartPolicyRules': null,
+  'Probe.successThreshold': 1,
+  'ResourceRequirements.limits': CPU,
+  'ResourceRequirements.requests': CPU,
+  'PodFailurePolicyOnExitCodesRequirement.operator': 'In',
+  // workloads
+  'DeploymentStrategy.type': 'RollingUpdate',
+  'DeploymentSpec.progressDeadlineSeconds': 60,
+  'DaemonSetUpdateStrategy.type': 'RollingUpdate',
+  'RollingUpdateDaemonSet.maxSurge': (variant: number) => (variant % 2 === 0 ? 0 : 8),
+  'RollingUpdateDaemonSet.maxUnavailable': (variant: number) => (variant % 2 === 0 ? 8 : 0),
+  'StatefulSetUpdateStrategy.type': 'RollingUpdate',
+  'CronJobSpec.schedule': '*/5 * * * *',
+  'CronJobSpec.timeZone': 'Europe/Berlin',
+  'StatefulSet:PersistentVolumeClaim.apiVersion': null,
+  'StatefulSet:PersistentVolumeClaim.kind': null,
+  // storage
+  'PersistentVolumeSpec.capacity': STORAGE,
+  'VolumeResourceRequirements.limits': STORAGE,
+  'VolumeResourceRequirements.requests': STORAGE,
+  // network
+  'ServiceSpec.type': 'LoadBalancer',
+  'ServiceSpec.clusterIP': '10.96.0.77',
+  'ServiceSpec.clusterIPs': ['10.96.0.77'],
+  'ServiceSpec.ipFamilies': ['IPv4'],
+  'ServiceSpec.ipFamilyPolicy': 'SingleStack',
+  'ServiceSpec.externalIPs': ['192.0.2.1'],
+  'ServiceSpec.loadBalancerIP': '192.0.2.2',
+  'ServiceSpec.loadBalancerSourceRanges': [CIDR],
+  'ServiceSpec.externalTrafficPolicy': 'Local',
+  'ServiceSpec.sessionAffinity': 'ClientIP',
+  'ServiceSpec.healthCheckNodePort': 30_777,
+  'ServicePort.nodePort': 30_778,
   'IngressServiceBackend.name': 'web',
   'HTTPIngressPath.path': '/',
   'HTTPIngressPath.pathType': 'Prefix',
@@ -106,10 +177,28 @@ export const VALUES: Readonly<Record<string, unknown>> = {
   'IPBlock.except': ['10.1.1.0/24'],
   'ServiceCIDRSpec.cidrs': [CIDR],
   'EndpointAddress.ip': IP,
-  'ResourceList.key': cpu,
+  'Endpoint.addresses': [IP],
+  'EndpointSlice.addressType': 'IPv4',
+  // the rest
+  'ConfigMap.binaryData': { binary: 'AQI=' },
+  'Secret.stringData': null,
+  'CertificateSigningRequestSpec.username': 'kubernetes-admin',
+  'CertificateSigningRequestSpec.groups': ['system:masters', 'system:authenticated'],
+  'CertificateSigningRequestSpec.uid': null,
+  'CertificateSigningRequestSpec.extra': null,
+  'RoleRef.apiGroup': 'rbac.authorization.k8s.io',
+  'RoleRef.kind': 'ClusterRole',
+  'Subject.apiGroup': 'rbac.authorization.k8s.io',
+  'Subject.kind': 'User',
+  'Subject.namespace': null,
+  'Role:Role.rules': (_: number, [rule]: object[]) => [rule],
+  'CustomResourceDefinitionSpec.group': 'example.com',
+  'CustomResourceDefinitionSpec.scope': 'Namespaced',
+  'CustomResourceDefinitionNames.plural': (variant: number) => `things${variant}`,
+  'JSONSchemaProps.type': 'object',
 };
 
-/** Fields that no stored object ever shows, with why. */
+/** Fields that no stored object ever shows (or none of a kind: `Kind:Type.field`), with why. */
 export const NEVER_KEPT: ReadonlySet<string> = new Set([
   'ObjectMeta.selfLink', // no longer set since 1.20
   'ObjectMeta.generateName', // named objects are not generated
@@ -119,11 +208,17 @@ export const NEVER_KEPT: ReadonlySet<string> = new Set([
   'ObjectMeta.namespace', // of namespaced kinds only
   'ManagedFieldsEntry.subresource', // of kinds with a status only
   'Secret.stringData', // becomes data
+  'CertificateSigningRequestSpec.uid', // the requester's, who has none
+  'CertificateSigningRequestSpec.extra',
+  'PodSpec.ephemeralContainers', // only by their own subresource
+  'PodSpec.activeDeadlineSeconds', // of pods that end
+  'Role:PolicyRule.nonResourceURLs', // of cluster roles only
+  'Subject.namespace', // of service accounts only
 ]);
 
 /** Kinds whose name is not theirs to choose. */
-export const NAMES: Readonly<Record<string, string>> = {
-  APIService: 'v1.example.com',
-  IPAddress: '10.96.9.9',
-  CustomResourceDefinition: 'things.example.com',
+export const NAMES: Readonly<Record<string, (variant: number) => string>> = {
+  APIService: (variant) => `v${variant}.example.com`,
+  IPAddress: (variant) => `10.96.9.${variant}`,
+  CustomResourceDefinition: (variant) => `things${variant}.example.com`,
 };

@@ -81,7 +81,9 @@ export class Definitions {
 
   #field(field: Field, description: string | undefined): Node {
     const extras: Node = {};
-    if (description) extras['description'] = description;
+    // The texts have none for fields of a type of its own: what the type is says more than nothing.
+    const text = description ?? (field.schema.type === 'object' ? this.#descriptions[field.schema.name ?? '']?.[''] : undefined);
+    if (text) extras['description'] = text;
     const value = defaultOf(field);
     if (value !== undefined) extras['default'] = value;
     if (field.patchStrategy) extras['x-kubernetes-patch-strategy'] = field.patchStrategy.join(',');

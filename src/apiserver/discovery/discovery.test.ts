@@ -155,6 +155,22 @@ describe('what a server says of itself', () => {
     for (const path of ['/api/v1', '/apis/apps/v1', '/healthz', '/openapi/v3']) assert.ok(paths.includes(path), path);
   });
 
+  for (const [accept, expected] of [
+    ['application/com.github.proto-openapi.spec.v2@v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'],
+    ['application/com.github.proto-openapi.spec.v2.v1.0+protobuf', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'],
+    ['*/*', 'application/json'],
+  ] as const) {
+    test(`OpenAPI version 2 as ${accept}`, async () => {
+      const { status, headers } = await server.loopback()({ method: 'GET', path: '/openapi/v2', headers: { accept } });
+      assert.deepEqual([status, headers['content-type']], [200, expected]);
+    });
+  }
+
+  test('OpenAPI version 2 in no other form', async () => {
+    const { status } = await server.loopback()({ method: 'GET', path: '/openapi/v2', headers: { accept: 'application/xml' } });
+    assert.equal(status, 406);
+  });
+
   test('OpenAPI documents under their hash are for ever, under an old one they moved', async () => {
     const transport = server.loopback();
     const { paths } = (await transport({ method: 'GET', path: '/openapi/v3' })).body as {

@@ -27,7 +27,12 @@ export const start = command({
       .option('api-port', { type: 'number', describe: 'port of the API on this machine; 0 takes a free one' })
       .option('wait-timeout', { type: 'string', default: '60s', describe: 'how long to wait until the node is Ready' })
       .option('keep-context', { type: 'boolean', default: false, describe: "leave kubectl's current context as it is" })
-      .option('split-processes', { type: 'boolean', default: false, hidden: true, describe: 'run scheduler, controllers and kubelet as processes of their own' })
+      .option('split-processes', {
+        type: 'boolean',
+        default: false,
+        hidden: true,
+        describe: 'run scheduler, controllers and kubelet as processes of their own',
+      })
       .option('trace-startup', { type: 'boolean', default: false, describe: 'print what took how long' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'check everything, print what would be done, and do nothing' }),
   run: async (args, { context, output }) => {

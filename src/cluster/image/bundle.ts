@@ -44,10 +44,10 @@ export async function readBundle(packageRoot: string, arch: DebianArch): Promise
     readTree(join(packageRoot, 'dist'), BUNDLE_DIR, isLaptopOnly),
     ...nativePackages(packageRoot, arch).map(({ name, dir }) => readTree(dir, `${BUNDLE_DIR}/node_modules/${name}`, isNotNeeded)),
   ]);
-  if (!program!.some((entry) => entry.path === `${BUNDLE_DIR}/node.mjs`)) throw notBuilt(packageRoot);
+  if (!program.some((entry) => entry.path === `${BUNDLE_DIR}/node.mjs`)) throw notBuilt(packageRoot);
   return tarOf([
     ...[BUNDLE_DIR, IMAGES_DIR, COMPILE_CACHE_DIR].map((path) => directory(path)),
-    ...program!,
+    ...program,
     ...natives.flat(),
     file(`${IMAGES_DIR}/pause.tar`, pauseArchive(arch)),
   ]);

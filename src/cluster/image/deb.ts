@@ -57,7 +57,7 @@ export async function readTar(stream: Readable, drop: (path: string) => boolean 
     strict: true,
     onReadEntry: (entry) => {
       const path = cleanPath(entry.path);
-      if (path === '' || drop(path) || !isKept(entry.type)) return void entry.resume();
+      if (path === '' || drop(path) || !isKept(entry.type)) return  entry.resume();
       entries.push(collect(entry, path));
     },
   });
@@ -100,8 +100,8 @@ async function decompressed(data: Buffer, suffix: string, name: string): Promise
   if (suffix !== '.xz') throw failure('IMAGE_BUILD', `${name}: data.tar${suffix} is compressed in a way that is not known here`);
   const { default: xz } = await import('xz-decompress');
   // The library types its streams by the DOM's names; they are the same classes.
-  const web = new xz.XzReadableStream(Readable.toWeb(source) as unknown as ConstructorParameters<typeof xz.XzReadableStream>[0]);
-  return Readable.fromWeb(web as unknown as ReadableStream);
+  const web = new xz.XzReadableStream(Readable.toWeb(source));
+  return Readable.fromWeb(web);
 }
 
 async function collect(entry: ReadEntry, path: string): Promise<TarEntry> {

@@ -76,7 +76,7 @@ function toBeSigned(request: CertificateRequest, { publicKey, issuerKey, issuerN
   const serial = randomBytes(16);
   serial[0] = (serial[0]! & 0x7f) | 0x40;
   return sequence([
-    forgeAsn1.create(Class.CONTEXT_SPECIFIC, 0 as asn1.Type, true, [
+    forgeAsn1.create(Class.CONTEXT_SPECIFIC, 0, true, [
       forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, forgeAsn1.integerToDer(2).getBytes()),
     ]),
     forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, serial.toString('binary')),
@@ -121,7 +121,7 @@ function keyIdentifier(key: KeyObject): string {
 }
 
 function spki(key: KeyObject): Buffer {
-  return key.export({ type: 'spki', format: 'der' }) as Buffer;
+  return key.export({ type: 'spki', format: 'der' });
 }
 
 function sequence(items: asn1.Asn1[]): asn1.Asn1 {
@@ -143,8 +143,8 @@ function bitString(bytes: Buffer): asn1.Asn1 {
 function time(ms: number): asn1.Asn1 {
   const date = new Date(ms);
   return date.getUTCFullYear() < 2050
-    ? forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.UTCTIME, false, forgeAsn1.dateToUtcTime(date) as string)
-    : forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.GENERALIZEDTIME, false, forgeAsn1.dateToGeneralizedTime(date) as string);
+    ? forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.UTCTIME, false, forgeAsn1.dateToUtcTime(date))
+    : forgeAsn1.create(forgeAsn1.Class.UNIVERSAL, forgeAsn1.Type.GENERALIZEDTIME, false, forgeAsn1.dateToGeneralizedTime(date));
 }
 
 function toPem(der: Buffer): string {

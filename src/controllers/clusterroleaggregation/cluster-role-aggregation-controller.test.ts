@@ -25,6 +25,9 @@ test('a role collects the rules of the roles that it selects, as they come and g
     await roles.delete('monitoring-endpoints');
     await eventually(async () => assert.deepEqual(await resources(), ['pods']), soon);
     const admin = (await roles.get('admin')).rules!;
-    assert.ok(admin.some(({ resources }) => resources?.includes('deployments')), 'the bootstrap roles are whole');
+    assert.ok(
+      admin.some(({ resources }) => resources?.includes('deployments')),
+      'the bootstrap roles are whole',
+    );
     assert.deepEqual(world.logged, []);
   }));

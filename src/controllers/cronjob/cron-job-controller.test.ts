@@ -13,7 +13,11 @@ function cronJob(spec: Partial<CronJobSpec> = {}): CronJob {
   return { metadata: { name: 'tick' }, spec: { schedule: '* * * * *', concurrencyPolicy: 'Allow', jobTemplate, ...spec } };
 }
 
-const done = (at: string, type = 'Complete'): Job['status'] => ({ startTime: at, ...(type === 'Complete' ? { completionTime: at } : {}), conditions: [{ type, status: 'True' }] });
+const done = (at: string, type = 'Complete'): Job['status'] => ({
+  startTime: at,
+  ...(type === 'Complete' ? { completionTime: at } : {}),
+  conditions: [{ type, status: 'True' }],
+});
 
 test('a Job is made at each scheduled time, and finished ones are trimmed', () =>
   withControllers(async ({ api, clock, context, events, logged, start, pass }) => {
@@ -31,8 +35,14 @@ test('a Job is made at each scheduled time, and finished ones are trimmed', () =
       assert.equal(api.all(CRON_JOBS)[0]!.status!.active, undefined);
     }
     const first = Date.UTC(2026, 0, 1) / MINUTE;
-    assert.deepEqual(names, [1, 2, 3].map((minute) => `tick-${first + minute}`));
-    assert.deepEqual(api.all(JOBS).map(({ metadata }) => metadata.name), [names[2]]);
+    assert.deepEqual(
+      names,
+      [1, 2, 3].map((minute) => `tick-${first + minute}`),
+    );
+    assert.deepEqual(
+      api.all(JOBS).map(({ metadata }) => metadata.name),
+      [names[2]],
+    );
     const { status } = api.all(CRON_JOBS)[0]!;
     assert.equal(status!.lastScheduleTime, '2026-01-01T00:03:00Z');
     assert.ok(status!.lastSuccessfulTime! >= '2026-01-01T00:03:00Z');
@@ -54,7 +64,11 @@ for (const { policy, jobs, event } of POLICIES) {
       await start(createCronJobController(context));
       await pass(3 * MINUTE + 500);
       assert.equal(api.all(JOBS).length, jobs);
-      if (event) assert.ok(events.some((text) => event.test(text)), events.join('\n'));
+      if (event)
+        assert.ok(
+          events.some((text) => event.test(text)),
+          events.join('\n'),
+        );
       assert.deepEqual(logged, []);
     }));
 }
@@ -63,11 +77,16 @@ test('times missed while nobody looked are not made up for, but the last within 
   withControllers(async ({ api, context, events, start, pass }) => {
     const { client } = context;
     await client.resource(CRON_JOBS, NS).create(cronJob({ schedule: '*/10 * * * *' }));
-    await client.resource(CRON_JOBS, NS).create({ ...cronJob({ schedule: '*/10 * * * *', startingDeadlineSeconds: 60 }), metadata: { name: 'prompt' } });
+    await client
+      .resource(CRON_JOBS, NS)
+      .create({ ...cronJob({ schedule: '*/10 * * * *', startingDeadlineSeconds: 60 }), metadata: { name: 'prompt' } });
     await pass(35 * MINUTE);
     await start(createCronJobController(context));
     await pass(100);
-    assert.deepEqual(api.all(JOBS).map(({ metadata }) => metadata.name), [`tick-${Date.UTC(2026, 0, 1, 0, 30) / MINUTE}`]);
+    assert.deepEqual(
+      api.all(JOBS).map(({ metadata }) => metadata.name),
+      [`tick-${Date.UTC(2026, 0, 1, 0, 30) / MINUTE}`],
+    );
     assert.deepEqual(events, [`Normal SuccessfulCreate tick: Created job tick-${Date.UTC(2026, 0, 1, 0, 30) / MINUTE}`]);
   }));
 

@@ -53,7 +53,8 @@ class CronJobController implements Reconciler {
     const jobs = ownedBy(this.#jobs, cronJob.metadata.uid!);
     const status = this.#takeNotice(cronJob, jobs);
     const schedule = this.#schedule(cronJob);
-    const { status: started, waitMs } = schedule && !cronJob.spec?.suspend ? await this.#startIfDue(cronJob, jobs, { schedule, status }) : { status, waitMs: 0 };
+    const { status: started, waitMs } =
+      schedule && !cronJob.spec?.suspend ? await this.#startIfDue(cronJob, jobs, { schedule, status }) : { status, waitMs: 0 };
     await this.#writeStatus(cronJob, started);
     await this.#trim(cronJob, jobs);
     if (waitMs > 0) return { afterMs: waitMs };
@@ -93,12 +94,21 @@ class CronJobController implements Reconciler {
       return parseSchedule(schedule, timeZone(zone));
     } catch (error) {
       const isZone = error instanceof RangeError;
-      events.event(cronJob, 'Warning', isZone ? 'UnknownTimeZone' : 'UnparseableCronJobSchedule', isZone ? `invalid timeZone: "${zone}": unknown time zone ${zone}` : `unparseable schedule: "${schedule}" : ${messageOf(error)}`);
+      events.event(
+        cronJob,
+        'Warning',
+        isZone ? 'UnknownTimeZone' : 'UnparseableCronJobSchedule',
+        isZone ? `invalid timeZone: "${zone}": unknown time zone ${zone}` : `unparseable schedule: "${schedule}" : ${messageOf(error)}`,
+      );
       return undefined;
     }
   }
 
-  async #startIfDue(cronJob: CronJob, jobs: readonly Job[], { schedule, status }: { schedule: Schedule; status: CronJobStatus }): Promise<{ status: CronJobStatus; waitMs: number }> {
+  async #startIfDue(
+    cronJob: CronJob,
+    jobs: readonly Job[],
+    { schedule, status }: { schedule: Schedule; status: CronJobStatus },
+  ): Promise<{ status: CronJobStatus; waitMs: number }> {
     const now = this.#context.clock.now();
     const next = schedule.next(now);
     const waitMs = next === undefined ? 0 : next - now + TIMER_SLACK_MS;
@@ -133,7 +143,12 @@ class CronJobController implements Reconciler {
     }
     if (status.active?.some(({ name }) => name === jobName(cronJob, due))) return false;
     if (concurrencyPolicy !== 'Forbid' || !status.active?.length) return true;
-    events.event(cronJob, 'Normal', 'JobAlreadyActive', 'Not starting job because prior execution is running and concurrency policy is Forbid');
+    events.event(
+      cronJob,
+      'Normal',
+      'JobAlreadyActive',
+      'Not starting job because prior execution is running and concurrency policy is Forbid',
+    );
     return false;
   }
 
@@ -171,7 +186,8 @@ class CronJobController implements Reconciler {
       const sorted = ended.toSorted((a, b) => ((a.status?.startTime ?? '') < (b.status?.startTime ?? '') ? -1 : 1));
       return sorted.slice(0, Math.max(0, ended.length - keep));
     };
-    for (const job of [...oldest('Complete', successfulJobsHistoryLimit), ...oldest('Failed', failedJobsHistoryLimit)]) await this.#delete(cronJob, job);
+    for (const job of [...oldest('Complete', successfulJobsHistoryLimit), ...oldest('Failed', failedJobsHistoryLimit)])
+      await this.#delete(cronJob, job);
   }
 
   async #delete(cronJob: CronJob, { metadata }: Job): Promise<void> {
@@ -187,7 +203,10 @@ class CronJobController implements Reconciler {
 }
 
 function endOf({ status }: Job): 'Complete' | 'Failed' | undefined {
-  return status?.conditions?.find(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'))?.type as 'Complete' | 'Failed' | undefined;
+  return status?.conditions?.find(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'))?.type as
+    | 'Complete'
+    | 'Failed'
+    | undefined;
 }
 
 /** Minutes since the epoch tell the scheduled times apart. */

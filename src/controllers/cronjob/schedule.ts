@@ -112,7 +112,8 @@ class CronSchedule implements Schedule {
     while (at <= end) {
       const local = this.#zone.toLocal(at);
       const date = new Date(local);
-      if (!this.#fields.month.values.has(date.getUTCMonth() + 1)) at = this.#leap(at, Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1));
+      if (!this.#fields.month.values.has(date.getUTCMonth() + 1))
+        at = this.#leap(at, Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1));
       else if (!this.#isDay(date)) at = this.#leap(at, local - (local % DAY_MS) + DAY_MS);
       // Within a day the steps are of real time, so that an hour that clocks show twice is found twice, and one they skip not at all.
       else if (!this.#fields.hour.values.has(date.getUTCHours())) at += HOUR_MS - (local % HOUR_MS);
@@ -140,7 +141,8 @@ const UNITS: Readonly<Record<string, number>> = { h: HOUR_MS, m: MINUTE_MS, s: 1
 /** `@every 1h30m`: from each time to the next, whole seconds, one at least. */
 function everySchedule(text: string): Schedule {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(h|m|s)/g)];
-  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) throw new ScheduleError(`failed to parse duration @every ${text}`);
+  if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text)
+    throw new ScheduleError(`failed to parse duration @every ${text}`);
   let ms = 0;
   for (const [, count, unit] of parts) ms += Number(count) * UNITS[unit!]!;
   const step = Math.max(1000, ms - (ms % 1000));

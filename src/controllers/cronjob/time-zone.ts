@@ -8,7 +8,15 @@ export function timeZone(name?: string): TimeZone {
 /** A wall-clock time, as milliseconds since the epoch if it were UTC: arithmetic on dates needs no zone then. */
 export type LocalMs = number;
 
-const FORMAT = { hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' } as const;
+const FORMAT = {
+  hourCycle: 'h23',
+  year: 'numeric',
+  month: 'numeric',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
+} as const;
 const MINUTE_MS = 60_000;
 
 export class TimeZone {

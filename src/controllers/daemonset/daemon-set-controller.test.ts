@@ -11,7 +11,10 @@ const soon = { within: 10_000, every: 10 };
 const labels = { app: 'agent' };
 
 function daemonSet(image = 'agent:1'): DaemonSet {
-  const template = { metadata: { labels }, spec: { containers: [{ name: 'agent', image }], nodeSelector: { os: 'linux' } } } as PodTemplateSpec;
+  const template = {
+    metadata: { labels },
+    spec: { containers: [{ name: 'agent', image }], nodeSelector: { os: 'linux' } },
+  } as PodTemplateSpec;
   return { metadata: { name: 'agent' }, spec: { selector: { matchLabels: labels }, template } };
 }
 
@@ -28,7 +31,10 @@ function ready({ admin }: WorkloadWorld, count: number): Promise<DaemonSet> {
   return eventually(async () => {
     const found = await admin.resource(DAEMON_SETS, NS).get('agent');
     const { observedGeneration, desiredNumberScheduled, numberAvailable = 0, updatedNumberScheduled = 0 } = found.status!;
-    assert.deepEqual([observedGeneration, desiredNumberScheduled, numberAvailable, updatedNumberScheduled], [found.metadata.generation, count, count, count]);
+    assert.deepEqual(
+      [observedGeneration, desiredNumberScheduled, numberAvailable, updatedNumberScheduled],
+      [found.metadata.generation, count, count, count],
+    );
     return found;
   }, soon);
 }
@@ -38,7 +44,8 @@ test('a DaemonSet has one pod on every node that it fits, follows nodes and roll
     const { admin } = world;
     const nodes = admin.resource(NODES);
     const taints = [{ key: 'mine', effect: 'NoSchedule' }];
-    for (const each of [node('n1'), node('n2'), node('w1', {}, 'windows'), node('t1', { taints }), node('c1', { unschedulable: true })]) await nodes.create(each);
+    for (const each of [node('n1'), node('n2'), node('w1', {}, 'windows'), node('t1', { taints }), node('c1', { unschedulable: true })])
+      await nodes.create(each);
     await admin.resource(DAEMON_SETS, NS).create(daemonSet());
     const { status } = await ready(world, 3);
     assert.deepEqual([status!.currentNumberScheduled, status!.numberMisscheduled, status!.numberReady], [3, 0, 3]);
@@ -50,7 +57,9 @@ test('a DaemonSet has one pod on every node that it fits, follows nodes and roll
 
     await nodes.patch('t1', 'merge', { spec: { taints: null } });
     await ready(world, 4);
-    await admin.resource(DAEMON_SETS, NS).patch('agent', 'strategic', { spec: { template: { spec: { containers: [{ name: 'agent', image: 'agent:2' }] } } } });
+    await admin
+      .resource(DAEMON_SETS, NS)
+      .patch('agent', 'strategic', { spec: { template: { spec: { containers: [{ name: 'agent', image: 'agent:2' }] } } } });
     await ready(world, 4);
     assert.deepEqual(new Set((await pods(world)).map(({ spec }) => spec!.containers[0]!.image)), new Set(['agent:2']));
     const { items } = await admin.resource(CONTROLLER_REVISIONS, NS).list();

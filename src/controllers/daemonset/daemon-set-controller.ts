@@ -8,7 +8,16 @@ import { CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS } from '../../client/res
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { Component } from '../../lib/component.ts';
 import { Expectations } from '../pods/expectations.ts';
-import { claim, controllerOf, controllerReference, indexByController, ownedBy, resolveOwner, selectorOf, unlessGone } from '../pods/ownership.ts';
+import {
+  claim,
+  controllerOf,
+  controllerReference,
+  indexByController,
+  ownedBy,
+  resolveOwner,
+  selectorOf,
+  unlessGone,
+} from '../pods/ownership.ts';
 import { BURST_REPLICAS, createPod, deletePod, isNamespaceTerminating, podFromTemplate, slowStart } from '../pods/pod-control.ts';
 import { availableInMs, isAvailable, isReady } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
@@ -63,7 +72,8 @@ class DaemonSetController implements Reconciler {
       new PodWatcher({
         expectations: this.#expectations,
         ownerOf: (pod) => resolveOwner(this.#daemonSets, 'DaemonSet', pod.metadata.namespace!, controllerOf(pod)),
-        wouldAdopt: (pod) => this.#daemonSets.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
+        wouldAdopt: (pod) =>
+          this.#daemonSets.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
         changed: add,
       }),
     );
@@ -72,7 +82,8 @@ class DaemonSetController implements Reconciler {
       added: addAll,
       // Heartbeats change neither.
       updated: (node, before) => {
-        if (!semanticEqual(node.metadata.labels, before.metadata.labels) || !semanticEqual(node.spec?.taints, before.spec?.taints)) addAll();
+        if (!semanticEqual(node.metadata.labels, before.metadata.labels) || !semanticEqual(node.spec?.taints, before.spec?.taints))
+          addAll();
       },
       deleted: addAll,
     });
@@ -83,7 +94,12 @@ class DaemonSetController implements Reconciler {
     if (!daemonSet || daemonSet.metadata.deletionTimestamp) return;
     const selector = selectorOf(daemonSet.spec?.selector);
     if (selector.everything) {
-      this.#context.events.event(daemonSet, 'Warning', 'SelectingAll', 'This daemon set is selecting all pods. A non-empty selector is required.');
+      this.#context.events.event(
+        daemonSet,
+        'Warning',
+        'SelectingAll',
+        'This daemon set is selecting all pods. A non-empty selector is required.',
+      );
       return;
     }
     const { client, clock } = this.#context;
@@ -102,14 +118,22 @@ class DaemonSetController implements Reconciler {
       await this.#trim(daemonSet, pods, revision);
     }
     await this.#writeStatus(daemonSet, nodes, hash);
-    const delays = [waitMs, ...pods.map((pod) => availableInMs(pod, daemonSet.spec?.minReadySeconds ?? 0, clock.now()) ?? 0)].filter((ms) => ms > 0);
+    const delays = [waitMs, ...pods.map((pod) => availableInMs(pod, daemonSet.spec?.minReadySeconds ?? 0, clock.now()) ?? 0)].filter(
+      (ms) => ms > 0,
+    );
     if (delays.length > 0) return { afterMs: Math.min(...delays) };
   }
 
   async #revision(daemonSet: DaemonSet): Promise<ControllerRevision | undefined> {
     const { metadata, spec, status } = daemonSet;
     const revisions = ownedBy(this.#revisions, metadata.uid!);
-    const history = { owner: daemonSet, ownerType: DAEMON_SETS, template: spec!.template, revisions, collisionCount: status?.collisionCount };
+    const history = {
+      owner: daemonSet,
+      ownerType: DAEMON_SETS,
+      template: spec!.template,
+      revisions,
+      collisionCount: status?.collisionCount,
+    };
     try {
       return await ensureRevision(this.#context, history);
     } catch (error) {
@@ -123,7 +147,9 @@ class DaemonSetController implements Reconciler {
   }
 
   async #trim(daemonSet: DaemonSet, pods: readonly Pod[], current: ControllerRevision): Promise<void> {
-    const live = new Set(pods.map((pod) => `${daemonSet.metadata.name}-${pod.metadata.labels?.[REVISION_HASH]}`)).add(current.metadata.name!);
+    const live = new Set(pods.map((pod) => `${daemonSet.metadata.name}-${pod.metadata.labels?.[REVISION_HASH]}`)).add(
+      current.metadata.name!,
+    );
     await trimRevisions(this.#context, ownedBy(this.#revisions, daemonSet.metadata.uid!), live, daemonSet.spec?.revisionHistoryLimit ?? 10);
   }
 
@@ -131,8 +157,20 @@ class DaemonSetController implements Reconciler {
   async #carryOut(daemonSet: DaemonSet, hash: string, plan: Plan): Promise<number> {
     const { events } = this.#context;
     const { due, waitMs } = this.#failedNow(daemonSet, plan.failed);
-    for (const pod of due) events.event(daemonSet, 'Warning', 'FailedDaemonPod', `Found failed daemon pod ${keyOf(pod)} on node ${pod.spec?.nodeName}, will try to kill it`);
-    for (const pod of plan.succeeded) events.event(daemonSet, 'Normal', 'SucceededDaemonPod', `Found succeeded daemon pod ${keyOf(pod)} on node ${pod.spec?.nodeName}, will try to delete it`);
+    for (const pod of due)
+      events.event(
+        daemonSet,
+        'Warning',
+        'FailedDaemonPod',
+        `Found failed daemon pod ${keyOf(pod)} on node ${pod.spec?.nodeName}, will try to kill it`,
+      );
+    for (const pod of plan.succeeded)
+      events.event(
+        daemonSet,
+        'Normal',
+        'SucceededDaemonPod',
+        `Found succeeded daemon pod ${keyOf(pod)} on node ${pod.spec?.nodeName}, will try to delete it`,
+      );
     await this.#delete(daemonSet, [...plan.delete, ...due, ...plan.succeeded].slice(0, BURST_REPLICAS));
     await this.#create(daemonSet, hash, plan.create.slice(0, BURST_REPLICAS));
     return waitMs;
@@ -158,7 +196,10 @@ class DaemonSetController implements Reconciler {
 
   async #delete(daemonSet: DaemonSet, pods: readonly Pod[]): Promise<void> {
     const uid = daemonSet.metadata.uid!;
-    this.#expectations.expectDeletions(uid, pods.map(({ metadata }) => metadata.uid!));
+    this.#expectations.expectDeletions(
+      uid,
+      pods.map(({ metadata }) => metadata.uid!),
+    );
     const outcomes = await Promise.allSettled(pods.map((pod) => deletePod(this.#context, daemonSet, pod)));
     const errors: unknown[] = [];
     for (const [i, outcome] of outcomes.entries()) {
@@ -192,7 +233,11 @@ class DaemonSetController implements Reconciler {
 
 const emptyStatus: DaemonSetStatus = { currentNumberScheduled: 0, desiredNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0 };
 
-function nextStatus({ metadata, spec, status }: DaemonSet, nodes: readonly NodeState[], { hash, now }: { hash: string; now: number }): DaemonSetStatus {
+function nextStatus(
+  { metadata, spec, status }: DaemonSet,
+  nodes: readonly NodeState[],
+  { hash, now }: { hash: string; now: number },
+): DaemonSetStatus {
   const next: DaemonSetStatus = { ...emptyStatus };
   let updated = 0;
   let available = 0;

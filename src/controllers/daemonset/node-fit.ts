@@ -22,7 +22,8 @@ export function daemonTolerations({ tolerations = [], hostNetwork }: PodSpec): T
     { key: 'node.kubernetes.io/unschedulable', operator: 'Exists', effect: 'NoSchedule' },
     ...(hostNetwork ? [{ key: 'node.kubernetes.io/network-unavailable', operator: 'Exists', effect: 'NoSchedule' }] : []),
   ];
-  const isSame = (a: Toleration, b: Toleration): boolean => a.key === b.key && a.effect === b.effect && a.operator === b.operator && a.value === b.value;
+  const isSame = (a: Toleration, b: Toleration): boolean =>
+    a.key === b.key && a.effect === b.effect && a.operator === b.operator && a.value === b.value;
   return [...tolerations, ...added.filter((each) => !tolerations.some((own) => isSame(own, each)))];
 }
 
@@ -47,7 +48,8 @@ export function pinnedTo(spec: PodSpec, nodeName: string): PodSpec {
 export function nodeOf({ spec }: Pod): string | undefined {
   if (spec?.nodeName) return spec.nodeName;
   const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
-  return terms.flatMap(({ matchFields = [] }) => matchFields).find(({ key, operator }) => key === NODE_NAME_FIELD && operator === 'In')?.values?.[0];
+  return terms.flatMap(({ matchFields = [] }) => matchFields).find(({ key, operator }) => key === NODE_NAME_FIELD && operator === 'In')
+    ?.values?.[0];
 }
 
 function matchesSelectors({ nodeSelector = {}, affinity }: PodSpec, node: Node): boolean {

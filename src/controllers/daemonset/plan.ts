@@ -32,7 +32,11 @@ export interface PlanInput {
 /** Every node that is there, and those that only have pods left. */
 export function nodeStates(daemonSet: DaemonSet, nodes: readonly Node[], pods: readonly Pod[]): NodeState[] {
   const podsOn = Map.groupBy(pods, (pod) => nodeOf(pod) ?? '');
-  const states = nodes.map((node) => ({ name: node.metadata.name!, fit: fitOn(daemonSet, node), pods: podsOn.get(node.metadata.name!) ?? [] }));
+  const states = nodes.map((node) => ({
+    name: node.metadata.name!,
+    fit: fitOn(daemonSet, node),
+    pods: podsOn.get(node.metadata.name!) ?? [],
+  }));
   const known = new Set(states.map(({ name }) => name));
   for (const [name, left] of podsOn) {
     // Pods that ran on a node that is gone are the pod garbage collector's; those that wait for it would wait for ever.
@@ -56,7 +60,9 @@ export function planNodes({ daemonSet, nodes, hash, now }: PlanInput): Plan {
       plan.delete.push(...staying);
       continue;
     }
-    const phases = Map.groupBy(staying, ({ status }) => (status?.phase === 'Failed' || status?.phase === 'Succeeded' ? status.phase : 'running'));
+    const phases = Map.groupBy(staying, ({ status }) =>
+      status?.phase === 'Failed' || status?.phase === 'Succeeded' ? status.phase : 'running',
+    );
     plan.failed.push(...(phases.get('Failed') ?? []));
     plan.succeeded.push(...(phases.get('Succeeded') ?? []));
     plan.delete.push(...surplus(phases.get('running') ?? [], { surge, hash, minReadySeconds: daemonSet.spec?.minReadySeconds ?? 0, now }));
@@ -67,7 +73,10 @@ export function planNodes({ daemonSet, nodes, hash, now }: PlanInput): Plan {
 }
 
 /** Of several pods on one node the oldest stays; in a surge also one of each revision, until the new one is available. */
-function surplus(pods: readonly Pod[], { surge, hash, minReadySeconds, now }: { surge: boolean; hash: string; minReadySeconds: number; now: number }): Pod[] {
+function surplus(
+  pods: readonly Pod[],
+  { surge, hash, minReadySeconds, now }: { surge: boolean; hash: string; minReadySeconds: number; now: number },
+): Pod[] {
   const sorted = pods.toSorted(boundAndOldestFirst);
   if (!surge) return sorted.slice(1);
   const isNew = (pod: Pod): boolean => pod.metadata.labels?.[REVISION_HASH] === hash;

@@ -50,7 +50,9 @@ export function withUpdatedCondition(conditions: Conditions, type: ConditionType
 export function isComplete({ spec, metadata }: Deployment, status: DeploymentStatus): boolean {
   const wanted = spec?.replicas ?? 1;
   const { updatedReplicas = 0, replicas = 0, availableReplicas = 0, observedGeneration = 0 } = status;
-  return updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted && observedGeneration >= (metadata.generation ?? 0);
+  return (
+    updatedReplicas === wanted && replicas === wanted && availableReplicas === wanted && observedGeneration >= (metadata.generation ?? 0)
+  );
 }
 
 /** The rollout moved since the status was last written. */

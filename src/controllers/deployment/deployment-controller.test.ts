@@ -11,18 +11,27 @@ const NS = 'default';
 const soon = { within: 10_000, every: 10 };
 
 function template(image: string): PodTemplateSpec {
-  return { metadata: { labels: { app: 'web' } } as PodTemplateSpec['metadata'], spec: { containers: [{ name: 'web', image }] } } as PodTemplateSpec;
+  return {
+    metadata: { labels: { app: 'web' } } as PodTemplateSpec['metadata'],
+    spec: { containers: [{ name: 'web', image }] },
+  } as PodTemplateSpec;
 }
 
 function deployment(spec: Partial<DeploymentSpec> = {}): Deployment {
-  return { metadata: { name: 'web' }, spec: { replicas: 3, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1'), ...spec } };
+  return {
+    metadata: { name: 'web' },
+    spec: { replicas: 3, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1'), ...spec },
+  };
 }
 
 function settled({ admin }: WorkloadWorld, updated: number, total = updated): Promise<Deployment> {
   return eventually(async () => {
     const found = await admin.resource(DEPLOYMENTS, NS).get('web');
     const { observedGeneration, updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = found.status ?? {};
-    assert.deepEqual([observedGeneration, updatedReplicas, replicas, availableReplicas], [found.metadata.generation, updated, total, total]);
+    assert.deepEqual(
+      [observedGeneration, updatedReplicas, replicas, availableReplicas],
+      [found.metadata.generation, updated, total, total],
+    );
     return found;
   }, soon);
 }
@@ -66,14 +75,23 @@ test('a Deployment is rolled out, changed, rolled back, scaled and trimmed', () 
 
     await deployments.patch('web', 'strategic', { spec: { template: { spec: { containers: [{ name: 'web', image: 'nginx:2' }] } } } });
     await settled(world, 3);
-    assert.deepEqual((await replicaSets(world)).map((each) => [revisionOf(each), each.spec!.replicas]), [[1, 0], [2, 3]]);
+    assert.deepEqual(
+      (await replicaSets(world)).map((each) => [revisionOf(each), each.spec!.replicas]),
+      [
+        [1, 0],
+        [2, 3],
+      ],
+    );
 
     // kubectl rollout undo puts the old template back.
     await deployments.patch('web', 'json', [{ op: 'replace', path: '/spec/template', value: template('nginx:1') }]);
     const undone = await settled(world, 3);
     assert.equal(undone.metadata.annotations!['deployment.kubernetes.io/revision'], '3');
     const back = (await replicaSets(world)).at(-1)!;
-    assert.deepEqual([back.metadata.name, back.metadata.annotations!['deployment.kubernetes.io/revision-history']], [one!.metadata.name, '1']);
+    assert.deepEqual(
+      [back.metadata.name, back.metadata.annotations!['deployment.kubernetes.io/revision-history']],
+      [one!.metadata.name, '1'],
+    );
 
     await deployments.patch('web', 'merge', { spec: { replicas: 5 } });
     await settled(world, 5);
@@ -90,7 +108,13 @@ test('a rollout that does not become ready stops within its limits, is proportio
   withWorkloads(async (world) => {
     const { admin } = world;
     const deployments = admin.resource(DEPLOYMENTS, NS);
-    await deployments.create(deployment({ replicas: 10, progressDeadlineSeconds: 2, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } } }));
+    await deployments.create(
+      deployment({
+        replicas: 10,
+        progressDeadlineSeconds: 2,
+        strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 3, maxUnavailable: 2 } },
+      }),
+    );
     await settled(world, 10);
     world.behave = (pod) => (pod.spec!.containers[0]!.image === 'broken' ? notReady(pod) : running(pod));
     await deployments.patch('web', 'strategic', { spec: { template: { spec: { containers: [{ name: 'web', image: 'broken' }] } } } });
@@ -101,7 +125,10 @@ test('a rollout that does not become ready stops within its limits, is proportio
       const { status } = await deployments.get('web');
       const [, newer] = await replicaSets(world);
       const { status: is, reason, message } = status!.conditions!.find(({ type }) => type === 'Progressing')!;
-      assert.deepEqual([is, reason, message], ['False', 'ProgressDeadlineExceeded', `ReplicaSet "${newer!.metadata.name}" has timed out progressing.`]);
+      assert.deepEqual(
+        [is, reason, message],
+        ['False', 'ProgressDeadlineExceeded', `ReplicaSet "${newer!.metadata.name}" has timed out progressing.`],
+      );
     }, soon);
     world.behave = running;
     world.nudge();
@@ -114,7 +141,9 @@ test('a paused Deployment is scaled but not rolled out', () =>
     const deployments = world.admin.resource(DEPLOYMENTS, NS);
     await deployments.create(deployment());
     await settled(world, 3);
-    await deployments.patch('web', 'strategic', { spec: { paused: true, replicas: 4, template: { spec: { containers: [{ name: 'web', image: 'nginx:2' }] } } } });
+    await deployments.patch('web', 'strategic', {
+      spec: { paused: true, replicas: 4, template: { spec: { containers: [{ name: 'web', image: 'nginx:2' }] } } },
+    });
     await settled(world, 0, 4);
     assert.deepEqual(await sizes(world), [4]);
     const { status } = await deployments.get('web');
@@ -144,15 +173,24 @@ test('a ReplicaSet without an owner is adopted; a name that is taken leads to an
   withWorkloads(async (world) => {
     const { admin } = world;
     const sets = admin.resource(REPLICA_SETS, NS);
-    const orphan: ReplicaSet = { metadata: { name: 'by-hand', labels: { app: 'web' } } as ReplicaSet['metadata'], spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1') } };
+    const orphan: ReplicaSet = {
+      metadata: { name: 'by-hand', labels: { app: 'web' } } as ReplicaSet['metadata'],
+      spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1') },
+    };
     await sets.create(orphan);
     const { metadata } = await admin.resource(DEPLOYMENTS, NS).create(deployment());
     await settled(world, 3);
-    assert.deepEqual((await replicaSets(world)).map((each) => [each.metadata.name, each.metadata.ownerReferences![0]!.uid]), [['by-hand', metadata.uid]]);
+    assert.deepEqual(
+      (await replicaSets(world)).map((each) => [each.metadata.name, each.metadata.ownerReferences![0]!.uid]),
+      [['by-hand', metadata.uid]],
+    );
 
     const other = { ...deployment({ selector: { matchLabels: { app: 'other' } } }), metadata: { name: 'other' } };
     other.spec!.template = { ...template('nginx:1'), metadata: { labels: { app: 'other' } } as PodTemplateSpec['metadata'] };
-    const squatter: ReplicaSet = { ...orphan, metadata: { name: `other-${stableHash(await defaulted(admin, other))}` } as ReplicaSet['metadata'] };
+    const squatter: ReplicaSet = {
+      ...orphan,
+      metadata: { name: `other-${stableHash(await defaulted(admin, other))}` } as ReplicaSet['metadata'],
+    };
     await sets.create(squatter);
     await admin.resource(DEPLOYMENTS, NS).create(other);
     await eventually(async () => {

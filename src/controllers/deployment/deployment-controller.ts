@@ -68,7 +68,14 @@ class DeploymentController implements Reconciler {
     const selector = selectorOf(deployment.spec?.selector);
     if (selector.everything) return this.#refuseEverything(deployment);
     const { client } = this.#context;
-    const replicaSets = await claim({ client, owner: deployment, ownerType: DEPLOYMENTS, selector, type: REPLICA_SETS, informer: this.#replicaSets });
+    const replicaSets = await claim({
+      client,
+      owner: deployment,
+      ownerType: DEPLOYMENTS,
+      selector,
+      type: REPLICA_SETS,
+      informer: this.#replicaSets,
+    });
     try {
       const { draft, status } = await this.#advance(deployment, replicaSets);
       await this.#write(deployment, draft, status);
@@ -92,7 +99,9 @@ class DeploymentController implements Reconciler {
       if (noted.spec?.paused) await this.#writes.cleanUp(noted, family.old);
       return { draft, status: countedStatus(draft, family, now) };
     }
-    const { deployment: draft, family } = isRollingUpdate(noted) ? await this.#roll(noted, replicaSets) : await this.#recreate(noted, replicaSets);
+    const { deployment: draft, family } = isRollingUpdate(noted)
+      ? await this.#roll(noted, replicaSets)
+      : await this.#recreate(noted, replicaSets);
     return { draft, status: rolloutStatus(draft, family, now) };
   }
 
@@ -114,7 +123,10 @@ class DeploymentController implements Reconciler {
     const draft = await this.#writes.sort(deployment, replicaSets);
     const active = draft.family.old.filter(hasSize);
     if (active.length > 0) {
-      await this.#writes.scaleAll(deployment, active.map((replicaSet) => [replicaSet, 0]));
+      await this.#writes.scaleAll(
+        deployment,
+        active.map((replicaSet) => [replicaSet, 0]),
+      );
       return draft;
     }
     if (this.#hasOldPods(draft.family)) return draft;
@@ -135,7 +147,10 @@ class DeploymentController implements Reconciler {
       return only === family.current ? { deployment, family: { ...family, current: scaled } } : draft;
     }
     if (isSaturated(deployment, family.current)) {
-      await this.#writes.scaleAll(deployment, family.old.filter(hasSize).map((replicaSet) => [replicaSet, 0]));
+      await this.#writes.scaleAll(
+        deployment,
+        family.old.filter(hasSize).map((replicaSet) => [replicaSet, 0]),
+      );
     } else if (isRollingUpdate(deployment)) {
       await this.#writes.scaleAll(deployment, proportionalSizes(deployment, active));
     }
@@ -145,7 +160,9 @@ class DeploymentController implements Reconciler {
   async #cleanUpWhenDone(deployment: Deployment, family: Family): Promise<void> {
     const { replicas = 0, updatedReplicas = 0, availableReplicas = 0, observedGeneration = 0 } = deployment.status ?? {};
     const wanted = deployment.spec?.replicas ?? 1;
-    const isDone = [replicas, updatedReplicas, availableReplicas].every((count) => count === wanted) && observedGeneration >= (deployment.metadata.generation ?? 0);
+    const isDone =
+      [replicas, updatedReplicas, availableReplicas].every((count) => count === wanted) &&
+      observedGeneration >= (deployment.metadata.generation ?? 0);
     if (isDone) await this.#writes.cleanUp(deployment, family.old);
   }
 
@@ -164,11 +181,15 @@ class DeploymentController implements Reconciler {
     const condition = spec?.paused
       ? ({ status: 'Unknown', reason: 'DeploymentPaused', message: 'Deployment is paused' } as const)
       : ({ status: 'Unknown', reason: 'DeploymentResumed', message: 'Deployment is resumed' } as const);
-    return { ...deployment, status: withConditions(status, withCondition(status.conditions ?? [], 'Progressing', condition, this.#context.clock.now())) };
+    return {
+      ...deployment,
+      status: withConditions(status, withCondition(status.conditions ?? [], 'Progressing', condition, this.#context.clock.now())),
+    };
   }
 
   async #write(deployment: Deployment, draft: Deployment, status: DeploymentStatus): Promise<void> {
-    if (semanticEqual(status, deployment.status ?? {}) && semanticEqual(draft.metadata.annotations, deployment.metadata.annotations)) return;
+    if (semanticEqual(status, deployment.status ?? {}) && semanticEqual(draft.metadata.annotations, deployment.metadata.annotations))
+      return;
     await unlessGone(this.#context.client.resource(DEPLOYMENTS, deployment.metadata.namespace).updateStatus({ ...draft, status }));
   }
 
@@ -182,7 +203,12 @@ class DeploymentController implements Reconciler {
 
   async #refuseEverything(deployment: Deployment): Promise<void> {
     const { metadata, status } = deployment;
-    this.#context.events.event(deployment, 'Warning', 'SelectingAll', 'This deployment is selecting all pods. A non-empty selector is required.');
+    this.#context.events.event(
+      deployment,
+      'Warning',
+      'SelectingAll',
+      'This deployment is selecting all pods. A non-empty selector is required.',
+    );
     if ((status?.observedGeneration ?? 0) >= (metadata.generation ?? 0)) return;
     await this.#write(deployment, deployment, { ...status, observedGeneration: metadata.generation! });
   }
@@ -194,7 +220,9 @@ class DeploymentController implements Reconciler {
   /** Its controller, or all that would adopt it. */
   #deploymentsOf(replicaSet: ReplicaSet): Deployment[] {
     if (!controllerOf(replicaSet)) {
-      return this.#deployments.listNamespace(replicaSet.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(replicaSet));
+      return this.#deployments
+        .listNamespace(replicaSet.metadata.namespace!)
+        .filter(({ spec }) => selectorOf(spec?.selector).matches(replicaSet));
     }
     const owner = this.#ownerOf(replicaSet);
     return owner ? [owner] : [];

@@ -69,20 +69,37 @@ export function withConditions(status: DeploymentStatus, conditions: Conditions)
 
 /** A finished rollout stays so while pods come and go; only a change of the template begins another. */
 function wasAtItsEnd({ status: before }: Deployment, status: DeploymentStatus): boolean {
-  return status.replicas === status.updatedReplicas && findCondition(before?.conditions, 'Progressing')?.reason === NEW_REPLICA_SET_AVAILABLE;
+  return (
+    status.replicas === status.updatedReplicas && findCondition(before?.conditions, 'Progressing')?.reason === NEW_REPLICA_SET_AVAILABLE
+  );
 }
 
 function withProgress(deployment: Deployment, family: Family, status: DeploymentStatus, now: number): Conditions {
   const conditions = status.conditions ?? [];
   const who = family.current ? `ReplicaSet "${family.current.metadata.name}"` : `Deployment "${deployment.metadata.name}"`;
   if (isComplete(deployment, status)) {
-    return withCondition(conditions, 'Progressing', { status: 'True', reason: NEW_REPLICA_SET_AVAILABLE, message: `${who} has successfully progressed.` }, now);
+    return withCondition(
+      conditions,
+      'Progressing',
+      { status: 'True', reason: NEW_REPLICA_SET_AVAILABLE, message: `${who} has successfully progressed.` },
+      now,
+    );
   }
   if (hasProgressed(deployment, status)) {
-    return withUpdatedCondition(conditions, 'Progressing', { status: 'True', reason: 'ReplicaSetUpdated', message: `${who} is progressing.` }, now);
+    return withUpdatedCondition(
+      conditions,
+      'Progressing',
+      { status: 'True', reason: 'ReplicaSetUpdated', message: `${who} is progressing.` },
+      now,
+    );
   }
   if (hasTimedOut(deployment, conditions, now)) {
-    return withCondition(conditions, 'Progressing', { status: 'False', reason: PROGRESS_DEADLINE_EXCEEDED, message: `${who} has timed out progressing.` }, now);
+    return withCondition(
+      conditions,
+      'Progressing',
+      { status: 'False', reason: PROGRESS_DEADLINE_EXCEEDED, message: `${who} has timed out progressing.` },
+      now,
+    );
   }
   return conditions;
 }

@@ -10,7 +10,16 @@ import { stableHash } from '../rollout/template-hash.ts';
 import { findCondition, progressDeadlineMs, withCondition, type NewCondition } from './conditions.ts';
 import { withConditions, type Family } from './deployment-status.ts';
 import { newReplicaSetSize } from './limits.ts';
-import { findNewReplicaSet, HASH_LABEL, newReplicaSetAnnotations, nextRevision, replicasAnnotations, REVISION, revisionOf, sameTemplate } from './revisions.ts';
+import {
+  findNewReplicaSet,
+  HASH_LABEL,
+  newReplicaSetAnnotations,
+  nextRevision,
+  replicasAnnotations,
+  REVISION,
+  revisionOf,
+  sameTemplate,
+} from './revisions.ts';
 
 /** A Deployment with what is to be written of its status and annotations, and its ReplicaSets. */
 export interface Draft {
@@ -59,9 +68,12 @@ export class ReplicaSets {
     const annotations = { ...metadata.annotations, ...replicasAnnotations(deployment) };
     const before = spec?.replicas ?? 0;
     if (before === size && semanticEqual(annotations, metadata.annotations)) return replicaSet;
-    const updated = await unlessGone(this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, replicas: size } }));
+    const updated = await unlessGone(
+      this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, replicas: size } }),
+    );
     if (!updated) return replicaSet;
-    if (before !== size) this.#event(deployment, `Scaled ${size > before ? 'up' : 'down'} replica set ${metadata.name} from ${before} to ${size}`);
+    if (before !== size)
+      this.#event(deployment, `Scaled ${size > before ? 'up' : 'down'} replica set ${metadata.name} from ${before} to ${size}`);
     return updated;
   }
 

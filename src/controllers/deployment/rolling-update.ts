@@ -25,7 +25,12 @@ export function shrinkOld(deployment: Deployment, family: Family): Map<ReplicaSe
 }
 
 /** Takes up to `count` pods away in all, and from each ReplicaSet no more than `from` says. */
-function take(old: readonly ReplicaSet[], sizes: Map<ReplicaSet, number>, count: number, from: (replicaSet: ReplicaSet, size: number) => number): void {
+function take(
+  old: readonly ReplicaSet[],
+  sizes: Map<ReplicaSet, number>,
+  count: number,
+  from: (replicaSet: ReplicaSet, size: number) => number,
+): void {
   let left = count;
   for (const replicaSet of old) {
     if (left <= 0) return;

@@ -22,7 +22,11 @@ test('budgets allow what their pods can spare, and evictions count', () =>
     const budgets = admin.resource(POD_DISRUPTION_BUDGETS, NS);
     const template = { metadata: { labels }, spec: { containers: [{ name: 'web', image: 'nginx' }] } } as PodTemplateSpec;
     await admin.resource(DEPLOYMENTS, NS).create({ metadata: { name: 'web' }, spec: { replicas: 4, selector, template } });
-    const specs: Record<string, PodDisruptionBudgetSpec> = { number: { minAvailable: 3 }, share: { minAvailable: '70%' }, most: { maxUnavailable: '30%' } };
+    const specs: Record<string, PodDisruptionBudgetSpec> = {
+      number: { minAvailable: 3 },
+      share: { minAvailable: '70%' },
+      most: { maxUnavailable: '30%' },
+    };
     for (const [name, spec] of Object.entries(specs)) await budgets.create({ metadata: { name }, spec: { ...spec, selector } });
     await budgets.create({ metadata: { name: 'none' }, spec: { minAvailable: 1, selector: { matchLabels: { app: 'other' } } } });
     await eventually(async () => {
@@ -35,7 +39,10 @@ test('budgets allow what their pods can spare, and evictions count', () =>
     await admin.resource(DEPLOYMENTS, NS).patch('web', 'merge', { spec: { paused: true } });
     world.behave = () => 'wait';
     const [victim, other] = (await admin.resource(PODS, NS).list()).items;
-    const evict = (name: string) => admin.resource(PODS, NS).subresource(name, 'eviction', 'POST', { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: NS } });
+    const evict = (name: string) =>
+      admin
+        .resource(PODS, NS)
+        .subresource(name, 'eviction', 'POST', { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: NS } });
     await evict(victim!.metadata.name!);
     await assert.rejects(evict(other!.metadata.name!), /Cannot evict pod as it would violate the pod's disruption budget/);
     await eventually(async () => assert.deepEqual(await counts(world, 'number'), [4, 3, 3, 0, 'InsufficientPods']), soon);
@@ -45,10 +52,15 @@ test('budgets allow what their pods can spare, and evictions count', () =>
 test('a share of pods that nobody controls cannot be told', () =>
   withWorkloads(async (world) => {
     const { admin } = world;
-    await admin.resource(PODS, NS).create({ metadata: { name: 'bare', labels } as never, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
+    await admin
+      .resource(PODS, NS)
+      .create({ metadata: { name: 'bare', labels } as never, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
     await admin.resource(POD_DISRUPTION_BUDGETS, NS).create({ metadata: { name: 'share' }, spec: { minAvailable: '50%', selector } });
     await eventually(async () => assert.deepEqual(await counts(world, 'share'), [0, 0, 0, 0, 'SyncFailed']), soon);
     const message = 'Failed to calculate the number of expected pods: found no controller ref for pod "bare"';
-    await eventually(async () => assert.ok((await world.events(NS, 'share')).includes(`Warning CalculateExpectedPodCountFailed: ${message}`)), soon);
+    await eventually(
+      async () => assert.ok((await world.events(NS, 'share')).includes(`Warning CalculateExpectedPodCountFailed: ${message}`)),
+      soon,
+    );
     assert.deepEqual(world.logged, []);
   }));

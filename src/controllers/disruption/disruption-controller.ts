@@ -15,7 +15,12 @@ import { ExpectationError, expectedPods, type Expected } from './expected-pods.t
 
 /** An eviction that was allowed and did not delete its pod within this time is taken back. */
 const EVICTION_TIMEOUT_MS = 120_000;
-const WORKLOADS: readonly ResourceType<ObjectWithMeta & { spec?: { replicas?: number } }>[] = [DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS];
+const WORKLOADS: readonly ResourceType<ObjectWithMeta & { spec?: { replicas?: number } }>[] = [
+  DEPLOYMENTS,
+  REPLICA_SETS,
+  STATEFUL_SETS,
+  REPLICATION_CONTROLLERS,
+];
 
 /** Says in each PodDisruptionBudget how many of its pods may be evicted now; the eviction subresource goes by that. */
 export function createDisruptionController(context: ComponentContext): Component[] {
@@ -43,7 +48,8 @@ class DisruptionController implements Reconciler {
       updated: (pod, before) => {
         const isRelabelled = !semanticEqual(pod.metadata.labels, before.metadata.labels);
         if (isRelabelled) note(before);
-        if (isRelabelled || isReady(pod) !== isReady(before) || pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp) note(pod);
+        if (isRelabelled || isReady(pod) !== isReady(before) || pod.metadata.deletionTimestamp !== before.metadata.deletionTimestamp)
+          note(pod);
       },
       deleted: note,
     });
@@ -70,7 +76,12 @@ class DisruptionController implements Reconciler {
       if (recheckMs !== undefined) return { afterMs: recheckMs };
     } catch (error) {
       if (!(error instanceof ExpectationError)) throw error;
-      this.#context.events.event(budget, 'Warning', 'CalculateExpectedPodCountFailed', `Failed to calculate the number of expected pods: ${error.message}`);
+      this.#context.events.event(
+        budget,
+        'Warning',
+        'CalculateExpectedPodCountFailed',
+        `Failed to calculate the number of expected pods: ${error.message}`,
+      );
       // Nothing may go while it is not known what must stay.
       const failed = { type: 'DisruptionAllowed', status: 'False', reason: 'SyncFailed', message: error.message };
       const { currentHealthy = 0, desiredHealthy = 0, expectedPods: before = 0 } = budget.status ?? {};
@@ -90,7 +101,11 @@ class DisruptionController implements Reconciler {
 }
 
 /** Pods whose eviction was allowed and which are not gone yet; their place in the budget is taken. */
-function underEviction({ status }: PodDisruptionBudget, pods: readonly Pod[], now: number): { disruptedPods: Record<string, string>; recheckMs: number | undefined } {
+function underEviction(
+  { status }: PodDisruptionBudget,
+  pods: readonly Pod[],
+  now: number,
+): { disruptedPods: Record<string, string>; recheckMs: number | undefined } {
   const disruptedPods: Record<string, string> = {};
   let recheckMs: number | undefined;
   for (const [name, since] of Object.entries(status?.disruptedPods ?? {})) {
@@ -111,7 +126,12 @@ function nextStatus(
   const healthy = pods.filter((pod) => isReady(pod) && !pod.metadata.deletionTimestamp && !(pod.metadata.name! in disruptedPods));
   const disruptionsAllowed = expected.expectedPods > 0 ? Math.max(0, healthy.length - expected.desiredHealthy) : 0;
   const isAllowed = disruptionsAllowed > 0;
-  const condition = { type: 'DisruptionAllowed', status: isAllowed ? 'True' : 'False', reason: isAllowed ? 'SufficientPods' : 'InsufficientPods', message: '' };
+  const condition = {
+    type: 'DisruptionAllowed',
+    status: isAllowed ? 'True' : 'False',
+    reason: isAllowed ? 'SufficientPods' : 'InsufficientPods',
+    message: '',
+  };
   return {
     currentHealthy: healthy.length,
     desiredHealthy: expected.desiredHealthy,
@@ -123,7 +143,11 @@ function nextStatus(
   };
 }
 
-function withCondition({ metadata, status }: PodDisruptionBudget, condition: Pick<Condition, 'type' | 'status' | 'reason' | 'message'>, now: number): Condition[] {
+function withCondition(
+  { metadata, status }: PodDisruptionBudget,
+  condition: Pick<Condition, 'type' | 'status' | 'reason' | 'message'>,
+  now: number,
+): Condition[] {
   const before = status?.conditions?.find(({ type }) => type === condition.type);
   const others = (status?.conditions ?? []).filter(({ type }) => type !== condition.type);
   const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : timestamp(now);

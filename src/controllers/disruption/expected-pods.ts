@@ -59,7 +59,11 @@ async function wantedByControllers(client: Client, pods: readonly Pod[]): Promis
 }
 
 /** Of the controller, or of its own controller: a ReplicaSet's Deployment says how many pods there should be. */
-async function scaleOf(client: Client, namespace: string, controller: OwnerReference): Promise<{ uid: string; replicas: number } | undefined> {
+async function scaleOf(
+  client: Client,
+  namespace: string,
+  controller: OwnerReference,
+): Promise<{ uid: string; replicas: number } | undefined> {
   const type = SCALABLE[controller.kind];
   if (!type || type.group !== parseGroupVersion(controller.apiVersion).group) return scaleOfOther(client, namespace, controller);
   const object = client.informer(type).get(`${namespace}/${controller.name}`);
@@ -70,7 +74,11 @@ async function scaleOf(client: Client, namespace: string, controller: OwnerRefer
 }
 
 /** Any other kind may have a scale subresource, custom ones too. */
-async function scaleOfOther(client: Client, namespace: string, controller: OwnerReference): Promise<{ uid: string; replicas: number } | undefined> {
+async function scaleOfOther(
+  client: Client,
+  namespace: string,
+  controller: OwnerReference,
+): Promise<{ uid: string; replicas: number } | undefined> {
   const { group } = parseGroupVersion(controller.apiVersion);
   const { resources } = await discoverResources(client);
   const type = resources.find((each) => each.group === group && each.kind === controller.kind);

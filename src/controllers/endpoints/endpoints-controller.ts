@@ -69,7 +69,12 @@ class EndpointsController implements Reconciler {
       // The cache is behind, and a retry will find it right: nothing to tell anybody.
       if (StatusError.is(error, 'AlreadyExists') || StatusError.is(error, 'Conflict')) throw error;
       const [reason, verb] = exists ? ['FailedToUpdateEndpoint', 'update'] : ['FailedToCreateEndpoint', 'create'];
-      this.#context.events.event(endpoints.metadata.uid ? endpoints : service, 'Warning', reason!, `Failed to ${verb} endpoint for service ${namespace}/${name}: ${messageOf(error)}`);
+      this.#context.events.event(
+        endpoints.metadata.uid ? endpoints : service,
+        'Warning',
+        reason!,
+        `Failed to ${verb} endpoint for service ${namespace}/${name}: ${messageOf(error)}`,
+      );
       throw error;
     }
   }
@@ -81,6 +86,7 @@ function metadataOf(service: Service, current: Endpoints | undefined, truncated:
   const { [OVER_CAPACITY]: _overCapacity, ...others } = current?.metadata.annotations ?? {};
   const labels = { ...own, ...(isHeadless(service) ? { [HEADLESS]: '' } : {}), [MANAGED_BY]: MANAGER };
   const annotations: Record<string, string> = truncated ? { ...others, [OVER_CAPACITY]: 'truncated' } : others;
-  const { annotations: _annotations, ...rest } = current?.metadata ?? ({ name: service.metadata.name!, namespace: service.metadata.namespace! } as ObjectMeta);
+  const { annotations: _annotations, ...rest } =
+    current?.metadata ?? ({ name: service.metadata.name!, namespace: service.metadata.namespace! } as ObjectMeta);
   return { ...rest, labels, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
 }

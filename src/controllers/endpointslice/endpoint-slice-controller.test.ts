@@ -25,7 +25,10 @@ async function slicesOf({ admin }: WorkloadWorld, name = 'web'): Promise<Endpoin
 const summary = (slices: readonly EndpointSlice[]): string[] =>
   slices
     .flatMap(({ endpoints = [], ports = [] }) =>
-      endpoints.map(({ targetRef, conditions: { ready, serving, terminating } = {} }) => `${targetRef?.name}:${ports.map(({ port }) => port).join()} ${[ready, serving, terminating].map(Number).join('')}`),
+      endpoints.map(
+        ({ targetRef, conditions: { ready, serving, terminating } = {} }) =>
+          `${targetRef?.name}:${ports.map(({ port }) => port).join()} ${[ready, serving, terminating].map(Number).join('')}`,
+      ),
     )
     .toSorted();
 
@@ -47,14 +50,21 @@ test('slices and Endpoints follow the pods of a Service', () =>
       return slices;
     }, soon);
     assert.match(empty!.metadata.name!, /^web-[a-z0-9]{5}$/);
-    assert.deepEqual(empty!.metadata.labels, { team: 'a', 'kubernetes.io/service-name': 'web', 'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io' });
+    assert.deepEqual(empty!.metadata.labels, {
+      team: 'a',
+      'kubernetes.io/service-name': 'web',
+      'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
+    });
     assert.deepEqual([empty!.addressType, empty!.endpoints ?? [], empty!.metadata.ownerReferences![0]!.kind], ['IPv4', [], 'Service']);
 
     world.behave = (pod) => (pod.metadata.name === 'c' ? notReady(pod) : running(pod));
     for (const each of [pod('a'), pod('b'), pod('c'), pod('d', 81)]) await admin.resource(PODS, NS).create(each);
     await eventually(async () => assert.deepEqual(summary(await slicesOf(world)), ['a:80 110', 'b:80 110', 'c:80 000', 'd:81 110']), soon);
     assert.equal((await slicesOf(world)).length, 2);
-    assert.ok((await slicesOf(world)).some(({ metadata }) => metadata.uid === empty!.metadata.uid), 'the empty slice was put to use');
+    assert.ok(
+      (await slicesOf(world)).some(({ metadata }) => metadata.uid === empty!.metadata.uid),
+      'the empty slice was put to use',
+    );
     const [first] = (await slicesOf(world)).flatMap(({ endpoints }) => endpoints ?? []).filter(({ targetRef }) => targetRef!.name === 'a');
     const made = await admin.resource(PODS, NS).get('a');
     assert.deepEqual(first, {
@@ -71,17 +81,25 @@ test('slices and Endpoints follow the pods of a Service', () =>
     }, soon);
 
     await admin.resource(PODS, NS).delete('d');
-    await admin.resource(SERVICES, NS).patch('web', 'merge', { spec: { publishNotReadyAddresses: true }, metadata: { labels: { team: 'b' } } });
+    await admin
+      .resource(SERVICES, NS)
+      .patch('web', 'merge', { spec: { publishNotReadyAddresses: true }, metadata: { labels: { team: 'b' } } });
     await eventually(async () => {
       const slices = await slicesOf(world);
       assert.deepEqual(summary(slices), ['a:80 110', 'b:80 110', 'c:80 100']);
-      assert.deepEqual(slices.map(({ metadata }) => metadata.labels!['team']), ['b']);
+      assert.deepEqual(
+        slices.map(({ metadata }) => metadata.labels!['team']),
+        ['b'],
+      );
       assert.deepEqual(legacy(await endpoints.get('web')), [{ ports: [80], ready: ['a', 'b', 'c'], notReady: [] }]);
     }, soon);
 
     await admin.resource(SERVICES, NS).delete('web');
     await eventually(async () => {
-      assert.deepEqual((await endpoints.list()).items.map(({ metadata }) => metadata.name), ['kubernetes']);
+      assert.deepEqual(
+        (await endpoints.list()).items.map(({ metadata }) => metadata.name),
+        ['kubernetes'],
+      );
       assert.deepEqual(await slicesOf(world), []);
     }, soon);
     assert.deepEqual(world.logged, []);
@@ -95,7 +113,10 @@ test('250 pods need three slices, and one that changes rewrites one', () =>
     await admin.resource(SERVICES, NS).create({ ...service, spec: { ...service.spec!, clusterIP: 'None' } });
     const before = await eventually(async () => {
       const slices = await slicesOf(world);
-      assert.deepEqual(slices.map(({ endpoints = [] }) => endpoints.length).toSorted((a, b) => a - b), [50, 100, 100]);
+      assert.deepEqual(
+        slices.map(({ endpoints = [] }) => endpoints.length).toSorted((a, b) => a - b),
+        [50, 100, 100],
+      );
       return slices;
     }, soon);
     assert.ok(before.every(({ metadata }) => metadata.labels!['service.kubernetes.io/headless'] === ''));

@@ -110,7 +110,9 @@ class EndpointSliceController implements Reconciler {
     const ownerReferences = [controllerReference(service, SERVICES)];
     const metadata = { generateName: `${name}-`, namespace: namespace!, labels: labelsOf(service), ownerReferences };
     try {
-      const created = await this.#context.client.resource(ENDPOINT_SLICES, namespace).create({ metadata, addressType, endpoints: [...endpoints], ports: [...ports] });
+      const created = await this.#context.client
+        .resource(ENDPOINT_SLICES, namespace)
+        .create({ metadata, addressType, endpoints: [...endpoints], ports: [...ports] });
       this.#tracker.wrote(uid!, created);
     } catch (error) {
       if (!isNamespaceTerminating(error)) throw error;
@@ -128,7 +130,12 @@ class EndpointSliceController implements Reconciler {
     const { namespace, name } = slice.metadata;
     this.#tracker.removed(service.metadata.uid!, slice);
     try {
-      const gone = await unlessGone(this.#context.client.resource(ENDPOINT_SLICES, namespace).delete(name!).then(() => true));
+      const gone = await unlessGone(
+        this.#context.client
+          .resource(ENDPOINT_SLICES, namespace)
+          .delete(name!)
+          .then(() => true),
+      );
       if (!gone) this.#tracker.sawDeletion(slice);
     } catch (error) {
       this.#tracker.sawDeletion(slice);

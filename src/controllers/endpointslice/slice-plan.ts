@@ -41,7 +41,9 @@ function planGroup(slices: readonly EndpointSlice[], { ports, endpoints }: PortG
   const changed = kept.filter((each) => each.changed && each.endpoints.length > 0);
   for (const each of changed) each.endpoints.push(...rest.splice(0, MAX_ENDPOINTS - each.endpoints.length));
   const fullestWithRoom = kept
-    .filter((each) => !each.changed && rest.length > 0 && each.endpoints.length + (rest.length % MAX_ENDPOINTS || MAX_ENDPOINTS) <= MAX_ENDPOINTS)
+    .filter(
+      (each) => !each.changed && rest.length > 0 && each.endpoints.length + (rest.length % MAX_ENDPOINTS || MAX_ENDPOINTS) <= MAX_ENDPOINTS,
+    )
     .toSorted((a, b) => b.endpoints.length - a.endpoints.length)[0];
   if (fullestWithRoom) {
     fullestWithRoom.endpoints.push(...rest.splice(0, rest.length % MAX_ENDPOINTS || MAX_ENDPOINTS));

@@ -79,7 +79,12 @@ class HostPathProvisioner implements Reconciler {
     } catch (error) {
       // Made in an earlier round that was cut off before it could say so.
       if (StatusError.is(error, 'AlreadyExists')) return;
-      events.event(claim, 'Warning', 'ProvisioningFailed', `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${errorMessage(error)}`);
+      events.event(
+        claim,
+        'Warning',
+        'ProvisioningFailed',
+        `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${errorMessage(error)}`,
+      );
       throw error;
     }
     events.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`);
@@ -107,7 +112,11 @@ class HostPathProvisioner implements Reconciler {
   }
 }
 
-function newVolume(claim: PersistentVolumeClaim, storageClass: StorageClass, { name, folder }: { name: string; folder: string }): PersistentVolume {
+function newVolume(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass,
+  { name, folder }: { name: string; folder: string },
+): PersistentVolume {
   const { metadata, spec } = claim;
   const node = metadata.annotations?.[SELECTED_NODE];
   const onNode = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node!] }] };
@@ -116,7 +125,14 @@ function newVolume(claim: PersistentVolumeClaim, storageClass: StorageClass, { n
     spec: {
       accessModes: spec?.accessModes ?? [],
       capacity: { storage: spec?.resources?.requests?.['storage'] ?? '0' },
-      claimRef: { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace: metadata.namespace!, name: metadata.name!, uid: metadata.uid!, resourceVersion: metadata.resourceVersion! },
+      claimRef: {
+        kind: 'PersistentVolumeClaim',
+        apiVersion: 'v1',
+        namespace: metadata.namespace!,
+        name: metadata.name!,
+        uid: metadata.uid!,
+        resourceVersion: metadata.resourceVersion!,
+      },
       hostPath: { path: folder, type: 'DirectoryOrCreate' },
       ...(node ? { nodeAffinity: { required: { nodeSelectorTerms: [onNode] } } } : {}),
       persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',

@@ -34,7 +34,10 @@ export function takeAccount(job: Job, pods: readonly Pod[], released: ReadonlySe
   const tracked = pods.filter((pod) => isTracked(pod) && !released.has(pod.metadata.uid!));
   const stillHeld = new Set(tracked.map(({ metadata }) => metadata.uid!));
   const before = { succeeded: status.uncountedTerminatedPods?.succeeded ?? [], failed: status.uncountedTerminatedPods?.failed ?? [] };
-  const uncounted = { succeeded: before.succeeded.filter((uid) => stillHeld.has(uid)), failed: before.failed.filter((uid) => stillHeld.has(uid)) };
+  const uncounted = {
+    succeeded: before.succeeded.filter((uid) => stillHeld.has(uid)),
+    failed: before.failed.filter((uid) => stillHeld.has(uid)),
+  };
   const settled = {
     succeeded: (status.succeeded ?? 0) + before.succeeded.length - uncounted.succeeded.length,
     failed: (status.failed ?? 0) + before.failed.length - uncounted.failed.length,
@@ -75,7 +78,10 @@ export function statusOf(job: Job, { uncounted, settled, completedIndexes, faile
 export function settle(account: Account): Account {
   const released = new Set(account.toRelease.map(({ metadata }) => metadata.uid!));
   const { uncounted, settled } = account;
-  const left = { succeeded: uncounted.succeeded.filter((uid) => !released.has(uid)), failed: uncounted.failed.filter((uid) => !released.has(uid)) };
+  const left = {
+    succeeded: uncounted.succeeded.filter((uid) => !released.has(uid)),
+    failed: uncounted.failed.filter((uid) => !released.has(uid)),
+  };
   const counts = {
     succeeded: settled.succeeded + uncounted.succeeded.length - left.succeeded.length,
     failed: settled.failed + uncounted.failed.length - left.failed.length,
@@ -121,14 +127,23 @@ function enterFailure(job: Job, pod: Pod, account: Account): void {
 
 /** The number of an index's failures stands on its last failed pod, which therefore stays until its successor is there. */
 function keepLastFailures(job: Job, pods: readonly Pod[], { toRelease, completedIndexes, failedIndexes }: Account): Pod[] {
-  if (job.metadata.deletionTimestamp || job.status?.conditions?.some(({ type }) => type === 'FailureTarget' || type === 'SuccessCriteriaMet')) return toRelease;
+  if (
+    job.metadata.deletionTimestamp ||
+    job.status?.conditions?.some(({ type }) => type === 'FailureTarget' || type === 'SuccessCriteriaMet')
+  )
+    return toRelease;
   const hasSuccessor = new Set(activePods(pods).map((pod) => indexOf(pod, job)));
   const lastOf = new Map<number, Pod>();
   for (const pod of pods) {
     const index = indexOf(pod, job);
     if (index === undefined || !hasFailed(pod, job)) continue;
     const other = lastOf.get(index);
-    if (!other || failuresUpTo(pod) > failuresUpTo(other) || (failuresUpTo(pod) === failuresUpTo(other) && finishedAt(pod) > finishedAt(other))) lastOf.set(index, pod);
+    if (
+      !other ||
+      failuresUpTo(pod) > failuresUpTo(other) ||
+      (failuresUpTo(pod) === failuresUpTo(other) && finishedAt(pod) > finishedAt(other))
+    )
+      lastOf.set(index, pod);
   }
   return toRelease.filter((pod) => {
     const index = indexOf(pod, job);

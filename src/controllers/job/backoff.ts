@@ -8,7 +8,9 @@ const BACKOFF = { baseMs: 10_000, maxMs: 600_000 };
 
 /** Milliseconds from `now` until another pod may be made; 0 when it may be now. Failures before the last success do not count. */
 export function backoffMs(job: Job, pods: readonly Pod[], now: number): number {
-  const ends = pods.filter((pod) => hasSucceeded(pod) || hasFailed(pod, job)).map((pod) => ({ at: finishedAt(pod), succeeded: hasSucceeded(pod) }));
+  const ends = pods
+    .filter((pod) => hasSucceeded(pod) || hasFailed(pod, job))
+    .map((pod) => ({ at: finishedAt(pod), succeeded: hasSucceeded(pod) }));
   const lastSuccess = Math.max(-Infinity, ...ends.filter(({ succeeded }) => succeeded).map(({ at }) => at));
   const failures = ends.filter(({ at, succeeded }) => !succeeded && at > lastSuccess).map(({ at }) => at);
   return remaining(failures.length, Math.max(...failures), now);

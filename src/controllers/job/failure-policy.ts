@@ -27,7 +27,9 @@ function matching(rule: PodFailurePolicyRule, pod: Pod): string | undefined {
     if (!container) return undefined;
     return `Container ${container.name} for pod ${name} failed with exit code ${container.state!.terminated!.exitCode}`;
   }
-  const pattern = rule.onPodConditions?.find(({ type, status: wanted = 'True' }) => status?.conditions?.some((each) => each.type === type && each.status === wanted));
+  const pattern = rule.onPodConditions?.find(({ type, status: wanted = 'True' }) =>
+    status?.conditions?.some((each) => each.type === type && each.status === wanted),
+  );
   return pattern && `Pod ${name} has condition ${pattern.type}`;
 }
 
@@ -36,7 +38,10 @@ function containers({ status }: Pod): ContainerStatus[] {
 }
 
 /** Exit code 0 is no failure, whatever NotIn says. */
-function matchesExitCode({ containerName, operator, values }: NonNullable<PodFailurePolicyRule['onExitCodes']>, { name, state }: ContainerStatus): boolean {
+function matchesExitCode(
+  { containerName, operator, values }: NonNullable<PodFailurePolicyRule['onExitCodes']>,
+  { name, state }: ContainerStatus,
+): boolean {
   const code = state?.terminated?.exitCode;
   if (code === undefined || code === 0 || (containerName && containerName !== name)) return false;
   return values.includes(code) === (operator === 'In');

@@ -9,15 +9,22 @@ const NS = 'default';
 const soon = { within: 10_000, every: 10 };
 
 function job(spec: Partial<JobSpec> = {}, restartPolicy = 'Never'): Job {
-  return { metadata: { name: 'pi' }, spec: { template: { spec: { restartPolicy, containers: [{ name: 'main', image: 'busybox' }] } }, ...spec } };
+  return {
+    metadata: { name: 'pi' },
+    spec: { template: { spec: { restartPolicy, containers: [{ name: 'main', image: 'busybox' }] } }, ...spec },
+  };
 }
 
-const conditions = ({ conditions = [] }: JobStatus): string[] => conditions.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`);
+const conditions = ({ conditions = [] }: JobStatus): string[] =>
+  conditions.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`);
 
 async function statusWith({ admin }: WorkloadWorld, condition: string): Promise<JobStatus> {
   return eventually(async () => {
     const { status = {} } = await admin.resource(JOBS, NS).get('pi');
-    assert.ok(status.conditions?.some(({ type, status }) => type === condition && status === 'True'), JSON.stringify(status));
+    assert.ok(
+      status.conditions?.some(({ type, status }) => type === condition && status === 'True'),
+      JSON.stringify(status),
+    );
     return status;
   }, soon);
 }
@@ -54,18 +61,29 @@ test('a Job runs its pods, counts each once and completes', () =>
 test('an indexed Job gives each pod its index, and a success policy ends it early', () =>
   withWorkloads(async (world) => {
     world.behave = (pod) => (indexOf(pod) === '1' ? running(pod) : ended(0));
-    await world.admin.resource(JOBS, NS).create(job({ completions: 3, parallelism: 3, completionMode: 'Indexed', successPolicy: { rules: [{ succeededIndexes: '0,2' }] } }));
+    await world.admin
+      .resource(JOBS, NS)
+      .create(job({ completions: 3, parallelism: 3, completionMode: 'Indexed', successPolicy: { rules: [{ succeededIndexes: '0,2' }] } }));
     const status = await statusWith(world, 'Complete');
     assert.deepEqual([status.completedIndexes, status.succeeded], ['0,2', 2]);
     assert.equal(conditions(status)[0], 'SuccessCriteriaMet=True SuccessPolicy: Matched rules at index 0');
     const first = (await pods(world)).find((pod) => indexOf(pod) === '0')!;
     assert.equal(first.spec!.hostname, 'pi-0');
-    assert.deepEqual(first.spec!.containers[0]!.env![0]!.valueFrom!.fieldRef!.fieldPath, "metadata.labels['batch.kubernetes.io/job-completion-index']");
+    assert.deepEqual(
+      first.spec!.containers[0]!.env![0]!.valueFrom!.fieldRef!.fieldPath,
+      "metadata.labels['batch.kubernetes.io/job-completion-index']",
+    );
     assert.deepEqual(world.logged, []);
   }));
 
 const FAILURES: { name: string; spec: Partial<JobSpec>; exitCode: number; expected: string; failed: number }[] = [
-  { name: 'no retries', spec: { backoffLimit: 0 }, exitCode: 1, expected: 'Failed=True BackoffLimitExceeded: Job has reached the specified backoff limit', failed: 1 },
+  {
+    name: 'no retries',
+    spec: { backoffLimit: 0 },
+    exitCode: 1,
+    expected: 'Failed=True BackoffLimitExceeded: Job has reached the specified backoff limit',
+    failed: 1,
+  },
   {
     name: 'a failure policy',
     spec: { podFailurePolicy: { rules: [{ action: 'FailJob', onExitCodes: { operator: 'In', values: [42] } }] } },
@@ -88,7 +106,12 @@ for (const { name, spec, exitCode, expected, failed } of FAILURES) {
       world.behave = () => ended(exitCode);
       await world.admin.resource(JOBS, NS).create(job(spec));
       const status = await statusWith(world, 'Failed');
-      assert.equal(conditions(status).at(-1)!.replace(/pi-[a-z0-9]{5}/, 'NAME'), expected);
+      assert.equal(
+        conditions(status)
+          .at(-1)!
+          .replace(/pi-[a-z0-9]{5}/, 'NAME'),
+        expected,
+      );
       assert.equal(conditions(status)[0]!.split(' ')[0], 'FailureTarget=True');
       assert.equal(status.failed, failed);
       assert.deepEqual(world.logged, []);
@@ -113,7 +136,10 @@ test('a suspended Job has no pods, and what it had does not count', () =>
     await jobs.patch('pi', 'merge', { spec: { suspend: true } });
     await eventually(async () => {
       const { status = {} } = await jobs.get('pi');
-      assert.deepEqual([status.active, status.failed, status.terminating, conditions(status)], [undefined, undefined, 0, ['Suspended=True JobSuspended: Job suspended']]);
+      assert.deepEqual(
+        [status.active, status.failed, status.terminating, conditions(status)],
+        [undefined, undefined, 0, ['Suspended=True JobSuspended: Job suspended']],
+      );
       assert.deepEqual(await pods(world), []);
     }, soon);
     world.behave = () => ended(0);

@@ -62,7 +62,8 @@ class JobController implements Reconciler {
       new PodWatcher({
         expectations: this.#expectations,
         ownerOf: (pod) => resolveOwner(this.#jobs, 'Job', pod.metadata.namespace!, controllerOf(pod)),
-        wouldAdopt: (pod) => this.#jobs.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
+        wouldAdopt: (pod) =>
+          this.#jobs.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
         changed: (job) => queue.add(keyOf(job)),
       }),
     );
@@ -123,7 +124,10 @@ class JobController implements Reconciler {
     return claim({ client, owner: job, ownerType: JOBS, selector, type: PODS, informer: this.#pods, finalizer: TRACKING });
   }
 
-  #status(job: Job, { pods, account, change, end }: { pods: readonly Pod[]; account: Account; change: PodsChange; end: End | undefined }): JobStatus {
+  #status(
+    job: Job,
+    { pods, account, change, end }: { pods: readonly Pod[]; account: Account; change: PodsChange; end: End | undefined },
+  ): JobStatus {
     const { active: _active, ...status } = statusOf(job, account);
     const staying = pods.filter((pod) => isActive(pod) && !change.deleted.has(pod.metadata.uid!));
     const active = staying.length + change.created;
@@ -142,7 +146,8 @@ class JobController implements Reconciler {
     const conditions = job.status?.conditions ?? [];
     if (end) return this.#withCondition(conditions, { type: end.interim, status: 'True', reason: end.reason, message: end.message });
     const suspended = conditions.find(({ type }) => type === 'Suspended');
-    if (job.spec?.suspend) return this.#withCondition(conditions, { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' });
+    if (job.spec?.suspend)
+      return this.#withCondition(conditions, { type: 'Suspended', status: 'True', reason: 'JobSuspended', message: 'Job suspended' });
     if (!suspended) return conditions;
     return this.#withCondition(conditions, { type: 'Suspended', status: 'False', reason: 'JobResumed', message: 'Job resumed' });
   }

@@ -63,7 +63,9 @@ export class JobPods {
     if (waitMs > 0) return { pods: [], waitMs };
     if (!isIndexed(job)) return { pods: Array.from({ length: missing }, () => ({})), waitMs: 0 };
     const failures = perIndex ? failuresByIndex(job, pods, now) : undefined;
-    const atWork = new Set(pods.filter((pod) => isActive(pod) || (replacesOnlyFailed(job) && isStillStopping(pod))).map((pod) => indexOf(pod, job)));
+    const atWork = new Set(
+      pods.filter((pod) => isActive(pod) || (replacesOnlyFailed(job) && isStillStopping(pod))).map((pod) => indexOf(pod, job)),
+    );
     const plan: NewPod[] = [];
     const waits: number[] = [];
     for (let index = 0; index < (job.spec?.completions ?? 0) && plan.length < missing; index++) {
@@ -98,7 +100,8 @@ export class JobPods {
     this.#expectations.expectDeletions(job.metadata.uid!, uids);
     const outcomes = await Promise.allSettled(pods.map((pod) => deletePod(this.#context, job, pod)));
     const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
-    for (const [i, { status }] of outcomes.entries()) if (status === 'rejected') this.#expectations.deletionObserved(job.metadata.uid!, uids[i]!);
+    for (const [i, { status }] of outcomes.entries())
+      if (status === 'rejected') this.#expectations.deletionObserved(job.metadata.uid!, uids[i]!);
     if (failed.length > 0) throw failed[0]!.reason;
     return new Set(uids);
   }

@@ -18,7 +18,9 @@ export function isFinished({ status }: Job): boolean {
 
 /** undefined while the Job goes on. An end that was once written down stays. */
 export function judge(job: Job, account: Account, pods: readonly Pod[], now: number): End | undefined {
-  const noted = job.status?.conditions?.find(({ type, status }) => status === 'True' && (type === 'SuccessCriteriaMet' || type === 'FailureTarget'));
+  const noted = job.status?.conditions?.find(
+    ({ type, status }) => status === 'True' && (type === 'SuccessCriteriaMet' || type === 'FailureTarget'),
+  );
   if (noted) return endOf(noted);
   return failureOf(job, account, pods, now) ?? successOf(job, account, activePods(pods).length);
 }
@@ -54,7 +56,8 @@ function successOf(job: Job, account: Account, active: number): End | undefined 
   const rule = isIndexed(job) ? (spec?.successPolicy?.rules ?? []).findIndex((each) => isMet(each, account.completedIndexes)) : -1;
   if (rule >= 0) return success('SuccessPolicy', `Matched rules at index ${rule}`);
   // Without a number of completions, the first pod that succeeds ends the work, and the others end by themselves.
-  const isReached = spec?.completions === undefined ? account.succeeded > 0 && active === 0 : account.succeeded >= spec.completions && active === 0;
+  const isReached =
+    spec?.completions === undefined ? account.succeeded > 0 && active === 0 : account.succeeded >= spec.completions && active === 0;
   return isReached ? success('CompletionsReached', 'Reached expected number of succeeded pods') : undefined;
 }
 

@@ -85,9 +85,18 @@ export class Claims {
     const { namespace, name, uid, resourceVersion } = claim.metadata;
     const before = volume.spec?.claimRef;
     if (before?.uid === uid) return;
-    const claimRef = { kind: 'PersistentVolumeClaim', namespace: namespace!, name: name!, uid: uid!, apiVersion: 'v1', resourceVersion: resourceVersion! };
+    const claimRef = {
+      kind: 'PersistentVolumeClaim',
+      namespace: namespace!,
+      name: name!,
+      uid: uid!,
+      apiVersion: 'v1',
+      resourceVersion: resourceVersion!,
+    };
     const pointed = { ...volume, spec: { ...volume.spec, claimRef } };
-    await this.#context.client.resource(PERSISTENT_VOLUMES).update(before ? pointed : withAnnotations(pointed, { [BOUND_BY_CONTROLLER]: 'yes' }));
+    await this.#context.client
+      .resource(PERSISTENT_VOLUMES)
+      .update(before ? pointed : withAnnotations(pointed, { [BOUND_BY_CONTROLLER]: 'yes' }));
   }
 
   async #pointClaim(claim: PersistentVolumeClaim, volume: PersistentVolume): Promise<PersistentVolumeClaim> {
@@ -105,15 +114,18 @@ export class Claims {
     const name = classOf(claim);
     if (name === '') {
       const chosen = leavesClassOpen(claim) ? defaultClass(this.#classes.list()) : undefined;
-      if (!chosen) return events.event(claim, 'Normal', 'FailedBinding', 'no persistent volumes available for this claim and no storage class is set');
+      if (!chosen)
+        return events.event(claim, 'Normal', 'FailedBinding', 'no persistent volumes available for this claim and no storage class is set');
       // A default class that came after the claim (KEP-3333); the claim's own event leads here again.
       const update = { ...claim, spec: { ...claim.spec, storageClassName: chosen.metadata.name! } };
       await unlessGone(client.resource(PERSISTENT_VOLUME_CLAIMS, claim.metadata.namespace).update(update));
       return;
     }
     const provisioner = this.#classes.get(name)?.provisioner;
-    if (provisioner === undefined) return events.event(claim, 'Warning', 'ProvisioningFailed', `storageclass.storage.k8s.io "${name}" not found`);
-    if (provisioner.startsWith(IN_TREE)) return events.event(claim, 'Warning', 'ProvisioningFailed', `no volume plugin matched name: ${provisioner}`);
+    if (provisioner === undefined)
+      return events.event(claim, 'Warning', 'ProvisioningFailed', `storageclass.storage.k8s.io "${name}" not found`);
+    if (provisioner.startsWith(IN_TREE))
+      return events.event(claim, 'Warning', 'ProvisioningFailed', `no volume plugin matched name: ${provisioner}`);
     if (claim.metadata.annotations?.[PROVISIONER] !== provisioner) {
       const asked = withAnnotations(claim, { [PROVISIONER]: provisioner, [PROVISIONER_BETA]: provisioner });
       await unlessGone(client.resource(PERSISTENT_VOLUME_CLAIMS, claim.metadata.namespace).update(asked));

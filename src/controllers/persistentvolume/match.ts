@@ -7,7 +7,11 @@ import { classOf, isMeantFor, volumeModeOf } from './storage.ts';
  * The volume for a claim: one that its author reserved for it, else the smallest free one that is big enough and has the claim's class,
  * modes and labels. A claim that waits for its first consumer gets only a reserved one: the scheduler chooses the others.
  */
-export function findVolume(claim: PersistentVolumeClaim, volumes: readonly PersistentVolume[], isWaiting: boolean): PersistentVolume | undefined {
+export function findVolume(
+  claim: PersistentVolumeClaim,
+  volumes: readonly PersistentVolume[],
+  isWaiting: boolean,
+): PersistentVolume | undefined {
   const reserved = volumes.find((volume) => isMeantFor(volume, claim) && isBigEnough(volume, claim) && hasModes(volume, claim));
   if (reserved || isWaiting) return reserved;
   const fitting = volumes.filter((volume) => isFree(volume) && fits(volume, claim));

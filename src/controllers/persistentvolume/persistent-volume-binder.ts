@@ -56,7 +56,8 @@ class PersistentVolumeBinder implements Reconciler {
       },
       deleted: (claim) => {
         addVolumeOf(claim);
-        for (const volume of this.#volumes.list()) if (volume.spec?.claimRef?.uid === claim.metadata.uid) queue.add(VOLUME + volume.metadata.name);
+        for (const volume of this.#volumes.list())
+          if (volume.spec?.claimRef?.uid === claim.metadata.uid) queue.add(VOLUME + volume.metadata.name);
       },
     });
     this.#volumes.subscribe({

@@ -73,7 +73,10 @@ class Protection<T extends ObjectWithMeta> implements Reconciler {
     const isLeaving = object.metadata.deletionTimestamp !== undefined;
     const finalizers = object.metadata.finalizers ?? [];
     if (isLeaving && this.#hasFinalizer(object) && !this.#guarded.isInUse(object)) {
-      await this.#write(object, finalizers.filter((each) => each !== this.#guarded.finalizer));
+      await this.#write(
+        object,
+        finalizers.filter((each) => each !== this.#guarded.finalizer),
+      );
     } else if (!isLeaving && !this.#hasFinalizer(object)) {
       await this.#write(object, [...finalizers, this.#guarded.finalizer]);
     }
@@ -85,7 +88,9 @@ class Protection<T extends ObjectWithMeta> implements Reconciler {
 
   async #write(object: T, finalizers: string[]): Promise<void> {
     const { client } = this.#context;
-    await unlessGone(client.resource(this.#guarded.type, object.metadata.namespace).update({ ...object, metadata: { ...object.metadata, finalizers } }));
+    await unlessGone(
+      client.resource(this.#guarded.type, object.metadata.namespace).update({ ...object, metadata: { ...object.metadata, finalizers } }),
+    );
   }
 }
 

@@ -74,7 +74,9 @@ export class Volumes {
     const { [BOUND_BY_CONTROLLER]: byController, ...annotations } = metadata.annotations ?? {};
     const { uid: _uid, resourceVersion: _resourceVersion, ...reserved } = claimRef!;
     const nextSpec = byController ? rest : { ...rest, claimRef: reserved };
-    await unlessGone(this.#context.client.resource(PERSISTENT_VOLUMES).update({ ...volume, metadata: { ...metadata, annotations }, spec: nextSpec }));
+    await unlessGone(
+      this.#context.client.resource(PERSISTENT_VOLUMES).update({ ...volume, metadata: { ...metadata, annotations }, spec: nextSpec }),
+    );
   }
 
   async #setPhase(volume: PersistentVolume, phase: string, message?: string): Promise<void> {

@@ -15,7 +15,14 @@ export function controllerOf({ metadata }: ObjectWithMeta): OwnerReference | und
 }
 
 export function controllerReference(owner: ObjectWithMeta, type: GroupVersionKind): OwnerReference {
-  return { apiVersion: groupVersion(type), kind: type.kind, name: owner.metadata.name!, uid: owner.metadata.uid!, controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: groupVersion(type),
+    kind: type.kind,
+    name: owner.metadata.name!,
+    uid: owner.metadata.uid!,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 /** Call before the informer starts: `ownedBy` and `claim` look objects up by their controller's uid, never by going through all. */
@@ -32,7 +39,12 @@ export function ownedBy<T extends ObjectWithMeta>(informer: Informer<T>, uid: st
 }
 
 /** The owner that `reference` means, unless another object has taken its name since. */
-export function resolveOwner<T extends ObjectWithMeta>(owners: Informer<T>, kind: string, namespace: string, reference: OwnerReference | undefined): T | undefined {
+export function resolveOwner<T extends ObjectWithMeta>(
+  owners: Informer<T>,
+  kind: string,
+  namespace: string,
+  reference: OwnerReference | undefined,
+): T | undefined {
   if (reference?.kind !== kind) return undefined;
   const owner = owners.get(`${namespace}/${reference.name}`);
   return owner?.metadata.uid === reference.uid ? owner : undefined;
@@ -95,7 +107,11 @@ function mayAdopt<O extends ObjectWithMeta, T extends ObjectWithMeta>({ selector
 }
 
 /** The cache may not know yet that the owner was deleted; adopting then would hand an orphaned pod to the garbage collector. */
-async function isStillThere<O extends ObjectWithMeta, T extends ObjectWithMeta>({ client, owner, ownerType }: Claim<O, T>): Promise<boolean> {
+async function isStillThere<O extends ObjectWithMeta, T extends ObjectWithMeta>({
+  client,
+  owner,
+  ownerType,
+}: Claim<O, T>): Promise<boolean> {
   const fresh = await unlessGone(client.resource(ownerType, owner.metadata.namespace).get(owner.metadata.name!));
   return fresh?.metadata.uid === owner.metadata.uid && !fresh?.metadata.deletionTimestamp;
 }
@@ -107,7 +123,10 @@ function adopt<O extends ObjectWithMeta, T extends ObjectWithMeta>(by: Claim<O, 
   return unlessGone(client.resource(type, metadata.namespace).patch(metadata.name!, 'strategic', patch));
 }
 
-async function release<O extends ObjectWithMeta, T extends ObjectWithMeta>({ client, owner, type, finalizer }: Claim<O, T>, { metadata }: T): Promise<void> {
+async function release<O extends ObjectWithMeta, T extends ObjectWithMeta>(
+  { client, owner, type, finalizer }: Claim<O, T>,
+  { metadata }: T,
+): Promise<void> {
   const finalizers = finalizer ? { '$deleteFromPrimitiveList/finalizers': [finalizer] } : {};
   const patch = { metadata: { uid: metadata.uid, ownerReferences: [{ $patch: 'delete', uid: owner.metadata.uid }], ...finalizers } };
   await unlessGone(client.resource(type, metadata.namespace).patch(metadata.name!, 'strategic', patch));

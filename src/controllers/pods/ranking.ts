@@ -12,7 +12,10 @@ const PHASE_ORDER: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, 
 export function podsToDelete(pods: readonly Pod[], count: number, onSameNode: (pod: Pod) => number, now: number): Pod[] {
   if (count >= pods.length) return [...pods];
   const ranked = pods.map((pod) => rank(pod, onSameNode(pod), now));
-  return ranked.toSorted(compare).slice(0, count).map(({ pod }) => pod);
+  return ranked
+    .toSorted(compare)
+    .slice(0, count)
+    .map(({ pod }) => pod);
 }
 
 interface Ranked {

@@ -78,7 +78,15 @@ class ReplicaController<T extends ReplicaOwner> implements Reconciler {
   #claim(owner: T): Promise<Pod[]> {
     const { client } = this.#context;
     const selector = this.#kind.selectorOf(owner);
-    return claim({ client, owner, ownerType: this.#kind.type, selector, type: PODS, informer: this.#pods, adoptable: (pod) => !isTerminal(pod) });
+    return claim({
+      client,
+      owner,
+      ownerType: this.#kind.type,
+      selector,
+      type: PODS,
+      informer: this.#pods,
+      adoptable: (pod) => !isTerminal(pod),
+    });
   }
 
   async #manage(owner: T, pods: readonly Pod[]): Promise<ReplicaFailure | undefined> {
@@ -106,7 +114,10 @@ class ReplicaController<T extends ReplicaOwner> implements Reconciler {
     const uid = owner.metadata.uid!;
     const sharing = this.#familyOnNodes(owner);
     const chosen = podsToDelete(active, count, (pod) => sharing.get(pod.spec?.nodeName ?? '') ?? 0, this.#context.clock.now());
-    this.#expectations.expectDeletions(uid, chosen.map(({ metadata }) => metadata.uid!));
+    this.#expectations.expectDeletions(
+      uid,
+      chosen.map(({ metadata }) => metadata.uid!),
+    );
     const outcomes = await Promise.allSettled(chosen.map((pod) => deletePod(this.#context, owner, pod)));
     const errors: unknown[] = [];
     for (const [i, outcome] of outcomes.entries()) {

@@ -28,7 +28,11 @@ export function nextStatus(owner: ReplicaOwner, { pods, failure, countsTerminati
   const minReadySeconds = spec?.minReadySeconds ?? 0;
   const templateLabels = Object.entries(spec?.template?.metadata?.labels ?? {});
   const next: ReplicaStatus = { ...status, replicas: active.length };
-  setCount(next, 'fullyLabeledReplicas', active.filter((pod) => templateLabels.every(([key, value]) => pod.metadata.labels?.[key] === value)).length);
+  setCount(
+    next,
+    'fullyLabeledReplicas',
+    active.filter((pod) => templateLabels.every(([key, value]) => pod.metadata.labels?.[key] === value)).length,
+  );
   setCount(next, 'readyReplicas', active.filter(isReady).length);
   setCount(next, 'availableReplicas', active.filter((pod) => isAvailable(pod, minReadySeconds, now)).length);
   if (countsTerminating) next.terminatingReplicas = pods.filter((pod) => isTerminating(pod) && !isTerminal(pod)).length;
@@ -50,5 +54,14 @@ function withFailure(conditions: readonly ReplicaCondition[], failure: ReplicaFa
   const others = conditions.filter(({ type }) => type !== REPLICA_FAILURE);
   if (!failure) return others;
   if (others.length < conditions.length) return [...conditions];
-  return [...others, { type: REPLICA_FAILURE, status: 'True', reason: failure.reason, message: messageOf(failure.error), lastTransitionTime: timestamp(now) }];
+  return [
+    ...others,
+    {
+      type: REPLICA_FAILURE,
+      status: 'True',
+      reason: failure.reason,
+      message: messageOf(failure.error),
+      lastTransitionTime: timestamp(now),
+    },
+  ];
 }

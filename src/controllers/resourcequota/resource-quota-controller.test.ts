@@ -15,26 +15,54 @@ function pod(name: string, cpu: string): Pod {
 }
 
 test('what limits are about', () => {
-  const limits = ['cpu', 'limits.memory', 'services.nodeports', 'requests.storage', 'gold.storageclass.storage.k8s.io/requests.storage', 'configmaps', 'count/deployments.apps', 'count/widgets.example.com'];
-  assert.deepEqual([...resourcesOf(limits)], ['/pods', '/services', '/persistentvolumeclaims', '/configmaps', 'apps/deployments', 'example.com/widgets']);
+  const limits = [
+    'cpu',
+    'limits.memory',
+    'services.nodeports',
+    'requests.storage',
+    'gold.storageclass.storage.k8s.io/requests.storage',
+    'configmaps',
+    'count/deployments.apps',
+    'count/widgets.example.com',
+  ];
+  assert.deepEqual(
+    [...resourcesOf(limits)],
+    ['/pods', '/services', '/persistentvolumeclaims', '/configmaps', 'apps/deployments', 'example.com/widgets'],
+  );
 });
 
 test('a quota shows what its namespace uses', () =>
   withWorkloads(async (world) => {
     const { admin } = world;
     const quotas = admin.resource(RESOURCE_QUOTAS, NS);
-    const hard = { pods: '5', 'requests.cpu': '2', 'limits.memory': '1Gi', services: '5', 'services.nodeports': '2', 'count/configmaps': '10' };
+    const hard = {
+      pods: '5',
+      'requests.cpu': '2',
+      'limits.memory': '1Gi',
+      services: '5',
+      'services.nodeports': '2',
+      'count/configmaps': '10',
+    };
     await quotas.create({ metadata: { name: 'all' }, spec: { hard } });
     await quotas.create({ metadata: { name: 'best' }, spec: { hard: { pods: '1' }, scopes: ['BestEffort'] } });
     await eventually(async () => assert.equal((await quotas.get('all')).status?.used?.['pods'], '0'), soon);
     for (const each of [pod('a', '500m'), pod('b', '250m')]) await admin.resource(PODS, NS).create(each);
-    await admin.resource(SERVICES, NS).create({ metadata: { name: 'web' }, spec: { type: 'NodePort', ports: [{ port: 80 }], selector: { app: 'web' } } });
+    await admin
+      .resource(SERVICES, NS)
+      .create({ metadata: { name: 'web' }, spec: { type: 'NodePort', ports: [{ port: 80 }], selector: { app: 'web' } } });
     await admin.resource(CONFIG_MAPS, NS).create({ metadata: { name: 'settings' } });
     await eventually(async () => {
       const { status } = await quotas.get('all');
       assert.deepEqual(status!.hard, hard);
       // kube-root-ca.crt is a config map too, and the Service `kubernetes` counts.
-      assert.deepEqual(status!.used, { pods: '2', 'requests.cpu': '750m', 'limits.memory': '256Mi', services: '2', 'services.nodeports': '1', 'count/configmaps': '2' });
+      assert.deepEqual(status!.used, {
+        pods: '2',
+        'requests.cpu': '750m',
+        'limits.memory': '256Mi',
+        services: '2',
+        'services.nodeports': '1',
+        'count/configmaps': '2',
+      });
       assert.deepEqual((await quotas.get('best')).status!.used, { pods: '0' });
     }, soon);
     world.behave = ({ metadata }) => (metadata.name === 'a' ? ended(0) : 'wait');

@@ -81,7 +81,10 @@ class ResourceQuotaController implements Reconciler {
     const usage = (object: ObjectWithMeta): unknown => usageOf(type, object as KubeObject);
     informer.subscribe({
       added: note,
-      updated: (object, before) => object.metadata.deletionTimestamp === before.metadata.deletionTimestamp && semanticEqual(usage(object), usage(before)) ? undefined : note(object),
+      updated: (object, before) =>
+        object.metadata.deletionTimestamp === before.metadata.deletionTimestamp && semanticEqual(usage(object), usage(before))
+          ? undefined
+          : note(object),
       deleted: note,
     });
     return counted;

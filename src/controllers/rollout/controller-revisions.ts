@@ -28,7 +28,10 @@ export class RevisionCollision extends Error {
  * The revision of the present template: the newest if it is the same, an older one with a new number if the template was rolled back, or
  * a new one. What `kubectl rollout history` and `undo` read.
  */
-export async function ensureRevision<T extends ObjectWithMeta>({ client }: ComponentContext, history: History<T>): Promise<ControllerRevision> {
+export async function ensureRevision<T extends ObjectWithMeta>(
+  { client }: ComponentContext,
+  history: History<T>,
+): Promise<ControllerRevision> {
   const { owner, revisions } = history;
   const resource = client.resource(CONTROLLER_REVISIONS, owner.metadata.namespace);
   const sorted = revisions.toSorted((a, b) => a.revision - b.revision);
@@ -48,10 +51,17 @@ export async function ensureRevision<T extends ObjectWithMeta>({ client }: Compo
 }
 
 /** Deletes the oldest revisions beyond `limit` of those that are not in use. */
-export async function trimRevisions({ client }: ComponentContext, revisions: readonly ControllerRevision[], inUse: ReadonlySet<string>, limit: number): Promise<void> {
+export async function trimRevisions(
+  { client }: ComponentContext,
+  revisions: readonly ControllerRevision[],
+  inUse: ReadonlySet<string>,
+  limit: number,
+): Promise<void> {
   const idle = revisions.filter(({ metadata }) => !inUse.has(metadata.name!)).toSorted((a, b) => a.revision - b.revision);
   const surplus = idle.slice(0, Math.max(0, idle.length - limit));
-  await Promise.all(surplus.map(({ metadata }) => unlessGone(client.resource(CONTROLLER_REVISIONS, metadata.namespace).delete(metadata.name!))));
+  await Promise.all(
+    surplus.map(({ metadata }) => unlessGone(client.resource(CONTROLLER_REVISIONS, metadata.namespace).delete(metadata.name!))),
+  );
 }
 
 /** The template that a revision holds. */
@@ -61,7 +71,10 @@ export function templateOf({ data }: ControllerRevision): PodTemplateSpec {
 }
 
 /** The data is a strategic merge patch that puts the template in place. */
-function newRevision<T extends ObjectWithMeta>({ owner, ownerType, template, collisionCount }: History<T>, revision: number): ControllerRevision {
+function newRevision<T extends ObjectWithMeta>(
+  { owner, ownerType, template, collisionCount }: History<T>,
+  revision: number,
+): ControllerRevision {
   const { name, namespace } = owner.metadata;
   const hash = stableHash(template, collisionCount);
   const labels = { ...template.metadata?.labels, [REVISION_HASH]: hash };

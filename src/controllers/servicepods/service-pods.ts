@@ -17,7 +17,9 @@ export class ServicePods {
   constructor(client: Client) {
     this.services = client.informer(SERVICES);
     this.#pods = client.informer(PODS);
-    this.#pods.addIndex(LABEL_INDEX, ({ metadata }) => Object.entries(metadata.labels ?? {}).map(([key, value]) => indexKey(metadata, key, value)));
+    this.#pods.addIndex(LABEL_INDEX, ({ metadata }) =>
+      Object.entries(metadata.labels ?? {}).map(([key, value]) => indexKey(metadata, key, value)),
+    );
   }
 
   /** Calls `changed` with the key of each Service of which something may be different now. */

@@ -24,7 +24,10 @@ export function newPod(set: StatefulSet, revision: ControllerRevision, ordinal: 
   const { generateName: _generateName, ...rest } = metadata;
   const labels = { ...metadata.labels, [REVISION_HASH]: revision.metadata.name!, [POD_NAME]: name, [POD_INDEX]: String(ordinal) };
   const { serviceName } = set.spec!;
-  const pod: Pod = { metadata: { ...rest, name, namespace: set.metadata.namespace!, labels }, spec: { ...spec!, hostname: name, ...(serviceName ? { subdomain: serviceName } : {}) } };
+  const pod: Pod = {
+    metadata: { ...rest, name, namespace: set.metadata.namespace!, labels },
+    spec: { ...spec!, hostname: name, ...(serviceName ? { subdomain: serviceName } : {}) },
+  };
   const volumes = volumesOf(set, pod, ordinal);
   if (volumes.length > 0) pod.spec!.volumes = volumes;
   return pod;
@@ -50,7 +53,10 @@ function claimName({ metadata }: PersistentVolumeClaim, set: StatefulSet, ordina
 /** A claim takes the place of a volume of its name. */
 function volumesOf(set: StatefulSet, { spec }: Pod, ordinal: number): Volume[] {
   const templates = set.spec?.volumeClaimTemplates ?? [];
-  const claimed = templates.map((template) => ({ name: template.metadata.name!, persistentVolumeClaim: { claimName: claimName(template, set, ordinal) } }));
+  const claimed = templates.map((template) => ({
+    name: template.metadata.name!,
+    persistentVolumeClaim: { claimName: claimName(template, set, ordinal) },
+  }));
   const names = new Set(claimed.map(({ name }) => name));
   return [...claimed, ...(spec?.volumes ?? []).filter(({ name }) => !names.has(name))];
 }

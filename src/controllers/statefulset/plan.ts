@@ -69,7 +69,12 @@ function condemn(set: StatefulSet, pods: readonly Pod[], plan: SetPlan, { isOrde
   return true;
 }
 
-function update(set: StatefulSet, at: ReadonlyMap<number, Pod>, plan: SetPlan, { revision, isHealthy }: { revision: string } & Pick<Rules, 'isHealthy'>): void {
+function update(
+  set: StatefulSet,
+  at: ReadonlyMap<number, Pod>,
+  plan: SetPlan,
+  { revision, isHealthy }: { revision: string } & Pick<Rules, 'isHealthy'>,
+): void {
   const { first, end } = ordinals(set);
   const { partition = 0, maxUnavailable = 1 } = set.spec?.updateStrategy?.rollingUpdate ?? {};
   let budget = Math.max(1, resolveIntOrPercent(maxUnavailable, set.spec?.replicas ?? 1, 'up'));

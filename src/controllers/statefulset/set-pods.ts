@@ -34,7 +34,12 @@ export class SetPods {
       this.#expectations.creationObserved(uid!);
       // The cache does not show it yet, or a pod of another has the name: then its event leads here again.
       if (StatusError.is(error, 'AlreadyExists') || isNamespaceTerminating(error)) return;
-      this.#event(set, 'Warning', 'FailedCreate', `create Pod ${pod.metadata.name} in StatefulSet ${setName} failed error: ${messageOf(error)}`);
+      this.#event(
+        set,
+        'Warning',
+        'FailedCreate',
+        `create Pod ${pod.metadata.name} in StatefulSet ${setName} failed error: ${messageOf(error)}`,
+      );
       throw error;
     }
   }
@@ -62,7 +67,8 @@ export class SetPods {
       const owners: OwnerReference[] = [];
       if (whenScaled === 'Delete' && condemned.includes(pod)) owners.push(plainReference('v1', 'Pod', pod));
       else if (whenDeleted === 'Delete') owners.push(plainReference('apps/v1', 'StatefulSet', set));
-      for (const { metadata } of claimsFor(set, ordinalOf(pod, set)!)) await this.#setOwners(set, pod, { key: `${metadata.namespace}/${metadata.name}`, owners });
+      for (const { metadata } of claimsFor(set, ordinalOf(pod, set)!))
+        await this.#setOwners(set, pod, { key: `${metadata.namespace}/${metadata.name}`, owners });
     }
   }
 
@@ -70,7 +76,8 @@ export class SetPods {
     const claim = this.#claims.get(key);
     if (!claim) return;
     const before = claim.metadata.ownerReferences ?? [];
-    const isOurs = ({ kind, uid, name }: OwnerReference): boolean => uid === set.metadata.uid || uid === pod.metadata.uid || (kind === 'Pod' && name === pod.metadata.name);
+    const isOurs = ({ kind, uid, name }: OwnerReference): boolean =>
+      uid === set.metadata.uid || uid === pod.metadata.uid || (kind === 'Pod' && name === pod.metadata.name);
     const next = [...before.filter((each) => !isOurs(each)), ...owners];
     if (next.map(({ uid }) => uid).join() === before.map(({ uid }) => uid).join()) return;
     const { ownerReferences: _before, ...metadata } = claim.metadata;

@@ -4,7 +4,12 @@ import { revisionNameOf } from './identity.ts';
 import type { Revisions } from './plan.ts';
 
 /** Counts from the pods as they were seen; a finished update makes its revision the current one. */
-export function nextStatus({ metadata, spec, status }: StatefulSet, pods: readonly Pod[], revisions: Revisions, now: number): StatefulSetStatus {
+export function nextStatus(
+  { metadata, spec, status }: StatefulSet,
+  pods: readonly Pod[],
+  revisions: Revisions,
+  now: number,
+): StatefulSetStatus {
   const staying = pods.filter((pod) => !isTerminating(pod));
   const ready = pods.filter((pod) => isReady(pod) && pod.status?.phase === 'Running');
   const of = (revision: string): number => staying.filter((pod) => revisionNameOf(pod) === revision).length;

@@ -11,8 +11,14 @@ const labels = { app: 'db' };
 
 function statefulSet(spec: Partial<StatefulSetSpec> = {}): StatefulSet {
   const template = { metadata: { labels }, spec: { containers: [{ name: 'db', image: 'db:1' }] } } as PodTemplateSpec;
-  const data = { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Gi' } } } };
-  return { metadata: { name: 'db' }, spec: { replicas: 3, serviceName: 'db', selector: { matchLabels: labels }, template, volumeClaimTemplates: [data], ...spec } };
+  const data = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], storageClassName: '', resources: { requests: { storage: '1Gi' } } },
+  };
+  return {
+    metadata: { name: 'db' },
+    spec: { replicas: 3, serviceName: 'db', selector: { matchLabels: labels }, template, volumeClaimTemplates: [data], ...spec },
+  };
 }
 
 const image = (name: string) => ({ spec: { template: { spec: { containers: [{ name: 'db', image: name }] } } } });
@@ -30,7 +36,10 @@ function settled({ admin }: WorkloadWorld, count: number): Promise<StatefulSet> 
   return eventually(async () => {
     const found = await admin.resource(STATEFUL_SETS, NS).get('db');
     const { observedGeneration, replicas, availableReplicas, updatedReplicas = 0, currentRevision, updateRevision } = found.status!;
-    assert.deepEqual([observedGeneration, replicas, availableReplicas, updatedReplicas, currentRevision], [found.metadata.generation, count, count, count, updateRevision]);
+    assert.deepEqual(
+      [observedGeneration, replicas, availableReplicas, updatedReplicas, currentRevision],
+      [found.metadata.generation, count, count, count, updateRevision],
+    );
     return found;
   }, soon);
 }
@@ -46,7 +55,10 @@ test('a StatefulSet makes its pods in order, updates them from the top and keeps
     await settled(world, 3);
     assert.deepEqual(created, ['db-0', 'db-1', 'db-2']);
     const [first] = await pods(world);
-    assert.deepEqual([first!.spec!.hostname, first!.spec!.subdomain, first!.metadata.labels!['apps.kubernetes.io/pod-index']], ['db-0', 'db', '0']);
+    assert.deepEqual(
+      [first!.spec!.hostname, first!.spec!.subdomain, first!.metadata.labels!['apps.kubernetes.io/pod-index']],
+      ['db-0', 'db', '0'],
+    );
     assert.deepEqual(first!.spec!.volumes!.find(({ name }) => name === 'data')!.persistentVolumeClaim, { claimName: 'data-db-0' });
     assert.ok((await world.events(NS, 'db')).includes('Normal SuccessfulCreate: create Pod db-0 in StatefulSet db successful'));
 
@@ -64,7 +76,14 @@ test('a StatefulSet makes its pods in order, updates them from the top and keeps
     await eventually(async () => assert.deepEqual(await images(world), ['db-0 db:2', 'db-1 db:2', 'db-2 db:3']), soon);
 
     await sets.patch('db', 'merge', { spec: { replicas: 1 } });
-    await eventually(async () => assert.deepEqual((await pods(world)).map(({ metadata }) => metadata.name), ['db-0']), soon);
+    await eventually(
+      async () =>
+        assert.deepEqual(
+          (await pods(world)).map(({ metadata }) => metadata.name),
+          ['db-0'],
+        ),
+      soon,
+    );
     const claims = (await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).list()).items;
     assert.deepEqual(claims.map(({ metadata }) => metadata.name).toSorted(), ['data-db-0', 'data-db-1', 'data-db-2']);
     assert.deepEqual(world.logged, []);
@@ -73,7 +92,12 @@ test('a StatefulSet makes its pods in order, updates them from the top and keeps
 test('an update stops at a pod that does not become ready, and a mended template gets past it', () =>
   withWorkloads(async (world) => {
     const sets = world.admin.resource(STATEFUL_SETS, NS);
-    await sets.create(statefulSet({ podManagementPolicy: 'Parallel', persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete', whenDeleted: 'Retain' } }));
+    await sets.create(
+      statefulSet({
+        podManagementPolicy: 'Parallel',
+        persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete', whenDeleted: 'Retain' },
+      }),
+    );
     await settled(world, 3);
     world.behave = (pod) => (pod.spec!.containers[0]!.image === 'broken' ? notReady(pod) : running(pod));
     await sets.patch('db', 'strategic', image('broken'));
@@ -88,7 +112,10 @@ test('an update stops at a pod that does not become ready, and a mended template
     await settled(world, 1);
     await eventually(async () => {
       const { items } = await world.admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).list();
-      assert.deepEqual(items.map(({ metadata }) => metadata.name), ['data-db-0']);
+      assert.deepEqual(
+        items.map(({ metadata }) => metadata.name),
+        ['data-db-0'],
+      );
     }, soon);
     assert.deepEqual(world.logged, []);
   }));

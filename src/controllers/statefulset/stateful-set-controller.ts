@@ -51,7 +51,8 @@ class StatefulSetController implements Reconciler {
       new PodWatcher({
         expectations: this.#expectations,
         ownerOf: (pod) => resolveOwner(this.#sets, 'StatefulSet', pod.metadata.namespace!, controllerOf(pod)),
-        wouldAdopt: (pod) => this.#sets.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
+        wouldAdopt: (pod) =>
+          this.#sets.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod)),
         changed: add,
       }),
     );
@@ -63,7 +64,15 @@ class StatefulSetController implements Reconciler {
     const { client, clock } = this.#context;
     const selector = selectorOf(set.spec?.selector);
     const isMember = (pod: Pod): boolean => ordinalOf(pod, set) !== undefined;
-    const claimed = await claim({ client, owner: set, ownerType: STATEFUL_SETS, selector, type: PODS, informer: this.#pods, adoptable: isMember });
+    const claimed = await claim({
+      client,
+      owner: set,
+      ownerType: STATEFUL_SETS,
+      selector,
+      type: PODS,
+      informer: this.#pods,
+      adoptable: isMember,
+    });
     const pods = claimed.filter(isMember);
     const found = await this.#revisionsOf(set);
     if (!found) return;
@@ -76,11 +85,17 @@ class StatefulSetController implements Reconciler {
       await this.#writeStatus(set, pods, revisions);
     }
     await this.#trim(set, pods, revisions);
-    const delays = [waitMs, ...pods.map((pod) => availableInMs(pod, set.spec?.minReadySeconds ?? 0, clock.now()) ?? 0)].filter((ms) => ms > 0);
+    const delays = [waitMs, ...pods.map((pod) => availableInMs(pod, set.spec?.minReadySeconds ?? 0, clock.now()) ?? 0)].filter(
+      (ms) => ms > 0,
+    );
     if (delays.length > 0) return { afterMs: Math.min(...delays) };
   }
 
-  async #advance(set: StatefulSet, pods: readonly Pod[], revisions: { current: ControllerRevision; update: ControllerRevision }): Promise<void> {
+  async #advance(
+    set: StatefulSet,
+    pods: readonly Pod[],
+    revisions: { current: ControllerRevision; update: ControllerRevision },
+  ): Promise<void> {
     const names = { current: revisions.current.metadata.name!, update: revisions.update.metadata.name! };
     const plan = planSet(set, pods, names, this.#context.clock.now());
     await this.#podWrites.retain(set, pods, plan.condemned);
@@ -98,7 +113,13 @@ class StatefulSetController implements Reconciler {
     const revisions = ownedBy(this.#revisions, metadata.uid!);
     const collisionCount = status?.collisionCount || undefined;
     try {
-      const update = await ensureRevision(this.#context, { owner: set, ownerType: STATEFUL_SETS, template: spec!.template, revisions, collisionCount });
+      const update = await ensureRevision(this.#context, {
+        owner: set,
+        ownerType: STATEFUL_SETS,
+        template: spec!.template,
+        revisions,
+        collisionCount,
+      });
       const current = revisions.find((revision) => revision.metadata.name === status?.currentRevision) ?? update;
       return { current, update };
     } catch (error) {

@@ -62,7 +62,14 @@ function ScaleDialog({ kind, object, onClose }: ActionDialogProps) {
     <Dialog title={`Scale ${object.metadata.name}`} action="Scale" onAction={scale} onClose={onClose}>
       <label>
         Replicas
-        <input type="number" min={0} max={10_000} value={replicas} autoFocus onInput={(event) => setReplicas(event.currentTarget.valueAsNumber || 0)} />
+        <input
+          type="number"
+          min={0}
+          max={10_000}
+          value={replicas}
+          autoFocus
+          onInput={(event) => setReplicas(event.currentTarget.valueAsNumber || 0)}
+        />
       </label>
       <p class="hint">It has {before} now.</p>
     </Dialog>
@@ -74,7 +81,10 @@ function RestartDialog({ kind, object, onClose }: ActionDialogProps) {
   // As `kubectl rollout restart` does it: a changed template makes new pods, in the order that the strategy says.
   const annotations = { 'kubectl.kubernetes.io/restartedAt': new Date(clock.now()).toISOString() };
   const restart = (): Promise<void> =>
-    run('Restarting', async (client, name) => void (await client.patch(name, 'merge', { spec: { template: { metadata: { annotations } } } })));
+    run(
+      'Restarting',
+      async (client, name) => void (await client.patch(name, 'merge', { spec: { template: { metadata: { annotations } } } })),
+    );
   return (
     <Dialog title={`Restart ${object.metadata.name}`} action="Restart" onAction={restart} onClose={onClose}>
       <p>Its pods are replaced by new ones, a few at a time.</p>
@@ -93,7 +103,10 @@ function DeleteDialog({ kind, object, list, onClose }: ActionDialogProps) {
     });
   return (
     <Dialog title={`Delete ${kind.type.kind} ${name}?`} action="Delete" danger onAction={remove} onClose={onClose}>
-      <p>{kind.type.kind === 'Namespace' ? 'Everything in it is deleted too.' : 'What it controls is deleted with it.'} This cannot be undone.</p>
+      <p>
+        {kind.type.kind === 'Namespace' ? 'Everything in it is deleted too.' : 'What it controls is deleted with it.'} This cannot be
+        undone.
+      </p>
     </Dialog>
   );
 }

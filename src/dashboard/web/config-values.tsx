@@ -37,7 +37,13 @@ function SecretValue({ name, value }: { name: string; value: string }) {
     <div class="value">
       <h3>
         {name}{' '}
-        <button type="button" class="quiet" aria-expanded={shown} aria-label={`${shown ? 'Hide' : 'Show'} the value of ${name}`} onClick={() => setShown(!shown)}>
+        <button
+          type="button"
+          class="quiet"
+          aria-expanded={shown}
+          aria-label={`${shown ? 'Hide' : 'Show'} the value of ${name}`}
+          onClick={() => setShown(!shown)}
+        >
           {shown ? 'Hide' : 'Show'}
         </button>
       </h3>

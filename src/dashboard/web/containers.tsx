@@ -5,7 +5,9 @@ import { Badge } from './badge.tsx';
 export function Containers({ spec, status }: { spec: PodSpec | undefined; status?: PodStatus | undefined }) {
   const init = (spec?.initContainers ?? []).map((container) => ({ container, init: true }));
   const main = (spec?.containers ?? []).map((container) => ({ container, init: false }));
-  const statuses = new Map([...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map((each) => [each.name, each]));
+  const statuses = new Map(
+    [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map((each) => [each.name, each]),
+  );
   return (
     <section class="card">
       <h2>Containers</h2>
@@ -30,19 +32,24 @@ function ContainerItem({ container, init, status }: { container: Container; init
       <dl class="facts">
         <Line name="Image" text={image} />
         <Line name="Command" text={words.join(' ')} />
-        <Line name="Ports" text={ports.map(({ containerPort, protocol = 'TCP', name }) => `${name ? `${name} ` : ''}${containerPort}/${protocol}`).join(', ')} />
+        <Line
+          name="Ports"
+          text={ports
+            .map(({ containerPort, protocol = 'TCP', name }) => `${name ? `${name} ` : ''}${containerPort}/${protocol}`)
+            .join(', ')}
+        />
         <Line name="Requests" text={quantities(resources?.requests)} />
         <Line name="Limits" text={quantities(resources?.limits)} />
-        <Line name="Why" text={troubleOf(status)} />
+        <Line name="Why" text={troubleOf(status)} whole />
       </dl>
     </li>
   );
 }
 
-function Line({ name, text }: { name: string; text: string | undefined }) {
+function Line({ name, text, whole = false }: { name: string; text: string | undefined; whole?: boolean }) {
   if (!text) return null;
   return (
-    <div>
+    <div class={whole ? 'whole' : undefined}>
       <dt>{name}</dt>
       <dd>
         <code>{text}</code>
@@ -60,7 +67,9 @@ function stateOf({ state, ready }: ContainerStatus): string {
 function troubleOf(status: ContainerStatus | undefined): string | undefined {
   const { waiting } = status?.state ?? {};
   const ended = status?.state?.terminated ?? status?.lastState?.terminated;
-  return waiting?.message || (ended && `${ended.reason ?? 'ended'}, exit code ${ended.exitCode}${ended.message ? `: ${ended.message}` : ''}`);
+  return (
+    waiting?.message || (ended && `${ended.reason ?? 'ended'}, exit code ${ended.exitCode}${ended.message ? `: ${ended.message}` : ''}`)
+  );
 }
 
 function quantities(resources: Readonly<Record<string, unknown>> = {}): string {

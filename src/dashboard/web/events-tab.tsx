@@ -21,9 +21,19 @@ export function EventsTab({ kind, object, namespace }: { kind: Kind; object: Obj
 }
 
 /** With `about`, each says which object it is about. */
-export function EventList({ events, namespace, about = false, limit = 500 }: { events: readonly Event[]; namespace: string; about?: boolean; limit?: number }) {
+export function EventList({
+  events,
+  namespace,
+  about = false,
+  limit = 500,
+}: {
+  events: readonly Event[];
+  namespace: string;
+  about?: boolean;
+  limit?: number;
+}) {
   const now = useNow();
-  const latest = events.toSorted((a, b) => lastSeen(b) - lastSeen(a)).slice(0, limit);
+  const latest = events.toSorted(byTime).slice(0, limit);
   return (
     <ol class="events">
       {latest.map((event) => (
@@ -47,4 +57,9 @@ export function EventList({ events, namespace, about = false, limit = 500 }: { e
       ))}
     </ol>
   );
+}
+
+/** The latest first. Events carry seconds; within one, revisions tell what came after what (KEP-5504: they can be compared). */
+function byTime(a: Event, b: Event): number {
+  return lastSeen(b) - lastSeen(a) || Number(b.metadata.resourceVersion) - Number(a.metadata.resourceVersion);
 }

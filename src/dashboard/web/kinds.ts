@@ -27,7 +27,14 @@ export const GROUPS: readonly { title: string; kinds: readonly Kind[] }[] = [
   {
     title: 'Workloads',
     kinds: [
-      kind(types.DEPLOYMENTS, 'Deployments', deployments, 'Ready, Up-to-date, Available, Age, Images', ['scale', 'restart', 'delete'], true),
+      kind(
+        types.DEPLOYMENTS,
+        'Deployments',
+        deployments,
+        'Ready, Up-to-date, Available, Age, Images',
+        ['scale', 'restart', 'delete'],
+        true,
+      ),
       kind(types.REPLICA_SETS, 'ReplicaSets', replicaSets, 'Desired, Current, Ready, Age, Images', ['scale', 'delete'], true),
       kind(types.STATEFUL_SETS, 'StatefulSets', statefulSets, 'Ready, Age, Images', ['scale', 'restart', 'delete'], true),
       kind(types.DAEMON_SETS, 'DaemonSets', daemonSets, 'Desired, Ready, Available, Age, Images', ['restart', 'delete'], true),
@@ -48,7 +55,13 @@ export const GROUPS: readonly { title: string; kinds: readonly Kind[] }[] = [
     kinds: [
       kind(types.CONFIG_MAPS, 'ConfigMaps', configMaps, 'Data, Age', ['delete']),
       kind(types.SECRETS, 'Secrets', secrets, 'Type, Data, Age', ['delete']),
-      kind(types.PERSISTENT_VOLUME_CLAIMS, 'Volume claims', persistentVolumeClaims, 'Status, Volume, Capacity, Access Modes, StorageClass, Age', ['delete']),
+      kind(
+        types.PERSISTENT_VOLUME_CLAIMS,
+        'Volume claims',
+        persistentVolumeClaims,
+        'Status, Volume, Capacity, Access Modes, StorageClass, Age',
+        ['delete'],
+      ),
     ],
   },
   {
@@ -56,7 +69,9 @@ export const GROUPS: readonly { title: string; kinds: readonly Kind[] }[] = [
     kinds: [
       kind(types.NODES, 'Nodes', nodes, 'Status, Roles, Age, Version, Internal-IP, Container-Runtime', []),
       kind(types.NAMESPACES, 'Namespaces', namespaces, 'Status, Age', ['delete']),
-      kind(types.PERSISTENT_VOLUMES, 'Volumes', persistentVolumes, 'Capacity, Reclaim Policy, Status, Claim, StorageClass, Age', ['delete']),
+      kind(types.PERSISTENT_VOLUMES, 'Volumes', persistentVolumes, 'Capacity, Reclaim Policy, Status, Claim, StorageClass, Age', [
+        'delete',
+      ]),
       kind(types.EVENTS, 'Events', events, 'Last Seen, Type, Reason, Object, Message', []),
     ],
   },

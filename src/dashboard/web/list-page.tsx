@@ -66,5 +66,7 @@ function matcher(filter: string): (object: ObjectWithMeta) => boolean {
 function textOf(object: ObjectWithMeta): string {
   const { name, labels = {} } = object.metadata;
   const { reason = '', message = '' } = object.kind === 'Event' ? (object as { reason?: string; message?: string }) : {};
-  return `${name} ${Object.entries(labels).map((pair) => pair.join('=')).join(' ')} ${reason} ${message}`.toLowerCase();
+  return `${name} ${Object.entries(labels)
+    .map((pair) => pair.join('='))
+    .join(' ')} ${reason} ${message}`.toLowerCase();
 }

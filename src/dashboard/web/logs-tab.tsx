@@ -19,12 +19,14 @@ export function LogsTab({ pods }: { pods: readonly Pod[] }) {
   return (
     <section class="logs">
       <div class="toolbar">
-        {sorted.length > 1 && <Picker label="Pod" value={pod.metadata.name!} options={sorted.map(({ metadata }) => metadata.name!)} onChange={setPodName} />}
+        {sorted.length > 1 && (
+          <Picker label="Pod" value={pod.metadata.name!} options={sorted.map(({ metadata }) => metadata.name!)} onChange={setPodName} />
+        )}
         <Picker label="Container" value={container} options={names} onChange={setContainerName} />
         <Switch label="Before the last restart" checked={previous} onChange={setPrevious} />
         <Switch label="Wrap lines" checked={wrap} onChange={setWrap} />
         <span class="hint" role="status">
-          {state.waiting ?? (state.over ? 'The log ended' : 'Following')}
+          {state.waiting ? 'Waiting' : state.over ? 'The log ended' : 'Following'}
         </span>
       </div>
       <Lines state={state} wrap={wrap} />
@@ -47,7 +49,11 @@ function useLog({ metadata, status }: Pod, container: string, previous: boolean)
   const { api } = useSession();
   const [state, setState] = useState(NOTHING);
   const { namespace, name, uid } = metadata;
-  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? []), ...(status?.ephemeralContainerStatuses ?? [])];
+  const statuses = [
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.ephemeralContainerStatuses ?? []),
+  ];
   const instance = statuses.find((each) => each.name === container)?.containerID;
   useEffect(() => {
     setState(NOTHING);
@@ -70,6 +76,7 @@ function Lines({ state, wrap }: { state: LogState; wrap: boolean }) {
   return (
     <pre ref={box} class={wrap ? 'code log wrap' : 'code log'} tabIndex={0} role="log" aria-label="Log lines" onScroll={onScroll}>
       {state.lines.length === 0 && state.over && <span class="hint">It wrote nothing.</span>}
+      {state.waiting && <span class="hint">{state.waiting}</span>}
       {state.lines.map((line, index) => (
         <span key={state.first + index}>{line || ' '}</span>
       ))}
@@ -77,7 +84,17 @@ function Lines({ state, wrap }: { state: LogState; wrap: boolean }) {
   );
 }
 
-function Picker({ label, value, options, onChange }: { label: string; value: string; options: readonly string[]; onChange: (value: string) => void }) {
+function Picker({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  options: readonly string[];
+  onChange: (value: string) => void;
+}) {
   return (
     <label class="picker">
       {label}

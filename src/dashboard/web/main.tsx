@@ -3,6 +3,6 @@ import { App } from './app.tsx';
 import { followAddress } from './route.ts';
 import { restoreToken } from './token.ts';
 
-restoreToken(location, history);
+await restoreToken(location, history);
 followAddress(window);
 render(<App />, document.querySelector('#app')!);

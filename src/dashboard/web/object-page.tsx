@@ -22,7 +22,10 @@ type ObjectRoute = Route & { page: 'object' };
 
 /** One object: what it is, what it logs, what happened to it, and its YAML. */
 export function ObjectPage({ kind, here }: { kind: Kind; here: ObjectRoute }) {
-  const { items, ready, error } = useLive(kind.type, { ...(here.in ? { namespace: here.in } : {}), fieldSelector: `metadata.name=${here.name}` });
+  const { items, ready, error } = useLive(kind.type, {
+    ...(here.in ? { namespace: here.in } : {}),
+    fieldSelector: `metadata.name=${here.name}`,
+  });
   const object = items[0];
   useEffect(() => void (document.title = `${here.name} · ${kind.type.kind} · Rockpool`), [kind, here.name]);
   if (!object) {

@@ -28,7 +28,9 @@ export function ObjectTable({ kind, items, caption, namespace, fill }: ObjectTab
   const rows = useMemo(() => sorted(items, kind, columns, sort), [items, kind, columns, sort]);
   const cells = (object: ObjectWithMeta): ComponentChildren[] => {
     const printed = kind.printer.cells(object, now);
-    return columns.map(({ title, index }) => show({ kind, object, title, cell: index < 0 ? object.metadata.namespace! : printed[index]!, namespace }));
+    return columns.map(({ title, index }) =>
+      show({ kind, object, title, cell: index < 0 ? object.metadata.namespace! : printed[index]!, namespace }),
+    );
   };
   return <Table caption={caption} columns={columns} rows={rows} keyOf={keyOf} cells={cells} sort={sort} onSort={setSort} fill={fill} />;
 }
@@ -58,7 +60,19 @@ function columnsOf({ type, printer, columns }: Kind, namespace: string): TableCo
   return all;
 }
 
-function show({ kind, object, title, cell, namespace }: { kind: Kind; object: ObjectWithMeta; title: string; cell: Cell; namespace: string }): ComponentChildren {
+function show({
+  kind,
+  object,
+  title,
+  cell,
+  namespace,
+}: {
+  kind: Kind;
+  object: ObjectWithMeta;
+  title: string;
+  cell: Cell;
+  namespace: string;
+}): ComponentChildren {
   const text = cell === null || cell === '<none>' ? '–' : String(cell);
   if (title === 'Name') {
     const { name, namespace: within = '' } = object.metadata;
@@ -80,7 +94,12 @@ export function AboutLink({ event: { involvedObject: about }, text, namespace }:
 }
 
 /** Ages sort by their times, numbers as numbers; ties, and names, by namespace and name. */
-function sorted(items: readonly ObjectWithMeta[], kind: Kind, columns: readonly TableColumn[], { column, descending }: Sort): ObjectWithMeta[] {
+function sorted(
+  items: readonly ObjectWithMeta[],
+  kind: Kind,
+  columns: readonly TableColumn[],
+  { column, descending }: Sort,
+): ObjectWithMeta[] {
   const value = sortValue(kind, columns, column);
   const sign = descending ? -1 : 1;
   return items

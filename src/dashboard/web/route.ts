@@ -20,7 +20,8 @@ export function parseRoute(hash: string): Route {
 export function href(route: Route): string {
   const query = route.namespace ? `?ns=${encodeURIComponent(route.namespace)}` : '';
   if (route.page === 'overview') return `#/${query}`;
-  const parts = route.page === 'list' ? [route.kind] : [route.kind, route.in || '-', route.name, ...(route.tab === 'summary' ? [] : [route.tab])];
+  const parts =
+    route.page === 'list' ? [route.kind] : [route.kind, route.in || '-', route.name, ...(route.tab === 'summary' ? [] : [route.tab])];
   return `#/${parts.map(encodeURIComponent).join('/')}${query}`;
 }
 

@@ -56,7 +56,15 @@ function Facts({ kind, object, namespace }: SummaryProps) {
       <dl class="facts">
         {facts.map(({ name, text }) => (
           <Fact key={name} name={name}>
-            {name === 'Object' ? <AboutLink event={object as Event} text={text} namespace={namespace} /> : name === 'Node' ? <NodeLink name={text} namespace={namespace} /> : text === '<none>' ? '–' : text}
+            {name === 'Object' ? (
+              <AboutLink event={object as Event} text={text} namespace={namespace} />
+            ) : name === 'Node' ? (
+              <NodeLink name={text} namespace={namespace} />
+            ) : text === '<none>' ? (
+              '–'
+            ) : (
+              text
+            )}
           </Fact>
         ))}
         <Fact name="Age">
@@ -135,7 +143,9 @@ function PodList({ kind, object, namespace }: SummaryProps) {
   return (
     <section class="card">
       <h2>Pods</h2>
-      {items.length > 0 && <ObjectTable kind={kindOf('pods')!} items={items} caption="Its pods" namespace={object.metadata.namespace ?? namespace} />}
+      {items.length > 0 && (
+        <ObjectTable kind={kindOf('pods')!} items={items} caption="Its pods" namespace={object.metadata.namespace ?? namespace} />
+      )}
       {ready && items.length === 0 && <p class="none">None at the moment.</p>}
       {!ready && error && <p class="none">{error.message}</p>}
     </section>

@@ -60,7 +60,11 @@ export function Table<Row>({ caption, columns, rows, keyOf, cells, sort, onSort,
           {rows.slice(first, last).map((row, index) => (
             <tr key={keyOf(row)} aria-rowindex={first + index + 2}>
               {cells(row).map((cell, at) => (
-                <td key={at} class={columns[at]!.numeric ? 'numeric' : columns[at]!.wide ? 'wide' : undefined} title={typeof cell === 'string' ? cell : undefined}>
+                <td
+                  key={at}
+                  class={columns[at]!.numeric ? 'numeric' : columns[at]!.wide ? 'wide' : undefined}
+                  title={typeof cell === 'string' ? cell : undefined}
+                >
                   {cell}
                 </td>
               ))}

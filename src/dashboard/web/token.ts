@@ -1,3 +1,4 @@
+import { errorMessage } from '../../lib/errors.ts';
 import { createStore } from './store.ts';
 
 const KEY = 'rockpool.token';
@@ -7,13 +8,24 @@ export const token = createStore<string | undefined>(undefined);
 /** Why the last session ended, when it was not the person who ended it. */
 export const signOutReason = createStore<string | undefined>(undefined);
 
-/** Takes the token that `rockpool dashboard` puts behind `#token=`, and erases it from the address bar; else the one of this tab. */
-export function restoreToken(location: Location, history: History): void {
-  const given = /^#token=(.+)$/.exec(location.hash)?.[1];
-  if (given) {
-    history.replaceState(null, '', location.pathname);
-    signIn(decodeURIComponent(given));
-  } else token.set(sessionStorage.getItem(KEY) ?? undefined);
+/** Takes what `rockpool dashboard` puts behind `#code=` (or a script behind `#token=`) and erases it from the address bar; else the token of this tab. */
+export async function restoreToken(location: Location, history: History): Promise<void> {
+  const [, kind, value] = /^#(code|token)=(.+)$/.exec(location.hash) ?? [];
+  if (!kind || !value) return token.set(sessionStorage.getItem(KEY) ?? undefined);
+  history.replaceState(null, '', location.pathname);
+  if (kind === 'token') signIn(decodeURIComponent(value));
+  else await redeem(value);
+}
+
+/** A code is good for one sign-in. */
+async function redeem(code: string): Promise<void> {
+  try {
+    const answer = await fetch('/sign-in/redeem', { method: 'POST', body: code });
+    if (answer.ok) return signIn(((await answer.json()) as { token: string }).token);
+    signOut('This address has signed somebody in already, or it is too old. Type rockpool dashboard again for a new one.');
+  } catch (error) {
+    signOut(`The cluster did not answer: ${errorMessage(error)}. Type rockpool dashboard again.`);
+  }
 }
 
 export function signIn(value: string): void {

@@ -2,7 +2,16 @@
 export type Tone = 'good' | 'busy' | 'bad' | 'idle';
 
 const GOOD = new Set(['Running', 'Ready', 'Active', 'Bound', 'Available', 'True']);
-const BUSY = new Set(['Pending', 'ContainerCreating', 'PodInitializing', 'Terminating', 'Released', 'Suspended', 'SchedulingGated', 'SuccessCriteriaMet']);
+const BUSY = new Set([
+  'Pending',
+  'ContainerCreating',
+  'PodInitializing',
+  'Terminating',
+  'Released',
+  'Suspended',
+  'SchedulingGated',
+  'SuccessCriteriaMet',
+]);
 const IDLE = new Set(['Completed', 'Complete', 'Succeeded', 'Normal', '']);
 
 /** Of a word in a Status or Type column; of `2/3` in a Ready column. */

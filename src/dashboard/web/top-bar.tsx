@@ -34,7 +34,8 @@ const TITLES = {
 /** A choice of namespaces; a field to type one for who may not list them. */
 function NamespacePicker({ here }: { here: Route }) {
   const { items, error } = useLive(NAMESPACES, {});
-  const choose = (namespace: string): void => go(here.page === 'object' ? { page: 'list', kind: here.kind, namespace } : { ...here, namespace });
+  const choose = (namespace: string): void =>
+    go(here.page === 'object' ? { page: 'list', kind: here.kind, namespace } : { ...here, namespace });
   const names = items.map(({ metadata }) => metadata.name!).toSorted();
   if (error && names.length === 0) {
     return (

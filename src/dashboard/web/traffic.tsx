@@ -8,7 +8,13 @@ export function ServicePorts({ service: { spec } }: { service: Service }) {
       <h2>Ports</h2>
       <PlainTable
         titles={['Name', 'Port', 'Target', 'Node port', 'Protocol']}
-        rows={ports.map(({ name, port, targetPort, nodePort, protocol }) => [name ?? '–', String(port), String(targetPort ?? port), nodePort ? String(nodePort) : '–', protocol ?? 'TCP'])}
+        rows={ports.map(({ name, port, targetPort, nodePort, protocol }) => [
+          name ?? '–',
+          String(port),
+          String(targetPort ?? port),
+          nodePort ? String(nodePort) : '–',
+          protocol ?? 'TCP',
+        ])}
       />
     </section>
   );
@@ -16,7 +22,13 @@ export function ServicePorts({ service: { spec } }: { service: Service }) {
 
 export function IngressRules({ ingress: { spec } }: { ingress: Ingress }) {
   const rules = (spec?.rules ?? []).flatMap(({ host = '*', http }) =>
-    (http?.paths ?? []).map(({ path = '/', pathType, backend }) => [host, path, pathType, backendText(backend), isTls(spec, host) ? 'yes' : 'no']),
+    (http?.paths ?? []).map(({ path = '/', pathType, backend }) => [
+      host,
+      path,
+      pathType,
+      backendText(backend),
+      isTls(spec, host) ? 'yes' : 'no',
+    ]),
   );
   const fallback = spec?.defaultBackend ? [['everything else', '', '', backendText(spec.defaultBackend), '']] : [];
   return (

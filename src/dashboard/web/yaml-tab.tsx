@@ -119,6 +119,7 @@ function Editor({ draft, setDraft, path, changed }: EditorProps) {
 }
 
 function explain(error: unknown): string {
-  if (StatusError.is(error, 'Conflict')) return `Somebody changed it in the meantime. Discard, and edit it as it is now. (${error.message})`;
+  if (StatusError.is(error, 'Conflict'))
+    return `Somebody changed it in the meantime. Discard, and edit it as it is now. (${error.message})`;
   return errorMessage(error);
 }

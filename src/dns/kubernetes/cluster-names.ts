@@ -2,6 +2,7 @@ import type { Endpoint, EndpointSlice, Service } from '../../api/types.gen.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { ENDPOINT_SLICES, NAMESPACES, PODS, SERVICES } from '../../client/resources.ts';
+import { abortable } from '../../lib/abortable.ts';
 import { canonicalIp } from '../message.ts';
 
 /** An address of a Service's endpoints, under the name that it has below the Service's. */
@@ -44,10 +45,7 @@ export class ClusterNames {
       this.#client.informer(NAMESPACES),
       ...(this.#watchPods ? [this.#client.informer(PODS)] : []),
     ];
-    const aborted = new Promise<never>((_, reject) =>
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }),
-    );
-    await Promise.race([Promise.all(informers.map((informer) => informer.start())), aborted]);
+    await abortable(Promise.all(informers.map((informer) => informer.start())), signal);
   }
 
   service(namespace: string, name: string): Service | undefined {

@@ -114,7 +114,7 @@ export class FleetPods {
 
   #address(index: number): string {
     this.#addresses[index] = (this.#addresses[index]! + 1) % POD_ADDRESSES;
-    return `${podNetwork(index)}.${FIRST_POD_ADDRESS + this.#addresses[index]! - 1}`;
+    return `${podNetwork(index)}.${FIRST_POD_ADDRESS + this.#addresses[index] - 1}`;
   }
 
   /** Moves every container on to where it should be now. */

@@ -11,7 +11,16 @@ test('frontends as chains', (t) => {
   ];
   const common = { family: 'ip', protocol: 'tcp', refusal: 'reject', servicePort: 'shop/web:http' } as const;
   const frontends: Frontend[] = [
-    { ...common, ip: '10.96.0.1', port: 80, clusterIp: true, masquerade: 'off-cluster', targets, affinitySeconds: 60 },
+    {
+      ...common,
+      servicePort: 'shop/sticky:http',
+      ip: '10.96.0.1',
+      port: 80,
+      clusterIp: true,
+      masquerade: 'off-cluster',
+      targets,
+      affinitySeconds: 60,
+    },
     { ...common, ip: '203.0.113.1', port: 80, clusterIp: false, masquerade: 'always', targets, sourceRanges: ['192.0.2.0/24'] },
     { ...common, port: 30_080, clusterIp: false, masquerade: 'never', targets: targets.slice(0, 1), inCluster: targets },
     { ...common, ip: '10.96.0.2', port: 53, protocol: 'udp', clusterIp: true, masquerade: 'off-cluster', targets: [] },

@@ -99,8 +99,12 @@ function scoreSteps(pod: Pod, snapshot: Snapshot, namespaceLabels: NamespaceLabe
 function preferredTerms(pod: Pod, namespaceLabels: NamespaceLabels): Term[] {
   const { podAffinity, podAntiAffinity } = pod.spec!.affinity ?? {};
   return [
-    ...(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => compileTerm(term.podAffinityTerm, pod, namespaceLabels, term.weight)),
-    ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) => compileTerm(term.podAffinityTerm, pod, namespaceLabels, -term.weight)),
+    ...(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) =>
+      compileTerm(term.podAffinityTerm, pod, namespaceLabels, term.weight),
+    ),
+    ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((term) =>
+      compileTerm(term.podAffinityTerm, pod, namespaceLabels, -term.weight),
+    ),
   ];
 }
 

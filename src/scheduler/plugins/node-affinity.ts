@@ -8,7 +8,9 @@ export const nodeAffinity: SchedulingPlugin = {
   name: 'NodeAffinity',
   begin({ pod }) {
     const matches = nodeMatcher(pod);
-    const preferred = (pod.spec!.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).filter(({ weight }) => weight !== 0);
+    const preferred = (pod.spec!.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).filter(
+      ({ weight }) => weight !== 0,
+    );
     if (!matches && preferred.length === 0) return undefined;
     const only = pinnedNodes(pod);
     return {

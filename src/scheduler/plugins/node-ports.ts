@@ -16,5 +16,8 @@ export const nodePorts: SchedulingPlugin = {
   },
   wakesOn: ({ resource, action, pod }, { hostPorts }) =>
     (resource === 'Node' && action === 'add') ||
-    (resource === 'AssignedPod' && action === 'delete' && pod !== undefined && pod.hostPorts.some((freed) => hostPorts.some((wanted) => clash(freed, wanted)))),
+    (resource === 'AssignedPod' &&
+      action === 'delete' &&
+      pod !== undefined &&
+      pod.hostPorts.some((freed) => hostPorts.some((wanted) => clash(freed, wanted)))),
 };

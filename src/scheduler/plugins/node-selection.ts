@@ -20,7 +20,10 @@ export function matchesTerm(term: NodeSelectorTerm, node: NodeInfo): boolean {
   const expressions = term.matchExpressions ?? [];
   const fields = term.matchFields ?? [];
   if (expressions.length === 0 && fields.length === 0) return false;
-  return expressions.every((each) => holds(each, node.labels[each.key])) && fields.every((each) => holds(each, each.key === 'metadata.name' ? node.name : undefined));
+  return (
+    expressions.every((each) => holds(each, node.labels[each.key])) &&
+    fields.every((each) => holds(each, each.key === 'metadata.name' ? node.name : undefined))
+  );
 }
 
 function holds({ operator, values = [] }: NodeSelectorRequirement, actual: string | undefined): boolean {

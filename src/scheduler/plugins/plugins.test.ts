@@ -28,7 +28,11 @@ const HOST = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
 
 function makeNode(name: string, { labels, spec = {}, cpu = '4', memory = '8Gi', pods = '110', images }: NodeSketch): Node {
-  return { metadata: { name, labels: { [HOST]: name, ...labels } }, spec, status: { allocatable: { cpu, memory, pods }, ...(images ? { images } : {}) } };
+  return {
+    metadata: { name, labels: { [HOST]: name, ...labels } },
+    spec,
+    status: { allocatable: { cpu, memory, pods }, ...(images ? { images } : {}) },
+  };
 }
 
 let serial = 0;
@@ -43,14 +47,18 @@ function makePod(spec: Partial<PodSpec> = {}, labels: Record<string, string> = {
 function cluster(nodes: Record<string, NodeSketch>, placed: Record<string, Pod[]> = {}): ClusterState {
   const state = new ClusterState();
   for (const [name, sketch] of Object.entries(nodes)) state.setNode(makeNode(name, sketch));
-  for (const [name, pods] of Object.entries(placed)) for (const pod of pods) state.place(podInfo({ ...pod, spec: { ...pod.spec!, nodeName: name } }), name);
+  for (const [name, pods] of Object.entries(placed))
+    for (const pod of pods) state.place(podInfo({ ...pod, spec: { ...pod.spec!, nodeName: name } }), name);
   return state;
 }
 
 /** The nodes that pass the filter. */
 function passing(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): string[] {
   const cycle = plugin.begin(podInfo(pod), state);
-  return state.nodes.filter((node) => !cycle?.filter?.(node)).map(({ name }) => name).toSorted();
+  return state.nodes
+    .filter((node) => !cycle?.filter?.(node))
+    .map(({ name }) => name)
+    .toSorted();
 }
 
 /** Normalised scores by node. */
@@ -62,13 +70,27 @@ function scores(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): Record
 }
 
 const app = { app: 'web' };
-const spread = (topologyKey: string, maxSkew: number, whenUnsatisfiable: string) => ({ topologySpreadConstraints: [{ topologyKey, maxSkew, whenUnsatisfiable, labelSelector: { matchLabels: app } }] });
+const spread = (topologyKey: string, maxSkew: number, whenUnsatisfiable: string) => ({
+  topologySpreadConstraints: [{ topologyKey, maxSkew, whenUnsatisfiable, labelSelector: { matchLabels: app } }],
+});
 const term = (topologyKey: string) => ({ topologyKey, labelSelector: { matchLabels: app } });
 
 describe('filters', () => {
   const cases: { name: string; plugin: SchedulingPlugin; pod: Pod; state: ClusterState; expected: string[] }[] = [
-    { name: 'NodeName: only the named node', plugin: nodeName, pod: makePod({ nodeName: 'b' }), state: cluster({ a: {}, b: {} }), expected: ['b'] },
-    { name: 'NodeUnschedulable: not the cordoned one', plugin: nodeUnschedulable, pod: makePod(), state: cluster({ a: { spec: { unschedulable: true } }, b: {} }), expected: ['b'] },
+    {
+      name: 'NodeName: only the named node',
+      plugin: nodeName,
+      pod: makePod({ nodeName: 'b' }),
+      state: cluster({ a: {}, b: {} }),
+      expected: ['b'],
+    },
+    {
+      name: 'NodeUnschedulable: not the cordoned one',
+      plugin: nodeUnschedulable,
+      pod: makePod(),
+      state: cluster({ a: { spec: { unschedulable: true } }, b: {} }),
+      expected: ['b'],
+    },
     {
       name: 'NodeUnschedulable: a pod that tolerates it',
       plugin: nodeUnschedulable,
@@ -88,7 +110,13 @@ describe('filters', () => {
       }),
       expected: ['red', 'soft'],
     },
-    { name: 'NodeAffinity: nodeSelector', plugin: nodeAffinity, pod: makePod({ nodeSelector: { disk: 'ssd' } }), state: cluster({ a: { labels: { disk: 'ssd' } }, b: {} }), expected: ['a'] },
+    {
+      name: 'NodeAffinity: nodeSelector',
+      plugin: nodeAffinity,
+      pod: makePod({ nodeSelector: { disk: 'ssd' } }),
+      state: cluster({ a: { labels: { disk: 'ssd' } }, b: {} }),
+      expected: ['a'],
+    },
     {
       name: 'NodeAffinity: terms are alternatives, expressions all hold',
       plugin: nodeAffinity,
@@ -97,7 +125,12 @@ describe('filters', () => {
           nodeAffinity: {
             requiredDuringSchedulingIgnoredDuringExecution: {
               nodeSelectorTerms: [
-                { matchExpressions: [{ key: 'cores', operator: 'Gt', values: ['4'] }, { key: 'old', operator: 'DoesNotExist' }] },
+                {
+                  matchExpressions: [
+                    { key: 'cores', operator: 'Gt', values: ['4'] },
+                    { key: 'old', operator: 'DoesNotExist' },
+                  ],
+                },
                 { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['c'] }] },
               ],
             },
@@ -125,7 +158,10 @@ describe('filters', () => {
       name: 'NodeResourcesFit: requests of all pods, and the number of pods',
       plugin: nodeResourcesFit(),
       pod: makePod({}, {}, '2'),
-      state: cluster({ roomy: {}, full: {}, small: { cpu: '1' }, crowded: { pods: '1' } }, { full: [makePod({}, {}, '3')], crowded: [makePod()] }),
+      state: cluster(
+        { roomy: {}, full: {}, small: { cpu: '1' }, crowded: { pods: '1' } },
+        { full: [makePod({}, {}, '3')], crowded: [makePod()] },
+      ),
       expected: ['roomy'],
     },
     {
@@ -144,7 +180,10 @@ describe('filters', () => {
       name: 'InterPodAffinity: beside its kind, in the same zone',
       plugin: interPodAffinity(() => ({})),
       pod: makePod({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(ZONE)] } } }),
-      state: cluster({ a: { labels: { [ZONE]: 'x' } }, b: { labels: { [ZONE]: 'x' } }, c: { labels: { [ZONE]: 'y' } } }, { a: [makePod({}, app)] }),
+      state: cluster(
+        { a: { labels: { [ZONE]: 'x' } }, b: { labels: { [ZONE]: 'x' } }, c: { labels: { [ZONE]: 'y' } } },
+        { a: [makePod({}, app)] },
+      ),
       expected: ['a', 'b'],
     },
     {
@@ -165,14 +204,20 @@ describe('filters', () => {
       name: 'InterPodAffinity: not beside one that wants to be apart',
       plugin: interPodAffinity(() => ({})),
       pod: makePod({}, app),
-      state: cluster({ a: {}, b: {} }, { a: [makePod({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(HOST)] } } })] }),
+      state: cluster(
+        { a: {}, b: {} },
+        { a: [makePod({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(HOST)] } } })] },
+      ),
       expected: ['b'],
     },
     {
       name: 'PodTopologySpread: no zone more than one ahead',
       plugin: podTopologySpread(() => undefined),
       pod: makePod(spread(ZONE, 1, 'DoNotSchedule'), app),
-      state: cluster({ a: { labels: { [ZONE]: 'x' } }, b: { labels: { [ZONE]: 'x' } }, c: { labels: { [ZONE]: 'y' } }, d: {} }, { a: [makePod({}, app)] }),
+      state: cluster(
+        { a: { labels: { [ZONE]: 'x' } }, b: { labels: { [ZONE]: 'x' } }, c: { labels: { [ZONE]: 'y' } }, d: {} },
+        { a: [makePod({}, app)] },
+      ),
       expected: ['c'],
     },
   ];
@@ -181,9 +226,27 @@ describe('filters', () => {
 
 describe('scores', () => {
   const cases: { name: string; plugin: SchedulingPlugin; pod: Pod; state: ClusterState; expected: Record<string, number> }[] = [
-    { name: 'LeastAllocated: the emptier the better', plugin: nodeResourcesFit(), pod: makePod({}, {}, '1'), state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }), expected: { a: 60, b: 86 } },
-    { name: 'MostAllocated: the fuller the better', plugin: nodeResourcesFit('MostAllocated'), pod: makePod({}, {}, '1'), state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }), expected: { a: 39, b: 13 } },
-    { name: 'BalancedAllocation: like shares', plugin: balancedAllocation, pod: makePod({}, {}, '2'), state: cluster({ a: { cpu: '4' }, b: { cpu: '2' } }), expected: { a: 75, b: 50 } },
+    {
+      name: 'LeastAllocated: the emptier the better',
+      plugin: nodeResourcesFit(),
+      pod: makePod({}, {}, '1'),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }),
+      expected: { a: 60, b: 86 },
+    },
+    {
+      name: 'MostAllocated: the fuller the better',
+      plugin: nodeResourcesFit('MostAllocated'),
+      pod: makePod({}, {}, '1'),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }),
+      expected: { a: 39, b: 13 },
+    },
+    {
+      name: 'BalancedAllocation: like shares',
+      plugin: balancedAllocation,
+      pod: makePod({}, {}, '2'),
+      state: cluster({ a: { cpu: '4' }, b: { cpu: '2' } }),
+      expected: { a: 75, b: 50 },
+    },
     {
       name: 'TaintToleration: fewer soft taints',
       plugin: taintToleration,
@@ -196,7 +259,12 @@ describe('scores', () => {
       plugin: nodeAffinity,
       pod: makePod({
         affinity: {
-          nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 20, preference: { matchExpressions: [{ key: 'x', operator: 'Exists' }] } }, { weight: 10, preference: { matchExpressions: [{ key: 'y', operator: 'Exists' }] } }] },
+          nodeAffinity: {
+            preferredDuringSchedulingIgnoredDuringExecution: [
+              { weight: 20, preference: { matchExpressions: [{ key: 'x', operator: 'Exists' }] } },
+              { weight: 10, preference: { matchExpressions: [{ key: 'y', operator: 'Exists' }] } },
+            ],
+          },
         },
       }),
       state: cluster({ a: { labels: { x: '' } }, b: { labels: { y: '' } }, c: {} }),
@@ -205,7 +273,9 @@ describe('scores', () => {
     {
       name: 'InterPodAffinity: preferred beside and apart',
       plugin: interPodAffinity(() => ({})),
-      pod: makePod({ affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 5, podAffinityTerm: term(HOST) }] } } }),
+      pod: makePod({
+        affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 5, podAffinityTerm: term(HOST) }] } },
+      }),
       state: cluster({ a: {}, b: {} }, { a: [makePod({}, app)] }),
       expected: { a: 0, b: 100 },
     },

@@ -22,14 +22,21 @@ export function compileTerm(term: PodAffinityTerm, owner: Pod, namespaceLabels: 
     weight,
     matches: (other) => {
       const namespace = other.metadata.namespace!;
-      const inNamespace = namespaces.has(namespace) || (byLabel !== undefined && (byLabel.everything || byLabel.matchesLabels(namespaceLabels(namespace) ?? {})));
+      const inNamespace =
+        namespaces.has(namespace) ||
+        (byLabel !== undefined && (byLabel.everything || byLabel.matchesLabels(namespaceLabels(namespace) ?? {})));
       return inNamespace && selector.matchesLabels(other.metadata.labels);
     },
   };
 }
 
 /** The selector with the values that the pod itself has for matchLabelKeys (equal) and mismatchLabelKeys (different). An absent selector matches nothing. */
-export function withLabelKeys(spec: SelectorSpec | undefined, owner: Pod, equal: readonly string[] = [], different: readonly string[] = []): LabelSelector {
+export function withLabelKeys(
+  spec: SelectorSpec | undefined,
+  owner: Pod,
+  equal: readonly string[] = [],
+  different: readonly string[] = [],
+): LabelSelector {
   if (!spec) return NOTHING;
   const labels = owner.metadata.labels ?? {};
   const extra = [

@@ -35,9 +35,13 @@ export function podTopologySpread(workloadSelector: WorkloadSelector): Schedulin
       const soft = stated.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'ScheduleAnyway').map((each) => compile(each, pod));
       const isDefault = stated.length === 0;
       const scored = isDefault ? defaults(pod, workloadSelector) : soft;
-      return { ...(hard.length > 0 ? hardSteps(pod, hard, snapshot) : {}), ...(scored.length > 0 ? softSteps(pod, scored, snapshot, !isDefault) : {}) };
+      return {
+        ...(hard.length > 0 ? hardSteps(pod, hard, snapshot) : {}),
+        ...(scored.length > 0 ? softSteps(pod, scored, snapshot, !isDefault) : {}),
+      };
     },
-    wakesOn: ({ resource, pod }, waiting) => resource === 'Node' || (resource === 'AssignedPod' && pod?.pod.metadata.namespace === waiting.pod.metadata.namespace),
+    wakesOn: ({ resource, pod }, waiting) =>
+      resource === 'Node' || (resource === 'AssignedPod' && pod?.pod.metadata.namespace === waiting.pod.metadata.namespace),
   };
 }
 
@@ -53,7 +57,8 @@ function compile(constraint: TopologySpreadConstraint, pod: Pod): Constraint {
     key: selectorKey(selector),
     counts: (node) =>
       (matches?.(node) ?? true) &&
-      (!honourTaints || !node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, pod.spec!.tolerations))),
+      (!honourTaints ||
+        !node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, pod.spec!.tolerations))),
   };
 }
 
@@ -85,7 +90,12 @@ function hardSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snaps
   const states = constraints.map((constraint) => {
     const counts = domains(constraint, pod, eligible, snapshot);
     const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values());
-    return { constraint, counts, least: Number.isFinite(least) ? least : 0, self: constraint.selector.matchesLabels(pod.metadata.labels) ? 1 : 0 };
+    return {
+      constraint,
+      counts,
+      least: Number.isFinite(least) ? least : 0,
+      self: constraint.selector.matchesLabels(pod.metadata.labels) ? 1 : 0,
+    };
   });
   return {
     filter: (node) => {
@@ -100,7 +110,9 @@ function hardSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snaps
 }
 
 function softSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snapshot, requireAllKeys: boolean): PluginCycle {
-  const eligible = requireAllKeys ? snapshot.nodes.filter((node) => constraints.every(({ topologyKey }) => node.labels[topologyKey] !== undefined)) : snapshot.nodes;
+  const eligible = requireAllKeys
+    ? snapshot.nodes.filter((node) => constraints.every(({ topologyKey }) => node.labels[topologyKey] !== undefined))
+    : snapshot.nodes;
   const states = constraints.map((constraint) => {
     const isHost = constraint.topologyKey === HOSTNAME_LABEL;
     const perNode = snapshot.matching(pod.metadata.namespace!, constraint.selector, constraint.key);
@@ -119,7 +131,12 @@ function softSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snaps
   return {
     score: (node) => {
       if (requireAllKeys && states.some(({ key }) => node.labels[key] === undefined)) return IGNORED;
-      return Math.round(states.reduce((sum, { at, weight, skew, key }) => (node.labels[key] === undefined ? sum : sum + (at(node) ?? 0) * weight + skew), 0));
+      return Math.round(
+        states.reduce(
+          (sum, { at, weight, skew, key }) => (node.labels[key] === undefined ? sum : sum + (at(node) ?? 0) * weight + skew),
+          0,
+        ),
+      );
     },
     normalise: (scores) => {
       const known = scores.filter((score) => score !== IGNORED);

@@ -11,8 +11,11 @@ export const taintToleration: SchedulingPlugin = {
     const preferring = tolerations?.filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
     return {
       filter: (node) =>
-        node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, tolerations)) ? REJECTED : undefined,
-      score: (node) => node.node.spec?.taints?.filter((taint) => taint.effect === 'PreferNoSchedule' && !isTolerated(taint, preferring)).length ?? 0,
+        node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, tolerations))
+          ? REJECTED
+          : undefined,
+      score: (node) =>
+        node.node.spec?.taints?.filter((taint) => taint.effect === 'PreferNoSchedule' && !isTolerated(taint, preferring)).length ?? 0,
       normalise: (scores) => normaliseByMax(scores, true),
     };
   },

@@ -64,21 +64,24 @@ export function volumeBinding(informers: VolumeInformers): BindingPlugin {
         const name = key.slice(key.indexOf('/') + 1);
         const claim = informers.claims.get(key);
         if (!claim) return everywhere(`persistentvolumeclaim "${name}" not found`);
-        if (claim.status?.phase === 'Lost') return everywhere(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec?.volumeName}"`);
+        if (claim.status?.phase === 'Lost')
+          return everywhere(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec?.volumeName}"`);
         if (claim.metadata.deletionTimestamp) return everywhere(`persistentvolumeclaim "${name}" is being deleted`);
         if (!isBound(claim)) {
           if (!waitsForConsumer(claim)) return everywhere('pod has unbound immediate PersistentVolumeClaims');
           continue;
         }
         const volume = informers.volumes.get(claim.spec!.volumeName!);
-        if (!volume) return everywhere(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec!.volumeName}"`);
+        if (!volume)
+          return everywhere(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${claim.spec!.volumeName}"`);
         bound.push(volume);
       }
       const placed = bound.flatMap((volume) => volume.spec?.nodeAffinity?.required ?? []);
       if (placed.length === 0) return {};
       return { filter: (node) => (placed.every((selector) => matchesSelector(selector, node)) ? undefined : CONFLICT) };
     },
-    wakesOn: ({ resource }) => resource === 'PersistentVolume' || resource === 'PersistentVolumeClaim' || resource === 'StorageClass' || resource === 'Node',
+    wakesOn: ({ resource }) =>
+      resource === 'PersistentVolume' || resource === 'PersistentVolumeClaim' || resource === 'StorageClass' || resource === 'Node',
     preBind: async (pod, nodeName, signal) => {
       const waiting = claimKeys(pod).filter((key) => {
         const claim = informers.claims.get(key);
@@ -112,7 +115,9 @@ export function volumeBinding(informers: VolumeInformers): BindingPlugin {
 
   function selectNode(key: string, nodeName: string): Promise<unknown> {
     const [namespace, name] = key.split('/') as [string, string];
-    return informers.client.resource(PERSISTENT_VOLUME_CLAIMS, namespace).patch(name, 'merge', { metadata: { annotations: { [SELECTED_NODE]: nodeName } } });
+    return informers.client
+      .resource(PERSISTENT_VOLUME_CLAIMS, namespace)
+      .patch(name, 'merge', { metadata: { annotations: { [SELECTED_NODE]: nodeName } } });
   }
 }
 

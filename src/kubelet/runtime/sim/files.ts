@@ -165,7 +165,7 @@ class LayeredFiles implements ContainerFiles {
     const host = this.#writablePlace(file);
     if (info.type === 'directory' && !recursive) throw failure('EISDIR');
     if (host) return onHost(() => rm(host.hostPath, { recursive }));
-    for (const name of [...this.#allPaths()]) if (name.startsWith(`${file}/`)) this.#hide(name);
+    for (const name of this.#allPaths()) if (name.startsWith(`${file}/`)) this.#hide(name);
     this.#hide(file);
   }
 

@@ -24,19 +24,19 @@ export interface SimImages {
 }
 
 export interface SimImagesOptions {
-  /** Models beside the built-in catalogue; the first that fits wins. */
-  extra?: readonly CatalogueEntry[];
+  /** The users' own models, asked for at each pull: they come before the built-in ones. */
+  own?: () => Promise<readonly CatalogueEntry[]>;
   /** What an image is that no model fits. */
   unknown: (name: string) => ImageModel;
 }
 
-export function createSimImages({ extra = [], unknown }: SimImagesOptions): SimImages {
+export function createSimImages({ own, unknown }: SimImagesOptions): SimImages {
   const byName = new Map<string, SimImage>();
   const byId = new Map<string, SimImage>();
-  const entries = [...extra, ...CATALOGUE];
 
   async function modelOf(name: string): Promise<ImageModel> {
     const { repository, tag } = split(name);
+    const entries = own ? [...(await own()), ...CATALOGUE] : CATALOGUE;
     const entry = entries.find(({ repositories }) => repositories.includes(repository));
     if (!entry) return unknown(name);
     const model = await entry.load();
@@ -48,7 +48,7 @@ export function createSimImages({ extra = [], unknown }: SimImagesOptions): SimI
     async pull(reference) {
       const name = normalizeImageName(reference);
       const known = byName.get(name);
-      if (known) return known;
+      if (known && !own) return known;
       const model = await modelOf(name);
       let files: Readonly<Record<string, string>> | undefined;
       const image: SimImage = { name, model, info: infoOf(name, model), files: () => (files ??= model.files?.() ?? {}) };

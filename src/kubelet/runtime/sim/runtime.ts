@@ -1,5 +1,6 @@
 /** The simulated runtime: pods that are modelled, behind the same contract as containerd's. All of its state is in memory. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Clock } from '../../../lib/clock.ts';
@@ -29,8 +30,8 @@ export interface SimRuntimeOptions {
   network: SimNetwork;
   /** How names resolve in pods; by asking their name servers unless given. */
   lookup?: NameLookup;
-  /** The users' own models; see user-models.ts. */
-  models?: readonly CatalogueEntry[];
+  /** A folder of the users' own models; see user-models.ts. */
+  catalogueDir?: string;
   /** Images that are there without a pull: those of addons. */
   preloaded?: readonly string[];
   version: string;
@@ -67,7 +68,7 @@ class SimRuntime implements ContainerRuntime {
   constructor(options: SimRuntimeOptions) {
     this.#options = options;
     this.#addresses = createAddresses(options.podCidr);
-    this.#images = createSimImages({ extra: options.models, unknown: unknownImage });
+    this.#images = createSimImages({ own: options.catalogueDir === undefined ? undefined : ownModels(options.catalogueDir, options.log), unknown: unknownImage });
     this.#preloaded = Promise.all((options.preloaded ?? []).map((image) => this.#images.pull(image)));
     this.#preloaded.catch((error: unknown) => options.log.warn('an image could not be preloaded', { error: errorMessage(error) }));
   }
@@ -255,6 +256,15 @@ class SimRuntime implements ContainerRuntime {
       .find(({ containerPath }) => containerPath === '/etc/hosts')?.hostPath;
     return file ? parseHosts(await readHosts(file)) : new Map();
   }
+}
+
+/** Only loaded where there is a folder with something in it. */
+function ownModels(folder: string, log: Logger): () => Promise<readonly CatalogueEntry[]> {
+  return async () => {
+    if (!existsSync(folder)) return [];
+    const { readUserModels } = await import('./user-models.ts');
+    return readUserModels(folder, (error) => log.warn('a modelled image cannot be used', { error: error.message }));
+  };
 }
 
 function shownSandbox({ id, config, state, createdAt, ip }: Sandbox): PodSandbox {

@@ -19,7 +19,10 @@ export interface TerminalOptions {
   interrupt(): void;
 }
 
-const ERASE_LINE = '\r\u001b[K';
+const ESCAPE = '\u001b';
+const UP = `${ESCAPE}[A`;
+const DOWN = `${ESCAPE}[B`;
+const ERASE_LINE = `\r${ESCAPE}[K`;
 
 export function createTerminal({ screen, input, interrupt }: TerminalOptions): Terminal {
   const history: string[] = [];
@@ -85,11 +88,11 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
       end: () => undefined,
     },
     keys(bytes) {
-      for (const key of bytes.toString('utf8').match(/\u001b\[[0-9;]*[A-Za-z~]|[^]/gu) ?? []) {
-        if (key === '\u001b[A') recall(-1);
-        else if (key === '\u001b[B') recall(1);
+      for (const key of keysOf(bytes.toString('utf8'))) {
+        if (key === UP) recall(-1);
+        else if (key === DOWN) recall(1);
         else if (controls[key]) controls[key]();
-        else if (key >= ' ' && !key.startsWith('\u001b')) {
+        else if (key >= ' ') {
           line += key;
           show(key);
         }
@@ -99,4 +102,14 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
       await written;
     },
   };
+}
+
+/** Characters, and the sequences of arrows and function keys in one piece. */
+function* keysOf(text: string): Generator<string> {
+  for (let at = 0; at < text.length; ) {
+    const sequence = text[at] === ESCAPE ? /^.\[[0-9;]*[A-Za-z~]/s.exec(text.slice(at))?.[0] : undefined;
+    const key = sequence ?? String.fromCodePoint(text.codePointAt(at)!);
+    at += key.length;
+    yield key;
+  }
 }

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import path from 'node:path';
 import { errorMessage } from '../../../../lib/errors.ts';
 import { type ImageModel, type Program, server as serverProgram } from '../model.ts';
 import type { SimProcess } from '../process.ts';
+import { clientOf, logTime } from '../programs/web-server.ts';
 import { matchesPattern } from '../shell/pattern.ts';
 import { CURL, DEBIAN_PROGRAMS, DEBIAN_RELEASE, programTable, systemFiles, versionTags } from './base.ts';
 import { type Directive, NginxConfigError, parseNginxConfig } from './nginx-config.ts';
@@ -88,7 +89,7 @@ async function checkModelled(process: SimProcess, directives: readonly Directive
 async function run(process: SimProcess, configured: readonly Directive[]): Promise<number> {
   let servers = virtualServers(configured);
   const listeners = new Map<number, Server>();
-  const respond = (port: number): ((request: IncomingMessage, response: import('node:http').ServerResponse) => void) => (request, response) => {
+  const respond = (port: number): ((request: IncomingMessage, response: ServerResponse) => void) => (request, response) => {
     const host = (request.headers.host ?? '').replace(/:\d+$/, '');
     const server = chooseServer(servers, port, host);
     if (!server) return void response.destroy();
@@ -136,16 +137,10 @@ async function fail(process: SimProcess, port: number, error: unknown): Promise<
   throw error;
 }
 
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
 /** nginx's combined format, with the forwarded address that its image logs last. */
 async function accessLog(process: SimProcess, request: IncomingMessage, { status, bytes }: { status: number; bytes: number }): Promise<void> {
-  const now = new Date(process.world.clock.now());
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const time = `${two(now.getUTCDate())}/${MONTHS[now.getUTCMonth()]}/${now.getUTCFullYear()}:${now.toISOString().slice(11, 19)} +0000`;
   const { headers } = request;
-  const client = (request.socket.remoteAddress ?? '-').replace('::ffff:', '');
-  const line = `${client} - - [${time}] "${request.method} ${request.url} HTTP/${request.httpVersion}" ${status} ${request.method === 'HEAD' ? 0 : bytes} "${headers.referer ?? '-'}" "${headers['user-agent'] ?? '-'}" "${String(headers['x-forwarded-for'] ?? '-')}"\n`;
+  const line = `${clientOf(request)} - - [${logTime(process.world.clock.now())}] "${request.method} ${request.url} HTTP/${request.httpVersion}" ${status} ${request.method === 'HEAD' ? 0 : bytes} "${headers.referer ?? '-'}" "${headers['user-agent'] ?? '-'}" "${String(headers['x-forwarded-for'] ?? '-')}"\n`;
   await process.stdout.write(line);
 }
 

@@ -65,7 +65,7 @@ async function answerWith(process: SimProcess, socket: Socket, command: string):
   const stdin = {
     isTty: false,
     read: async () => (await iterator.next()).value as Buffer | undefined,
-    unread: (chunk: Buffer) => void socket.unshift(chunk),
+    unread: (chunk: Buffer) =>  socket.unshift(chunk),
     close: () => undefined,
   };
   const stdout = { isTty: false, write: (data: string | Uint8Array) => void socket.write(data), end: () => void socket.end() };

@@ -24,7 +24,7 @@ const head: Program = async (process) => {
   const { operands, value } = parseArguments(withCount(process.argv), { known: 'q', valued: 'nc', long: { lines: 'n', bytes: 'c' } });
   const bytes = value('c');
   const fine = await eachInput(process, operands, async (input) => {
-    if (bytes !== undefined) return void (await process.stdout.write((await readAll(input, process.killed)).subarray(0, Number(bytes))));
+    if (bytes !== undefined) return  (await process.stdout.write((await readAll(input, process.killed)).subarray(0, Number(bytes))));
     let left = Number(value('n') ?? 10);
     if (left > 0)
       for await (const line of linesOf(input, process.killed)) {
@@ -45,7 +45,7 @@ const tail: Program = async (process) => {
   const fine = await eachInput(process, operands, async (input, name) => {
     const bytes = await readAll(input, process.killed);
     seen.set(name, bytes.length);
-    if (value('c') !== undefined) return void (await process.stdout.write(bytes.subarray(-Number(value('c')))));
+    if (value('c') !== undefined) return  (await process.stdout.write(bytes.subarray(-Number(value('c')))));
     const lines = bytes.toString('utf8').split('\n');
     if (lines.at(-1) === '') lines.pop();
     const shown = count.startsWith('+') ? lines.slice(Number(count) - 1) : Number(count) === 0 ? [] : lines.slice(-Number(count));
@@ -291,7 +291,7 @@ const base64: Program = async (process) => {
   const { operands, flags } = parseArguments(process.argv, { known: 'di', valued: 'w', long: { decode: 'd' } });
   const fine = await eachInput(process, operands, async (input) => {
     const bytes = await readAll(input, process.killed);
-    if (flags.has('d')) return void (await process.stdout.write(Buffer.from(bytes.toString('latin1'), 'base64')));
+    if (flags.has('d')) return  (await process.stdout.write(Buffer.from(bytes.toString('latin1'), 'base64')));
     const width = Number(parseArguments(process.argv, { known: 'di', valued: 'w' }).value('w') ?? 76);
     const text = bytes.toString('base64');
     await process.stdout.write(width > 0 ? text.replaceAll(new RegExp(`.{1,${width}}`, 'g'), '$&\n') : text);
