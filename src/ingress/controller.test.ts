@@ -165,6 +165,11 @@ describe('the ingress controller', () => {
       socket.close();
       await once(socket, 'close');
     }
+    // An offer of HTTP/2 that the backend does not take, as curl makes it: an ordinary answer.
+    const { summary } = await get('web.example', '/offered', {
+      headers: { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAARAAAAAAAIAAAAA' },
+    });
+    assert.equal(summary, '200 web /offered');
     const refused = new WebSocket(`ws://127.0.0.1:${controller.ports.http}/ws`, { headers: { host: 'nobody.example' } });
     const [error] = (await once(refused, 'error').catch((reason: unknown) => [reason])) as [Error];
     assert.match(error.message, /404/);
@@ -271,6 +276,11 @@ describe('the ingress controller', () => {
     await serves('half.example', '/', '502');
     await slice('half-open', backends[0]!.port);
     await serves('half.example', '/', '200 web /');
+    for (let i = 0; i < 4; i++) {
+      const socket = new WebSocket(`ws://127.0.0.1:${controller.ports.http}/ws`, { headers: { host: 'half.example' } });
+      await once(socket, 'open');
+      socket.terminate();
+    }
     for (let i = 0; i < 4; i++) assert.equal((await get('half.example', '/echo', { method: 'POST', body: `try ${i}` })).body, `try ${i}`);
   });
 

@@ -45,6 +45,9 @@ export function createIngressController(options: IngressControllerOptions): Ingr
 const CONTROLLER_NAME = 'rockpool.dev/ingress';
 const SERVER_OPTIONS = { requestTimeout: 0, headersTimeout: 60_000, keepAliveTimeout: 75_000 };
 
+/** An offer of HTTP/2 without TLS (RFC 7540, 3.2; RFC 9113 took it away) is not taken up: the request is an ordinary one. Node.js before 24.9 does not ask. */
+const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean => headers.upgrade?.toLowerCase() !== 'h2c';
+
 class Controller implements IngressController {
   readonly name = 'ingress';
   readonly #options: IngressControllerOptions;
@@ -102,7 +105,7 @@ class Controller implements IngressController {
   async #listen(certificate: Certificate): Promise<void> {
     const { hosts, httpPort, httpsPort } = this.#options.listen;
     for (const host of hosts) {
-      const http = createServer(SERVER_OPTIONS);
+      const http = createServer({ ...SERVER_OPTIONS, shouldUpgradeCallback });
       const https = createSecureServer({
         ...certificate,
         ...SERVER_OPTIONS,

@@ -62,33 +62,37 @@ export class ReverseProxy {
     socket.on('error', () => socket.destroy());
     const found = this.#find(request, entrance);
     if (!('targets' in found)) return refuseUpgrade(socket, found.status, 'redirect' in found ? found.redirect : undefined);
-    const outgoing = this.#open(
-      request,
-      found.targets[0]!,
-      { ...found, entrance },
-      { connection: 'Upgrade', upgrade: request.headers.upgrade },
-    );
-    outgoing.on('upgrade', (answer, backend, backendHead) => {
-      const headers = Array.from(
-        { length: answer.rawHeaders.length / 2 },
-        (_, i) => `${answer.rawHeaders[2 * i]}: ${answer.rawHeaders[2 * i + 1]}\r\n`,
-      );
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${headers.join('')}\r\n`);
+    this.#upgradeTo(request, socket, head, { ...found, entrance });
+  }
+
+  #upgradeTo(request: IncomingMessage, socket: Duplex, head: Buffer, exchange: Exchange, attempt = 0): void {
+    const target = exchange.targets[attempt % exchange.targets.length]!;
+    const outgoing = this.#open(request, target, exchange, { connection: 'Upgrade', upgrade: request.headers.upgrade });
+    outgoing.once('upgrade', (answer, backend, backendHead) => {
+      socket.write(rawHead(answer, answer.rawHeaders));
       backend.setTimeout(0);
       backend.on('error', () => socket.destroy());
-      socket.on('error', () => backend.destroy());
       socket.on('close', () => backend.destroy());
       backend.on('close', () => socket.destroy());
       if (backendHead.length > 0) socket.write(backendHead);
       if (head.length > 0) backend.write(head);
       backend.pipe(socket).pipe(backend);
     });
-    outgoing.on('response', (answer) => {
-      answer.resume();
-      refuseUpgrade(socket, answer.statusCode ?? 502);
+    // A backend may take the request and not the upgrade: curl offers HTTP/2 that way.
+    outgoing.once('response', (answer) => {
+      const headers = Object.entries({ ...endToEnd(answer.headers), connection: 'close' }).flatMap(([name, value]) =>
+        [value ?? []].flat().flatMap((each) => [name, `${each}`]),
+      );
+      socket.write(rawHead(answer, headers));
+      answer.on('error', () => socket.destroy());
+      answer.pipe(socket);
     });
-    outgoing.on('error', (error) => {
-      this.#options.log.debug('an upgrade failed', { ingress: found.route.ingress, error: errorMessage(error) });
+    outgoing.once('timeout', () => outgoing.destroy(new Error('the backend was silent for too long')));
+    outgoing.once('error', (error) => {
+      if (!outgoing.reusedSocket && outgoing.socket?.bytesWritten === 0 && attempt + 1 < ATTEMPTS && !socket.destroyed) {
+        return this.#upgradeTo(request, socket, head, exchange, attempt + 1);
+      }
+      this.#options.log.debug('an upgrade failed', { ingress: exchange.route.ingress, error: errorMessage(error) });
       refuseUpgrade(socket, 502);
     });
     outgoing.end();
@@ -230,6 +234,12 @@ function page(response: Response, status: number, headers: Record<string, string
   (response as ServerResponse)
     .writeHead(status, { 'content-type': 'text/html', 'content-length': Buffer.byteLength(body), ...headers })
     .end(body);
+}
+
+/** The head of an answer as bytes, for a socket that no HTTP server minds any more; `headers` as name, value, name … */
+function rawHead({ statusCode = 502, statusMessage = '' }: IncomingMessage, headers: readonly string[]): string {
+  const lines = Array.from({ length: headers.length / 2 }, (_, i) => `${headers[2 * i]}: ${headers[2 * i + 1]}\r\n`);
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('')}\r\n`;
 }
 
 function refuseUpgrade(socket: Duplex, status: number, location?: string): void {

@@ -92,6 +92,7 @@ async function start(node: Node): Promise<RunningNode> {
     runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor),
     startProxy(node, contextFor, network),
     startAddons(node, contextFor),
+    startFleet(node, contextFor),
   ]);
   return { apiserverPort: port, stop: () => parts.stop() };
 }
@@ -139,6 +140,17 @@ async function startProxy(node: Node, contextFor: ContextFor, network?: SimNetwo
     const { createProxy } = await import('../proxy/proxy.ts');
     return createProxy({ ...context, nodeName: config.nodeName, nodeIps: [address], podCidr: config.podCidr });
   }
+}
+
+/** `--sim-nodes`: nodes without a kubelet each. Those that an earlier start had more of go away. */
+async function startFleet({ config, tools: { trace }, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+  if (config.runtime !== 'sim') return;
+  const [{ createFleet }, { FLEET_LABEL }] = await Promise.all([import('../kubelet/fleet/fleet.ts'), import('../kubelet/fleet/fleet-node.ts')]);
+  const context = contextFor(IDENTITIES.admin, 'fleet');
+  const count = config.simNodes ?? 0;
+  if (count === 0 && (await context.client.resource(NODES).list({ labelSelector: FLEET_LABEL })).items.length === 0) return;
+  const fleet = createFleet({ ...context, count, nodePrefix: `${config.nodeName}-`, version: globalThis.ROCKPOOL_VERSION ?? 'source' });
+  await trace.during('fleet', parts.start([fleet], signal));
 }
 
 /** The same as processes of their own, over https. */

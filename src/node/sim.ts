@@ -17,6 +17,7 @@ export async function simRuntime(
   network: SimNetwork = createSimNetwork(),
 ): Promise<ContainerRuntime> {
   return createSimRuntime({
+    ...(config.catalogueDir ? { catalogueDir: config.catalogueDir } : {}),
     podCidr: nodePodCidr(config.podCidr),
     hostIp: config.apiserver.advertiseAddress,
     network,

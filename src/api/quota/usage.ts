@@ -1,5 +1,5 @@
 /** What one object takes of a ResourceQuota, and which quotas it concerns. Rules: https://kubernetes.io/docs/concepts/policy/resource-quotas/ */
-import { addQuantities, compareQuantities, parseQuantity } from '../codec/quantity.ts';
+import { addQuantities, compareQuantities } from '../codec/quantity.ts';
 import type { GroupVersionResource, KubeObject } from '../meta.ts';
 import type { Container, PersistentVolumeClaim, Pod, ResourceQuota, Service } from '../types.gen.ts';
 
@@ -119,29 +119,4 @@ function matchesOperator(value: string | undefined, operator: string, values: re
     default:
       return !value;
   }
-}
-
-/** `compute resources` that a quota limits and some container does not say: `limits.cpu for: web`. */
-export function unspecified({ spec }: ResourceQuota, { spec: pod }: Pod): string[] {
-  const missing = new Map<string, string[]>();
-  for (const name of Object.keys(spec?.hard ?? {})) {
-    const [side, resource] = BARE.has(name) ? (['requests', name] as const) : (name.split('.', 2) as ['requests' | 'limits', string]);
-    if ((side !== 'requests' && side !== 'limits') || !BARE.has(resource)) continue;
-    for (const container of [...(pod?.containers ?? []), ...(pod?.initContainers ?? [])]) {
-      if (container.resources?.[side]?.[resource] === undefined) missing.set(name, [...(missing.get(name) ?? []), container.name]);
-    }
-  }
-  return [...missing]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, containers]) => `${name} for: ${containers.toSorted().join(',')}`);
-}
-
-/** Amounts of `added` beyond those of `before`; what did not grow is left out. */
-export function growth(added: Amounts, before: Amounts): Amounts {
-  const grown: Amounts = {};
-  for (const [name, amount] of Object.entries(added)) {
-    const had = before[name];
-    if (had === undefined ? parseQuantity(amount).nanos > 0n : compareQuantities(amount, had) > 0) grown[name] = amount;
-  }
-  return grown;
 }

@@ -123,7 +123,7 @@ function nextStatus(
   pods: readonly Pod[],
   { expected, disruptedPods, now }: { expected: Expected; disruptedPods: Record<string, string>; now: number },
 ): PodDisruptionBudgetStatus {
-  const healthy = pods.filter((pod) => isReady(pod) && !pod.metadata.deletionTimestamp && !(pod.metadata.name! in disruptedPods));
+  const healthy = pods.filter((pod) => isReady(pod) && !pod.metadata.deletionTimestamp && disruptedPods[pod.metadata.name!] === undefined);
   const disruptionsAllowed = expected.expectedPods > 0 ? Math.max(0, healthy.length - expected.desiredHealthy) : 0;
   const isAllowed = disruptionsAllowed > 0;
   const condition = {

@@ -3,7 +3,8 @@ import type { Logger } from '../../lib/log.ts';
 import { autoCompact } from '../auto-compact.ts';
 import { checkSize, MAX_KEY_BYTES } from '../limits.ts';
 import { StorageError, type KeyValue, type RangeOptions, type RangeResult, type Storage, type StorageEvents } from '../storage.ts';
-import { Connection, type EtcdTls } from './connection.ts';
+import type { EtcdTls } from './channel.ts';
+import { Connection } from './connection.ts';
 import {
   COMPACT,
   COMPARE_EQUAL,
@@ -32,7 +33,7 @@ export interface EtcdOptions {
 
 /** Opens the store on an etcd v3. Returns before etcd answers: the first call waits for it, up to its deadline of 10 seconds. */
 export async function openEtcdStorage({ endpoints, tls, exclusive, clock, log, compaction }: EtcdOptions): Promise<Storage> {
-  const store = new EtcdStorage(await Connection.open(endpoints, tls, clock), exclusive, clock, log);
+  const store = new EtcdStorage(new Connection(endpoints, tls, clock), exclusive, clock, log);
   if (compaction !== false) store.onClose(autoCompact(store, { clock, log, ...compaction }));
   return store;
 }

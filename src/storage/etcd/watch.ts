@@ -1,8 +1,8 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { StorageError, type StorageEvent, type StorageEvents } from '../storage.ts';
+import type { Duplex } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { EVENT_DELETE, WATCH, type EventMessage, type WatchRequest, type WatchResponse } from './messages.ts';
 
@@ -49,7 +49,7 @@ export class WatchStream {
   readonly #observe: (revision: number) => void;
   readonly #watchers = new Set<Watcher>();
   #byId = new Map<number, Watcher>();
-  #stream: ClientDuplexStream<WatchRequest, WatchResponse> | undefined;
+  #stream: Duplex<WatchRequest> | undefined;
   #lastId = 0;
   #failures = 0;
   #closed = false;
@@ -169,18 +169,18 @@ export class WatchStream {
   }
 
   #open(): void {
-    const stream = this.#connection.stream(WATCH);
-    this.#stream = stream;
-    stream.on('data', (response: WatchResponse) => {
-      if (stream === this.#stream) this.#received(response);
+    const stream = this.#connection.stream(WATCH, {
+      onMessage: (response) => {
+        if (stream === this.#stream) this.#received(response);
+      },
+      onEnd: (error) => this.#broken(stream, error),
     });
-    stream.on('error', (error) => this.#broken(stream, error));
-    stream.on('end', () => this.#broken(stream, undefined));
+    this.#stream = stream;
     this.#cancelOutage ??= this.#clock.timer(OUTAGE_MS, () => this.#giveUp());
     for (const watcher of this.#watchers) if (!watcher.ready && !watcher.failure) this.#subscribe(watcher);
   }
 
-  #broken(stream: ClientDuplexStream<WatchRequest, WatchResponse>, error: Error | undefined): void {
+  #broken(stream: Duplex<WatchRequest>, error: Error | undefined): void {
     if (stream !== this.#stream) return;
     this.#log.debug('watch stream broke; opening it again', { error: error ?? 'ended' });
     this.#connection.rotate();

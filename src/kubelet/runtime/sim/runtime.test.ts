@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -22,7 +22,7 @@ describe('simulated runtime', () => {
     dir = await mkdtemp(path.join(tmpdir(), 'rockpool-sim-'));
     network = createSimNetwork();
     const lookup = (name: string) => Promise.resolve([names.get(name)].filter((address) => address !== undefined));
-    runtime = createSimRuntime({ podCidr: CIDR, hostIp: '127.0.0.1', network, lookup, version: '0.0.0', clock: systemClock(), log: silentLogger });
+    runtime = createSimRuntime({ podCidr: CIDR, hostIp: '127.0.0.1', network, lookup, catalogueDir: path.join(dir, 'catalogue'), version: '0.0.0', clock: systemClock(), log: silentLogger });
   });
   after(async () => {
     await runtime.close();
@@ -105,6 +105,90 @@ describe('simulated runtime', () => {
     assert.match(looked.out, new RegExp(`Name:\tweb\\.default\\.svc\\.cluster\\.local\nAddress: ${web.ip}`));
     assert.match(looked.out, /closed/);
     assert.match(looked.err, /web \(web:80\) open/);
+  });
+
+  it('mounts are real folders of this machine, the rest is the container\'s own', async () => {
+    const folder = path.join(dir, 'volume');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'page.txt'), 'from the volume\n');
+    const mount = (containerPath: string, readonly: boolean) => ({ containerPath, hostPath: folder, readonly, propagation: 'None' as const });
+    const box = await run('busybox', { command: ['sleep', '1000'], mounts: [mount('/data', false), mount('/fixed', true)] });
+    const { out, err } = await shell(box.id, 'cat /data/page.txt; echo new > /data/new.txt; echo no > /fixed/no.txt; echo own > /own.txt; ls / | grep -c own; hostname');
+    assert.match(out, /^from the volume\n1\npod-\d+\n$/);
+    assert.match(err, /can't create \/fixed\/no.txt: Read-only file system/);
+    assert.equal(await readFile(path.join(folder, 'new.txt'), 'utf8'), 'new\n');
+    const strict = await run('busybox', { command: ['sleep', '1000'], security: { privileged: false, capabilitiesAdd: [], capabilitiesDrop: [], readonlyRootfs: true, noNewPrivs: false, maskedPaths: [], readonlyPaths: [], supplementalGroups: [] } });
+    assert.match((await shell(strict.id, 'echo x > /tmp/x')).err, /Read-only file system/);
+  });
+
+  it('nginx serves what is mounted and what its configuration says', async () => {
+    const folder = path.join(dir, 'conf.d');
+    await mkdir(folder);
+    await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080; location / { return 200 "hello $host\\n"; } location /old { return 301 /new; } location = /health { access_log off; return 204; } }');
+    const web = await run('nginx:1.27-alpine', { mounts: [{ containerPath: '/etc/nginx/conf.d', hostPath: folder, readonly: true, propagation: 'None' }] });
+    const { host, port } = network.resolve(web.ip, 8080);
+    const get = (url: string) => fetch(`http://${host}:${port}${url}`, { redirect: 'manual' });
+    assert.match(await (await get('/')).text(), /^hello 127\./);
+    assert.equal((await get('/old')).headers.get('location'), '/new');
+    assert.equal((await get('/health')).status, 204);
+    await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080; return 200 reloaded; }');
+    assert.equal((await shell(web.id, 'nginx -t && nginx -s reload')).exitCode, 0);
+    for (let text = ''; text !== 'reloaded'; text = await (await get('/')).text()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080');
+    assert.equal((await shell(web.id, 'nginx -t')).exitCode, 1);
+  });
+
+  it('redis keeps data that several clients share', async () => {
+    const redis = await run('redis:7-alpine');
+    names.set('redis.default.svc.cluster.local', redis.ip);
+    const cli = async (text: string) => (await shell(redis.id, text)).out;
+    assert.equal(await cli('redis-cli ping'), 'PONG\n');
+    assert.equal(await cli('redis-cli set greeting "hello there"; redis-cli get greeting; redis-cli incr n; redis-cli incr n; redis-cli keys "*"'), 'OK\nhello there\n1\n2\ngreeting\nn\n');
+    const client = await run('redis', { command: ['sh', '-c', 'redis-cli -h redis get greeting && echo "LPUSH l a b\nLRANGE l 0 -1" | redis-cli -h redis'] });
+    assert.equal(await client.ended(), 0);
+    assert.match(await client.logs(), /^hello there\n/);
+    assert.equal(await cli('redis-cli -p 1 ping || echo none'), 'none\n');
+  });
+
+  const SERVERS: readonly (readonly [string, number, string, RegExp, Partial<ContainerConfig>?])[] = [
+    ['httpd:2.4', 80, '/', /It works!/],
+    ['hashicorp/http-echo', 5678, '/', /^apple\n$/, { args: ['-text=apple'] }],
+    ['ealen/echo-server', 80, '/x?y=1', /"originalUrl":"\/x\?y=1"/],
+    ['registry.k8s.io/echoserver:1.4', 8080, '/', /Request Information:/],
+    ['kicbase/echo-server:1.0', 8080, '/', /^Request served by pod-/],
+    ['traefik/whoami', 80, '/', /^Hostname: pod-/],
+    ['gcr.io/google-samples/hello-app:1.0', 8080, '/', /Hello, world!/],
+    ['registry.k8s.io/e2e-test-images/agnhost:2.53', 8080, '/hostname', /^pod-\d+$/, { args: ['netexec'] }],
+  ];
+  for (const [image, containerPort, url, expected, overrides] of SERVERS) {
+    it(`${image} answers`, async () => {
+      const { ip } = await run(image, overrides);
+      const { host, port } = network.resolve(ip, containerPort);
+      assert.match(await (await fetch(`http://${host}:${port}${url}`)).text(), expected);
+    });
+  }
+
+  it('curl and wget in other images', async () => {
+    const web = await run('httpd');
+    names.set('httpd.default.svc.cluster.local', web.ip);
+    const curl = await run('curlimages/curl', { args: ['-s', '-o', '/dev/null', '-w', '%{http_code}\\n', 'http://httpd/missing'] });
+    assert.equal(await curl.ended(), 0);
+    assert.equal(await curl.logs(), '404\n');
+    const failing = await run('curlimages/curl', { args: ['-sS', 'http://nobody'] });
+    assert.equal(await failing.ended(), 6);
+    assert.equal(await failing.logs(), 'curl: (6) Could not resolve host: nobody\n');
+  });
+
+  it('an image that the user modelled', async () => {
+    await mkdir(path.join(dir, 'catalogue'));
+    await writeFile(path.join(dir, 'catalogue', 'app.yaml'), 'image: my/app\nports: [9000]\nlog: started\nhttp: [{ path: /status, status: 418, body: teapot }]\nexec: [{ command: [app, version], stdout: "1.0\\n" }]\nfiles: { /etc/app.conf: "x=1" }\n');
+    const app = await run('my/app:2');
+    const { host, port } = network.resolve(app.ip, 9000);
+    const response = await fetch(`http://${host}:${port}/status`);
+    assert.deepEqual([response.status, await response.text()], [418, 'teapot']);
+    assert.equal((await shell(app.id, 'app version; cat /etc/app.conf')).out, '1.0\nx=1');
+    await writeFile(path.join(dir, 'catalogue', 'job.yaml'), 'image: my/job\nexit: { code: 3 }\n');
+    assert.equal(await (await run('my/job')).ended(), 3);
   });
 
   it('a command that the image does not have cannot start, and exec says so', async () => {
