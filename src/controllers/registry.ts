@@ -11,6 +11,7 @@ import { createDeploymentController } from './deployment/deployment-controller.t
 import { createDisruptionController } from './disruption/disruption-controller.ts';
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
+import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpoint-slice-mirroring-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
 import { createJobController } from './job/job-controller.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
@@ -75,6 +76,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'endpointslice-controller', create: createEndpointSliceController },
   // `kubectl get endpoints` and older clients would find nothing.
   { serviceAccount: 'endpoint-controller', create: createEndpointsController },
+  // Endpoints written by hand would reach no proxy.
+  { serviceAccount: 'endpointslicemirroring-controller', create: createEndpointSliceMirroringController },
   // Claims would stay Pending, and volumes be kept by claims that are gone.
   { serviceAccount: 'persistent-volume-binder', eventSource: 'persistentvolume-controller', create: createPersistentVolumeBinder },
   // Claims in use could be deleted under their pods, and those that are deleted would stay for ever.

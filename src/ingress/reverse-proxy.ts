@@ -68,6 +68,8 @@ export class ReverseProxy {
   #upgradeTo(request: IncomingMessage, socket: Duplex, head: Buffer, exchange: Exchange, attempt = 0): void {
     const target = exchange.targets[attempt % exchange.targets.length]!;
     const outgoing = this.#open(request, target, exchange, { connection: 'Upgrade', upgrade: request.headers.upgrade });
+    let reached = false;
+    whenConnected(outgoing, () => (reached = true));
     outgoing.once('upgrade', (answer, backend, backendHead) => {
       socket.write(rawHead(answer, answer.rawHeaders));
       backend.setTimeout(0);
@@ -89,7 +91,7 @@ export class ReverseProxy {
     });
     outgoing.once('timeout', () => outgoing.destroy(new Error('the backend was silent for too long')));
     outgoing.once('error', (error) => {
-      if (!outgoing.reusedSocket && outgoing.socket?.bytesWritten === 0 && attempt + 1 < ATTEMPTS && !socket.destroyed) {
+      if (!reached && attempt + 1 < ATTEMPTS && !socket.destroyed) {
         return this.#upgradeTo(request, socket, head, exchange, attempt + 1);
       }
       this.#options.log.debug('an upgrade failed', { ingress: exchange.route.ingress, error: errorMessage(error) });
@@ -123,13 +125,9 @@ export class ReverseProxy {
       if (!response.writableFinished) outgoing.destroy();
     };
     response.once('close', abandon);
-    outgoing.once('socket', (socket) => {
-      const send = (): void => {
-        sending = true;
-        request.pipe(outgoing);
-      };
-      if (socket.connecting) socket.once('connect', send);
-      else send();
+    whenConnected(outgoing, () => {
+      sending = true;
+      request.pipe(outgoing);
     });
     outgoing.once('response', (answer) => passBack(answer, response, request));
     outgoing.once('timeout', () =>
@@ -194,6 +192,11 @@ interface Exchange {
   targets: readonly Target[];
   path: string;
   entrance: Entrance;
+}
+
+/** Calls back once the request has a connection to go out on. */
+function whenConnected(outgoing: ClientRequest, callback: () => void): void {
+  outgoing.once('socket', (socket) => (socket.connecting ? socket.once('connect', callback) : callback()));
 }
 
 function passBack(answer: IncomingMessage, response: Response, request: Request): void {

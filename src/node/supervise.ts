@@ -24,6 +24,8 @@ export interface SupervisedProcess {
   pidFile: string;
   /** Resolves when the process serves; asked again and again, each time with a fresh signal, until it does or `readyMs` have passed. */
   probe(signal: AbortSignal): Promise<void>;
+  /** Called each time it was launched; the signal aborts when it ended or is being stopped. Must not reject. */
+  onLaunch?(signal: AbortSignal): Promise<void>;
   readyMs: number;
   /** How long it may take to end after TERM. */
   stopMs: number;
@@ -79,7 +81,10 @@ export function supervise(options: SupervisedProcess): Component {
     while (!stopping.signal.aborted) {
       const startedAt = clock.monotonic();
       child ??= launch();
+      const over = new AbortController();
+      void options.onLaunch?.(AbortSignal.any([over.signal, stopping.signal]));
       const result = await child;
+      over.abort();
       child = undefined;
       if (stopping.signal.aborted) return;
       if (clock.monotonic() - startedAt > STABLE_MS) failures = 0;

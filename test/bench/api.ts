@@ -1,7 +1,7 @@
 /** The work of any API server: ConfigMaps of 1 KB created, read, patched, listed, watched and deleted, 16 requests in flight. */
 import { benchCluster, type DriverName } from './cluster.ts';
 import { type ApiCaller, apiCaller, blast } from './http.ts';
-import { type Figure, cpuSeconds, median, processes, withDescendants } from './measure.ts';
+import { type Figure, median, processes, withDescendants } from './measure.ts';
 
 const IN_FLIGHT = 16;
 const FILL = 'x'.repeat(1024);
@@ -151,6 +151,3 @@ async function fanOut(
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** CPU seconds of processes, for callers that measure something of their own. */
-export const cpuOf = (pids: readonly number[]): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);

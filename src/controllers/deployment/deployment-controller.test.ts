@@ -71,7 +71,11 @@ test('a Deployment is rolled out, changed, rolled back, scaled and trimmed', () 
       return status!;
     }, soon);
     assert.equal(finished.terminatingReplicas, 0);
-    assert.ok((await world.events(NS, 'web')).includes(`Normal ScalingReplicaSet: Scaled up replica set web-${hash} from 0 to 3`));
+    await eventually(
+      async () =>
+        assert.ok((await world.events(NS, 'web')).includes(`Normal ScalingReplicaSet: Scaled up replica set web-${hash} from 0 to 3`)),
+      soon,
+    );
 
     await deployments.patch('web', 'strategic', { spec: { template: { spec: { containers: [{ name: 'web', image: 'nginx:2' }] } } } });
     await settled(world, 3);

@@ -108,7 +108,7 @@ const CASES: {
 
 for (const { name, existing, wanted, ...expected } of CASES) {
   test(`slices: ${name}`, () => {
-    const plan = planSlices(existing, groups(wanted));
+    const plan = planSlices(existing, groups(wanted), { keepsEmpty: true });
     const size = ({ endpoints }: SliceContent): number => endpoints.length;
     assert.deepEqual(
       {
@@ -120,3 +120,8 @@ for (const { name, existing, wanted, ...expected } of CASES) {
     );
   });
 }
+
+test('without an empty slice to keep, the last endpoint takes its slice along', () => {
+  const plan = planSlices([slice('a', endpoints(0, 1))], new Map(), { keepsEmpty: false });
+  assert.deepEqual([plan.create, plan.update, plan.delete.map(({ metadata }) => metadata.name)], [[], [], ['a']]);
+});

@@ -20,14 +20,18 @@ export interface SlicePlan {
 /**
  * Compares the slices of one address type with the wanted groups. Endpoints stay in the slice that they are in; new ones fill slices that
  * are written anyway, then one with room, then new slices. A slice that is not needed any more is given other content before a new one
- * is made. A Service without endpoints has one empty slice, so that its readers can tell "none" from "not looked at yet".
+ * is made. With `keepsEmpty` a Service without endpoints has one empty slice, so that its readers can tell "none" from "not looked at yet".
  */
-export function planSlices(existing: readonly EndpointSlice[], groups: ReadonlyMap<string, PortGroup>): SlicePlan {
+export function planSlices(
+  existing: readonly EndpointSlice[],
+  groups: ReadonlyMap<string, PortGroup>,
+  { keepsEmpty }: { keepsEmpty: boolean },
+): SlicePlan {
   const plan: SlicePlan = { create: [], update: [], delete: [] };
   const byPorts = Map.groupBy(existing, ({ ports = [] }) => portsKey(ports));
   for (const [key, group] of groups) planGroup(byPorts.get(key) ?? [], group, plan);
   for (const [key, slices] of byPorts) if (!groups.has(key)) plan.delete.push(...slices);
-  keepOneEmpty(existing, plan);
+  if (keepsEmpty) keepOneEmpty(existing, plan);
   for (const slice of plan.delete.splice(0, Math.min(plan.create.length, plan.delete.length))) {
     plan.update.push({ slice, content: plan.create.shift()! });
   }

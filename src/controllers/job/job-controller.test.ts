@@ -125,7 +125,11 @@ test('a deadline ends the pods; what was deleted counts as failed', () =>
     assert.deepEqual([status.failed, status.active, status.terminating], [1, undefined, 0]);
     assert.equal(conditions(status).at(-1), 'Failed=True DeadlineExceeded: Job was active longer than specified deadline');
     await eventually(async () => assert.deepEqual(await pods(world), []), soon);
-    assert.ok((await world.events(NS, 'pi')).includes('Warning DeadlineExceeded: Job was active longer than specified deadline'));
+    await eventually(
+      async () =>
+        assert.ok((await world.events(NS, 'pi')).includes('Warning DeadlineExceeded: Job was active longer than specified deadline')),
+      soon,
+    );
   }));
 
 test('a suspended Job has no pods, and what it had does not count', () =>
@@ -147,8 +151,10 @@ test('a suspended Job has no pods, and what it had does not count', () =>
     const status = await statusWith(world, 'Complete');
     assert.equal(conditions(status)[0], 'Suspended=False JobResumed: Job resumed');
     assert.equal(status.succeeded, 2);
-    const events = (await world.events(NS, 'pi')).filter((text) => /Suspended|Resumed/.test(text));
-    assert.deepEqual(events, ['Normal Suspended: Job suspended', 'Normal Resumed: Job resumed']);
+    await eventually(async () => {
+      const events = (await world.events(NS, 'pi')).filter((text) => /Suspended|Resumed/.test(text));
+      assert.deepEqual(events, ['Normal Suspended: Job suspended', 'Normal Resumed: Job resumed']);
+    }, soon);
     assert.deepEqual(world.logged, []);
   }));
 

@@ -60,7 +60,11 @@ test('a StatefulSet makes its pods in order, updates them from the top and keeps
       ['db-0', 'db', '0'],
     );
     assert.deepEqual(first!.spec!.volumes!.find(({ name }) => name === 'data')!.persistentVolumeClaim, { claimName: 'data-db-0' });
-    assert.ok((await world.events(NS, 'db')).includes('Normal SuccessfulCreate: create Pod db-0 in StatefulSet db successful'));
+    await eventually(
+      async () =>
+        assert.ok((await world.events(NS, 'db')).includes('Normal SuccessfulCreate: create Pod db-0 in StatefulSet db successful')),
+      soon,
+    );
 
     created.length = 0;
     await sets.patch('db', 'strategic', image('db:2'));

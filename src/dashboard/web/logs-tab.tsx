@@ -8,8 +8,10 @@ const NOTHING: LogState = { lines: [], first: 0, over: false };
 /** A container's log as it grows. It follows the end until the person scrolls up, and again when they come back down. */
 export function LogsTab({ pods }: { pods: readonly Pod[] }) {
   const sorted = pods.toSorted((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
-  const [podName, setPodName] = useState(sorted[0]!.metadata.name!);
-  const pod = sorted.find(({ metadata }) => metadata.name === podName) ?? sorted[0]!;
+  // One that is on its way out has the least to say.
+  const preferred = sorted.find(({ metadata }) => !metadata.deletionTimestamp) ?? sorted[0]!;
+  const [podName, setPodName] = useState(preferred.metadata.name!);
+  const pod = sorted.find(({ metadata }) => metadata.name === podName) ?? preferred;
   const names = containerNames(pod);
   const [containerName, setContainerName] = useState('');
   const container = names.includes(containerName) ? containerName : defaultContainer(pod, names);

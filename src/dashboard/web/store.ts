@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 
 /** A value that others watch. */
 export interface Store<T> {
@@ -28,12 +28,13 @@ export function createStore<T>(initial: T): Store<T> {
 
 /** The store's value; the component renders again when it changes. */
 export function useStore<T>(store: Store<T>): T {
+  const value = store.get();
   const [, render] = useState(0);
-  useEffect(() => {
-    const seen = store.get();
-    const stop = store.subscribe(() => render((count) => count + 1));
-    if (!Object.is(store.get(), seen)) render((count) => count + 1);
-    return stop;
+  useLayoutEffect(() => {
+    const again = (): void => render((count) => count + 1);
+    // It may have changed since it was rendered.
+    if (!Object.is(store.get(), value)) again();
+    return store.subscribe(again);
   }, [store]);
-  return store.get();
+  return value;
 }

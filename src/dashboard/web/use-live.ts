@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo } from 'preact/hooks';
 import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { ResourceType } from '../../client/client.ts';
 import type { LiveList, LiveQuery } from './live.ts';
@@ -12,6 +12,6 @@ export function useLive<T extends ObjectWithMeta>(type: ResourceType<T>, query: 
   const { lists } = useSession();
   const key = query && JSON.stringify([type.resource, query]);
   const used = useMemo(() => query && lists.use(type, query), [lists, key]);
-  useEffect(() => used?.release, [used]);
+  useLayoutEffect(() => used?.release, [used]);
   return useStore<LiveList<T>>(used?.store ?? NOTHING);
 }

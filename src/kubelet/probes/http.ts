@@ -4,6 +4,14 @@ import https from 'node:https';
 import type { Container, HTTPGetAction } from '../../api/types.gen.ts';
 import { errorCode } from '../../lib/errors.ts';
 
+export interface HttpRequest {
+  headers?: readonly { name: string; value: string }[];
+  timeoutMs: number;
+  agent: string;
+  /** Where the connection goes, when it is not where the URL says. */
+  connectTo?: (host: string, port: number) => { host: string; port: number };
+}
+
 export interface HttpAnswer {
   statusCode: number;
   body: string;
@@ -26,17 +34,17 @@ export function actionUrl({ scheme = 'HTTP', host, path = '/' }: HTTPGetAction, 
 }
 
 /** Certificates are not checked, as upstream. Redirects are not followed to other hosts, since they are not followed at all. Throws Error in Go's words. */
-export function httpGet(
-  url: string,
-  { headers = [], timeoutMs, agent }: { headers?: readonly { name: string; value: string }[]; timeoutMs: number; agent: string },
-): Promise<HttpAnswer> {
+export function httpGet(url: string, { headers = [], timeoutMs, agent, connectTo }: HttpRequest): Promise<HttpAnswer> {
   const target = new URL(url);
   const sent: Record<string, string> = { 'user-agent': agent, accept: '*/*', connection: 'close' };
   for (const { name, value } of headers) sent[name.toLowerCase()] = value;
+  const place = connectTo?.(target.hostname, Number(target.port || (target.protocol === 'https:' ? 443 : 80)));
+  // Node names the host that it connects to.
+  if (place) sent['host'] ??= target.host;
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     const fail = (error: unknown): void => reject(new Error(`Get "${url}": ${connectText(target, error, signal)}`, { cause: error }));
-    const options = { headers: sent, agent: false as const, signal, rejectUnauthorized: false, servername: sent.host?.split(':')[0] };
+    const options = { headers: sent, agent: false as const, signal, rejectUnauthorized: false, servername: sent['host']?.split(':')[0], ...(place ? { hostname: place.host, port: place.port } : {}) };
     const request = (target.protocol === 'https:' ? https : http).get(target, options, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

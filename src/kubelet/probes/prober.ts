@@ -26,12 +26,15 @@ export async function runProbe(runtime: ContainerRuntime, probe: Probe, target: 
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
   try {
     if (probe.exec) return await execProbe(runtime, probe, target);
-    if (probe.httpGet) return await httpProbe(probe, target, timeoutMs);
-    if (probe.tcpSocket)
-      return await tcpProbe(probe.tcpSocket.host || target.podIp, portNumber(target.container, probe.tcpSocket.port), timeoutMs);
+    if (probe.httpGet) return await httpProbe(runtime, probe, target);
+    if (probe.tcpSocket) {
+      const at = { host: probe.tcpSocket.host || target.podIp, port: portNumber(target.container, probe.tcpSocket.port) };
+      return await tcpProbe(at, { timeoutMs, connectTo: runtime.addressOf?.(at.host, at.port) });
+    }
     if (probe.grpc) {
       const { grpcProbe } = await import('./grpc.ts');
-      return await grpcProbe(`${target.podIp}:${probe.grpc.port}`, probe.grpc.service ?? '', timeoutMs);
+      const { host, port } = runtime.addressOf?.(target.podIp, probe.grpc.port) ?? { host: target.podIp, port: probe.grpc.port };
+      return await grpcProbe(`${host}:${port}`, probe.grpc.service ?? '', timeoutMs);
     }
     return { success: false, output: 'missing probe handler' };
   } catch (error) {
@@ -53,17 +56,24 @@ async function execProbe(runtime: ContainerRuntime, probe: Probe, { container, c
   }
 }
 
-async function httpProbe(probe: Probe, { container, podIp }: ProbeTarget, timeoutMs: number): Promise<ProbeResult> {
+async function httpProbe(runtime: ContainerRuntime, probe: Probe, { container, podIp }: ProbeTarget): Promise<ProbeResult> {
+  const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
   const action = probe.httpGet!;
   const url = actionUrl(action, podIp, portNumber(container, action.port));
-  const { statusCode, body } = await httpGet(url, { headers: action.httpHeaders, timeoutMs, agent: AGENT });
+  const connectTo = runtime.addressOf?.bind(runtime);
+  const { statusCode, body } = await httpGet(url, { headers: action.httpHeaders, timeoutMs, agent: AGENT, connectTo });
   if (statusCode >= 200 && statusCode < 400) return { success: true, output: body };
   return { success: false, output: `HTTP probe failed with statuscode: ${statusCode}` };
 }
 
-function tcpProbe(host: string, port: number, timeoutMs: number): Promise<ProbeResult> {
+interface Place {
+  host: string;
+  port: number;
+}
+
+function tcpProbe({ host, port }: Place, { timeoutMs, connectTo }: { timeoutMs: number; connectTo?: Place }): Promise<ProbeResult> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host, port });
+    const socket = net.connect(connectTo ?? { host, port });
     const end = (result: ProbeResult): void => {
       socket.destroy();
       resolve(result);

@@ -41,6 +41,9 @@ export interface ContainerRuntime {
   attach(containerId: string, options: StreamOptions): Promise<StreamTarget>;
   portForward(sandboxId: string, ports: readonly number[]): Promise<StreamTarget>;
 
+  /** Where probes and hooks connect to for a pod's address, where that is not the address itself (sim). */
+  addressOf?(ip: string, port: number): { host: string; port: number };
+
   /** Something about these sandboxes or containers changed: look again. Yields pod UIDs. A runtime without events never yields; the kubelet relists as well. */
   events(signal: AbortSignal): AsyncIterable<{ podUid: string }>;
   stats(): Promise<ContainerStats[]>;

@@ -5,7 +5,7 @@ import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from 
 import type { BindingPlugin, Rejection } from '../framework.ts';
 import { matchesSelector } from './node-selection.ts';
 
-export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
+const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 const BIND_DEADLINE_MS = 600_000;
 

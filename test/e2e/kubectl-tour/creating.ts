@@ -6,8 +6,8 @@ import { eventually } from '../../fixtures/eventually.ts';
 import { stage, type Kubectl } from './stage.ts';
 
 export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
-  describe('creating and getting', () => {
-    const { out, refused, run, since, suffix } = stage(cluster, kubectl, 'create');
+  describe('creating and getting', { concurrency: 1 }, () => {
+    const { out, refused, since, start, suffix } = stage(cluster, kubectl, 'create');
 
     /** Generator, arguments, what is printed. `since`: older kubectls ask for API versions that are gone. */
     const generators: { args: string[]; printed: string; minor?: number }[] = [
@@ -86,7 +86,6 @@ export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
     });
 
     it('watch shows what happens', async () => {
-      const { start } = watching;
       const watch = start('get', 'configmaps', '--watch', '-o', 'name');
       await eventually(() => assert.match(watch.printed(), /configmap\/settings/));
       await out('create', 'configmap', 'later');
@@ -115,11 +114,5 @@ export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
       for (const [what, expected] of described) assert.match(await out('describe', ...what.split('/')), expected, what);
       await eventually(async () => assert.match(await out('describe', 'pods', '-l', 'app=web'), /Ready +True/));
     });
-
-    const watching = { start: stageStart() };
-    function stageStart() {
-      return (...args: string[]) => started(...args);
-    }
-    const started = (...args: string[]) => run as never as ReturnType<typeof stage>['start'] extends infer S ? (S extends (...a: string[]) => infer R ? R : never) : never;
   });
 }

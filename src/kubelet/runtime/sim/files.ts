@@ -142,7 +142,8 @@ class LayeredFiles implements ContainerFiles {
       if (!info) throw failure('ENOENT');
       if (info.type === 'file') throw failure('ENOTDIR');
     }
-    for (const name of this.#namesIn(folder)) names.add(name);
+    // A mount hides what the image has below it; only further mounts show.
+    for (const name of namesIn(folder, host ? this.#mountPoints() : this.#allPaths())) names.add(name);
     return [...names].toSorted();
   }
 
@@ -239,14 +240,11 @@ class LayeredFiles implements ContainerFiles {
     for (const [name, entry] of this.#upper ?? []) if (entry) yield name;
     for (const name of [...Object.keys(this.#options.image), ...Object.keys(this.#options.own)]) if (this.#upper?.get(name) !== null) yield name;
     for (const name of [...FOLDERS, ...Object.keys(DEVICES)]) if (this.#upper?.get(name) !== null) yield name;
-    for (const { containerPath } of this.#mounts) yield containerPath;
+    yield* this.#mountPoints();
   }
 
-  #namesIn(folder: string): Set<string> {
-    const prefix = folder === '/' ? '/' : `${folder}/`;
-    const names = new Set<string>();
-    for (const name of this.#allPaths()) if (name.startsWith(prefix) && name !== prefix) names.add(name.slice(prefix.length).split('/')[0]!);
-    return names;
+  #mountPoints(): string[] {
+    return this.#mounts.map(({ containerPath }) => containerPath);
   }
 
   #hasInside(folder: string): boolean {
@@ -274,6 +272,14 @@ class LayeredFiles implements ContainerFiles {
   #now(): number {
     return this.#options.now();
   }
+}
+
+/** What stands directly in a folder, of all these paths. */
+function namesIn(folder: string, paths: Iterable<string>): Set<string> {
+  const prefix = folder === '/' ? '/' : `${folder}/`;
+  const names = new Set<string>();
+  for (const name of paths) if (name.startsWith(prefix) && name !== prefix) names.add(name.slice(prefix.length).split('/')[0]!);
+  return names;
 }
 
 async function hostStat(file: string): Promise<FileInfo | undefined> {

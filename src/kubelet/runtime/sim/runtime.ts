@@ -189,6 +189,10 @@ class SimRuntime implements ContainerRuntime {
     return Promise.resolve({ kind: 'serve', serve: (session) => portForwardSession(network, session) });
   }
 
+  addressOf(ip: string, port: number): { host: string; port: number } {
+    return this.#options.network.resolve(ip, port);
+  }
+
   events(signal: AbortSignal): AsyncIterable<{ podUid: string }> {
     return this.#events.read(signal);
   }

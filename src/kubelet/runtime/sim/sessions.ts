@@ -26,7 +26,7 @@ export async function execSession(container: SimContainer, options: StreamOption
   // As with runc, the command goes on when the client goes away, but its terminal hangs up.
   session.closed.addEventListener('abort', () => (options.tty ? process.signal('HUP') : stdin.end()), { once: true });
   const exitCode = await ended;
-  await terminal?.flush();
+  await drained(session);
   session.exit({ exitCode });
 }
 
@@ -44,6 +44,7 @@ export async function attachSession(container: SimContainer, options: StreamOpti
   }
   const exitCode = await Promise.race([container.ended(), aborted(session.closed)]);
   untap();
+  await drained(session);
   session.exit(exitCode === undefined ? { exitCode: 0 } : { exitCode });
 }
 
@@ -75,6 +76,12 @@ function outputTo(stream: NodeJS.WritableStream, isTty: boolean): Output {
     write: (data) => (stream.write(data) ? undefined : new Promise<void>((resolve) => stream.once('drain', () => resolve()))),
     end: () => undefined,
   };
+}
+
+/** What was written is on its way before the exit code is: clients stop reading at that. */
+async function drained({ stdout, stderr, closed }: StreamSession): Promise<void> {
+  const ends = [stdout, stderr].map((stream) => (stream ? new Promise<void>((resolve) => stream.end(() => resolve())) : undefined));
+  await Promise.race([Promise.all(ends), aborted(closed)]);
 }
 
 function pump({ stdin }: StreamSession, take: (chunk: Buffer) => unknown, end: () => void): void {

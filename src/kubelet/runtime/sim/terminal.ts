@@ -9,7 +9,6 @@ export interface Terminal {
   readonly output: Output;
   /** Bytes as the client typed them. */
   keys(bytes: Buffer): void;
-  flush(): Promise<void>;
 }
 
 export interface TerminalOptions {
@@ -30,10 +29,14 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
   let at = 0;
   /** What a program wrote on this line: the prompt, drawn anew when the line is. */
   let prompt = '';
-  let written: Promise<unknown> = Promise.resolve();
+  /** What is to be shown of the keys in hand: one write for all of them. */
+  let shown = '';
   const show = (text: string): void => {
-    const result = screen.write(text);
-    if (result) written = result.catch(() => undefined);
+    shown += text;
+  };
+  const flush = (): void => {
+    if (shown !== '') void screen.write(shown);
+    shown = '';
   };
   const redraw = (next: string): void => {
     line = next;
@@ -43,6 +46,8 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
     if (line.trim() !== '' && history.at(-1) !== line) history.push(line);
     at = history.length;
     show('\r\n');
+    // Before what the program will print.
+    flush();
     prompt = '';
     input.write(`${line}\n`);
     line = '';
@@ -56,6 +61,7 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
     '\n': submit,
     '\u0003': () => {
       show('^C\r\n');
+      flush();
       line = '';
       prompt = '';
       interrupt();
@@ -97,9 +103,7 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
           show(key);
         }
       }
-    },
-    async flush() {
-      await written;
+      flush();
     },
   };
 }
