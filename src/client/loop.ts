@@ -1,4 +1,5 @@
 import { StatusError } from '../api/status.ts';
+import { abortable } from '../lib/abortable.ts';
 import type { Component } from '../lib/component.ts';
 import { KeyQueue } from './key-queue.ts';
 import type { ComponentContext, Reconciler, RunReconciler } from './reconcile.ts';
@@ -95,14 +96,4 @@ class ReconcileLoop implements Component {
 
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-/** `work`, or the signal's reason if that comes first. */
-function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

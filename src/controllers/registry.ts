@@ -12,6 +12,7 @@ import { createDisruptionController } from './disruption/disruption-controller.t
 import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpoint-slice-mirroring-controller.ts';
+import { createEphemeralVolumeController } from './ephemeralvolume/ephemeral-volume-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
 import { createJobController } from './job/job-controller.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
@@ -80,6 +81,8 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'endpointslicemirroring-controller', create: createEndpointSliceMirroringController },
   // Claims would stay Pending, and volumes be kept by claims that are gone.
   { serviceAccount: 'persistent-volume-binder', eventSource: 'persistentvolume-controller', create: createPersistentVolumeBinder },
+  // Pods with ephemeral volumes would wait for claims that nobody makes.
+  { serviceAccount: 'ephemeral-volume-controller', create: createEphemeralVolumeController },
   // Claims in use could be deleted under their pods, and those that are deleted would stay for ever.
   { serviceAccount: 'pvc-protection-controller', create: createClaimProtection },
   // The same for bound volumes.

@@ -1,10 +1,10 @@
 /** The parts of the node that addons switch on, by the names in their addon.yaml. Each is loaded when it is first wanted. */
+import { serviceAccountUser } from '../client/transports/service-account.ts';
 import { join } from 'node:path';
 import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
 import type { ComponentFactories, ListeningComponent } from './components.ts';
 import { readPem } from './config.ts';
-import { serviceAccountIdentity } from './identities.ts';
 import type { ContextFor, NodeTools } from './run.ts';
 
 /** Above 1024 and out of the way: Services lead to it from port 53. */
@@ -18,7 +18,7 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
       const { createDnsServer } = await import('../dns/server.ts');
       const { corefileFromConfigMap } = await import('../dns/corefile-source.ts');
       const { defaultCorefile } = await import('../dns/default-corefile.ts');
-      const context = contextFor(serviceAccountIdentity('kube-system', 'coredns'), 'dns');
+      const context = contextFor(serviceAccountUser('coredns'), 'dns');
       const corefile = corefileFromConfigMap(context.client, defaultCorefile(config.clusterDomain));
       const component = createDnsServer({ ...context, corefile, listen: { host, port: DNS_PORT } });
       return {
@@ -29,12 +29,12 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
     },
     'storage-provisioner': async () => {
       const { createHostPathProvisioner } = await import('../controllers/hostpathprovisioner/host-path-provisioner.ts');
-      const context = contextFor(serviceAccountIdentity('kube-system', 'storage-provisioner'), 'storage-provisioner');
+      const context = contextFor(serviceAccountUser('storage-provisioner'), 'storage-provisioner');
       return silent('storage-provisioner', createHostPathProvisioner(context, { baseFolder: join(config.dataDir, 'volumes') }));
     },
     ingress: async () => {
       const { createIngressController } = await import('../ingress/controller.ts');
-      const context = contextFor(serviceAccountIdentity('rockpool-ingress', 'ingress-controller'), 'ingress');
+      const context = contextFor(serviceAccountUser('ingress-controller', 'rockpool-ingress'), 'ingress');
       const { hosts, httpPort, httpsPort } = ingressListen(config, host);
       const component = createIngressController({
         context,

@@ -11,8 +11,3 @@ export const IDENTITIES = {
 } as const satisfies Record<string, UserInfo>;
 
 export const nodeIdentity = (nodeName: string): UserInfo => ({ name: `system:node:${nodeName}`, groups: ['system:nodes', AUTHENTICATED] });
-
-export const serviceAccountIdentity = (namespace: string, name: string): UserInfo => ({
-  name: `system:serviceaccount:${namespace}:${name}`,
-  groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, AUTHENTICATED],
-});

@@ -8,6 +8,7 @@ import { createClient } from '../client/new-client.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { NODES } from '../client/resources.ts';
+import { serviceAccountUser } from '../client/transports/service-account.ts';
 import { createControllers } from '../controllers/registry.ts';
 import { createSimNetwork, type SimNetwork } from '../kubelet/runtime/sim/network.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -22,7 +23,7 @@ import { addonManager } from './addons.ts';
 import { componentFactories } from './component-factories.ts';
 import { componentSwitch } from './components.ts';
 import { readPem } from './config.ts';
-import { IDENTITIES, nodeIdentity, serviceAccountIdentity } from './identities.ts';
+import { IDENTITIES, nodeIdentity } from './identities.ts';
 import { type BootedRuntime, bootRuntime, nodeKubelet } from './kubelet.ts';
 import { Parts } from './parts.ts';
 import { SEPARATE, separateProcess } from './separate.ts';
@@ -106,7 +107,7 @@ async function startAgents(
 ): Promise<void> {
   const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
     caCert: readPem(config.pki, 'caCert'),
-    transportOf: (name) => server.loopback(serviceAccountIdentity('kube-system', name)),
+    transportOf: (name) => server.loopback(serviceAccountUser(name)),
   });
   const kubelet = async (): Promise<void> => {
     const booted = await booting;

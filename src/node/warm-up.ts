@@ -13,10 +13,11 @@ import { createRecorder } from '../client/recorder.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { DEPLOYMENTS, PODS, SERVICE_ACCOUNTS } from '../client/resources.ts';
 import { waitFor } from '../client/wait-for.ts';
+import { serviceAccountUser } from '../client/transports/service-account.ts';
 import { createControllers } from '../controllers/registry.ts';
 import { createScheduler } from '../scheduler/scheduler.ts';
 import { openEmbeddedStorage } from '../storage/embedded/store.ts';
-import { IDENTITIES, serviceAccountIdentity } from './identities.ts';
+import { IDENTITIES } from './identities.ts';
 import { Parts } from './parts.ts';
 import type { NodeTools } from './run.ts';
 
@@ -73,7 +74,7 @@ export async function warmUp({ clock, rng, log }: NodeTools): Promise<void> {
     };
     const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
       caCert: AUTHORITY,
-      transportOf: (name) => server.loopback(serviceAccountIdentity('kube-system', name)),
+      transportOf: (name) => server.loopback(serviceAccountUser(name)),
     });
     await parts.start([...controllers, createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal);
     await deploySomething(contextFor(IDENTITIES.admin, 'warm-up'), signal);

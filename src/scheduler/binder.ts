@@ -1,4 +1,5 @@
 import { StatusError } from '../api/status.ts';
+import { timestamp } from '../api/time.ts';
 import type { Pod, PodCondition } from '../api/types.gen.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { PODS } from '../client/resources.ts';
@@ -17,7 +18,7 @@ export interface Binder {
 
 export function createBinder({ client, clock, events }: ComponentContext, schedulerName: string, volumes: BindingPlugin): Binder {
   const pods = (pod: Pod) => client.resource(PODS, pod.metadata.namespace);
-  const now = (): string => `${new Date(clock.now()).toISOString().slice(0, 19)}Z`;
+  const now = (): string => timestamp(clock.now());
 
   return {
     bind: async (pod, nodeName, signal) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { type Cluster, startCluster } from '../fixtures/cluster.ts';
+import { findBrowser, startBrowser } from '../fixtures/browser.ts';
 import { eventually } from '../fixtures/eventually.ts';
 import { hasEngine, kubectls, needsEngine } from '../fixtures/machine.ts';
 import { tutorialImages } from '../fixtures/tutorial-images.ts';
@@ -132,6 +133,33 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
         assert.equal(await curl('-o', '/dev/null', '-w', '%{http_code}', `${url}/api/v1/pods`), '401');
         const { stdout: token } = await cluster.kubectl(['create', 'token', 'dashboard-admin', '-n', 'kube-system']);
         assert.match(await curl('-H', `Authorization: Bearer ${token}`, `${url}/api/v1/namespaces/default/pods`), /"web-/);
+      });
+
+      it('in a browser the page shows the Deployment, and its log lines as they come', async (t) => {
+        const executable = findBrowser();
+        if (!executable) return t.skip('this machine has no Chromium');
+        const browser = await startBrowser(executable);
+        try {
+          const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+          page.setDefaultTimeout(10_000);
+          const url = (await cluster.rockpool(['dashboard', '--url'])).stdout.trim();
+          const { stdout: token } = await cluster.kubectl(['create', 'token', 'dashboard-admin', '-n', 'kube-system']);
+          // Chromium drops what it loads when a network interface comes or goes, as those of pods do: then it is loaded again.
+          await eventually(async () => {
+            await page.goto('about:blank');
+            await page.goto(`${url}#token=${token}`);
+            await page.getByRole('link', { name: 'Deployments' }).first().click({ timeout: 5_000 });
+          });
+          await page.getByRole('link', { name: 'web', exact: true }).click();
+          await page.getByText('1/1').first().waitFor();
+          await page.getByRole('tab', { name: 'Logs' }).click();
+          await page.getByText('Following').waitFor();
+          await cluster.kubectl(['get', '--raw', '/api/v1/namespaces/default/services/web/proxy/shown-live'], { reject: false });
+          await page.getByText('GET /shown-live').first().waitFor();
+          if (process.env['ROCKPOOL_TEST_SCREENSHOTS']) await page.screenshot({ path: join(process.env['ROCKPOOL_TEST_SCREENSHOTS'], `dashboard-${driver}.png`) });
+        } finally {
+          await browser.close();
+        }
       });
 
       it('they survive stop and start', async () => {

@@ -7,16 +7,16 @@ export const dashboard = command({
   json: 'document',
   options: (yargs) => yargs.option('url', { type: 'boolean', default: false, describe: 'print the URL, open nothing' }),
   run: async ({ profile: name, url: onlyUrl, output: format }, { context, output }) => {
-    const [{ dashboardUrl }, { requireRunning }] = await Promise.all([
+    const [{ dashboardAddress }, { requireRunning }] = await Promise.all([
       import('../../cluster/dashboard.ts'),
       import('../../cluster/running.ts'),
     ]);
     const profile = await requireRunning(name, context);
     await output.animate();
-    const url = await dashboardUrl(profile, context);
+    const { url, signInUrl } = await dashboardAddress(profile, context);
     if (format === 'json') output.document({ url });
     else output.text(url);
-    if (!onlyUrl && format === 'text') await openInBrowser(url, output);
+    if (!onlyUrl && format === 'text') await openInBrowser(signInUrl, output);
     return 0;
   },
 });

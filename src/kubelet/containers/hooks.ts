@@ -30,7 +30,12 @@ export async function runHook(
   } else if (handler.httpGet) {
     const url = actionUrl(handler.httpGet, podIp, portNumber(container, handler.httpGet.port));
     const connectTo = runtime.addressOf?.bind(runtime);
-    await httpGet(url, { headers: handler.httpGet.httpHeaders, timeoutMs: DEADLINE_SECONDS * 1000, agent: 'kube-lifecycle/1.36', connectTo });
+    await httpGet(url, {
+      headers: handler.httpGet.httpHeaders,
+      timeoutMs: DEADLINE_SECONDS * 1000,
+      agent: 'kube-lifecycle/1.36',
+      connectTo,
+    });
   } else if (handler.sleep) {
     await clock.sleep(handler.sleep.seconds * 1000, signal);
   } else {

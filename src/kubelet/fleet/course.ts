@@ -21,7 +21,8 @@ export function courseOf({ image = '', command = [], args = [] }: Container): Co
   const text = words.join(' ');
   if (LOOPS.test(text)) return FOREVER;
   let sleep = 0;
-  for (const [, amount, unit] of text.matchAll(/\bsleep\s+(\d+(?:\.\d+)?)([smhd]?)\b/g)) sleep += Number(amount) * UNITS[(unit || 's') as keyof typeof UNITS];
+  for (const [, amount, unit] of text.matchAll(/\bsleep\s+(\d+(?:\.\d+)?)([smhd]?)\b/g))
+    sleep += Number(amount) * UNITS[(unit || 's') as keyof typeof UNITS];
   const exit = /\bexit\s+(\d+)/.exec(text)?.[1] ?? (words[0] === 'false' ? '1' : '0');
   return { endsAfterMs: Math.max(sleep, QUICK_MS), exitCode: Number(exit) % 256 };
 }

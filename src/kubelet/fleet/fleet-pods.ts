@@ -63,7 +63,9 @@ export class FleetPods {
     const note = (pod: Pod): void => {
       if (this.#nodes.has(pod.spec?.nodeName ?? '') && (needsStart(pod) || pod.metadata.deletionTimestamp)) add(keyOf(pod));
     };
-    this.#context.client.informer(PODS, BOUND).subscribe({ added: note, updated: note, deleted: (pod) => void this.#tracked.delete(keyOf(pod)) });
+    this.#context.client
+      .informer(PODS, BOUND)
+      .subscribe({ added: note, updated: note, deleted: (pod) => void this.#tracked.delete(keyOf(pod)) });
   }
 
   async #reconcile(key: string): Promise<{ afterMs: number } | undefined> {
@@ -94,7 +96,9 @@ export class FleetPods {
     if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return undefined;
     const now = this.#context.clock.now();
     const startedAt = pod.status?.startTime ? Date.parse(pod.status.startTime) : now;
-    const containers = new Map(pod.spec!.containers.map((container): [string, ContainerProgress] => [container.name, this.#resumed(pod, container.name, now)]));
+    const containers = new Map(
+      pod.spec!.containers.map((container): [string, ContainerProgress] => [container.name, this.#resumed(pod, container.name, now)]),
+    );
     const index = this.#nodes.get(pod.spec!.nodeName!)!;
     const hostIp = nodeAddress(index);
     const podIp = pod.spec!.hostNetwork ? hostIp : (pod.status?.podIP ?? this.#address(index));
@@ -109,7 +113,13 @@ export class FleetPods {
     const started = status?.state?.running?.startedAt;
     const { exitCode = 0, finishedAt } = status?.state?.terminated ?? status?.lastState?.terminated ?? {};
     const state = status?.state?.terminated ? 'ended' : 'running';
-    return { state, startedAt: started ? Date.parse(started) : now, finishedAt: finishedAt ? Date.parse(finishedAt) : 0, exitCode, restarts: status?.restartCount ?? 0 };
+    return {
+      state,
+      startedAt: started ? Date.parse(started) : now,
+      finishedAt: finishedAt ? Date.parse(finishedAt) : 0,
+      exitCode,
+      restarts: status?.restartCount ?? 0,
+    };
   }
 
   #address(index: number): string {
@@ -142,7 +152,9 @@ export class FleetPods {
   async #write(pod: Pod, progress: PodProgress): Promise<void> {
     const { name, namespace, uid } = pod.metadata;
     try {
-      await this.#context.client.resource(PODS, namespace).patch(name!, 'merge', { metadata: { uid }, status: fleetPodStatus(pod, progress) }, 'status');
+      await this.#context.client
+        .resource(PODS, namespace)
+        .patch(name!, 'merge', { metadata: { uid }, status: fleetPodStatus(pod, progress) }, 'status');
     } catch (error) {
       // Gone, or another one by now: the watch tells.
       if (!StatusError.is(error, 'NotFound') && !StatusError.is(error, 'Conflict')) throw error;

@@ -20,7 +20,16 @@ describe('fleet', () => {
   let fleet: Component;
   const clock = systemClock({ unref: true });
 
-  const newFleet = (count: number): Component => createFleet({ client: createClient({ transport: api.loopback(), clock, log: silentLogger }), clock, rng: systemRng(), log: silentLogger, count, nodePrefix: 'sim-', version: '1' });
+  const newFleet = (count: number): Component =>
+    createFleet({
+      client: createClient({ transport: api.loopback(), clock, log: silentLogger }),
+      clock,
+      rng: systemRng(),
+      log: silentLogger,
+      count,
+      nodePrefix: 'sim-',
+      version: '1',
+    });
 
   before(async () => {
     api = await startTestApiServer();
@@ -37,7 +46,15 @@ describe('fleet', () => {
 
   const pods = () => client.resource(PODS, 'default');
   const run = (name: string, container: Partial<PodSpec['containers'][number]>, spec: Partial<PodSpec> = {}) =>
-    pods().create({ metadata: { name }, spec: { nodeName: 'sim-0007', automountServiceAccountToken: false, ...spec, containers: [{ name: 'main', image: 'nginx', ...container }] } });
+    pods().create({
+      metadata: { name },
+      spec: {
+        nodeName: 'sim-0007',
+        automountServiceAccountToken: false,
+        ...spec,
+        containers: [{ name: 'main', image: 'nginx', ...container }],
+      },
+    });
   const until = (name: string, fits: (pod: Pod) => boolean) =>
     eventually(async () => {
       const pod = await pods().get(name);
@@ -118,7 +135,8 @@ describe('course of a container', () => {
 
 it('names and addresses of nodes are their own', () => {
   const indexes = Array.from({ length: 3000 }, (_, index) => index);
-  for (const give of [(index: number) => fleetNodeName("sim-", index), nodeAddress, podNetwork]) assert.equal(new Set(indexes.map((index) => give(index))).size, 3000);
+  for (const give of [(index: number) => fleetNodeName('sim-', index), nodeAddress, podNetwork])
+    assert.equal(new Set(indexes.map((index) => give(index))).size, 3000);
   assert.ok(isFleetNode('sim-', 'sim-0001'));
   assert.ok(!isFleetNode('sim-', 'sim-m02'));
 });

@@ -42,7 +42,11 @@ class Fleet implements Component {
     const stop = AbortSignal.any([signal, this.#stopped.signal]);
     const known = await this.#known();
     await this.#pods.start(stop);
-    await inBatches(Array.from({ length: count }, (_, index) => index), (index) => this.#register(index, known), stop);
+    await inBatches(
+      Array.from({ length: count }, (_, index) => index),
+      (index) => this.#register(index, known),
+      stop,
+    );
     await inBatches([...known.keys()], (name) => this.#removeBeyond(name), stop);
     await this.#leases.start(stop);
     log.info('simulated nodes are registered', { count, ms: Math.round(clock.monotonic() - began) });
@@ -65,7 +69,12 @@ class Fleet implements Component {
     const node = fleetNode(index, this.#options, clock.now());
     const before = known.get(node.metadata.name!);
     known.delete(node.metadata.name!);
-    if (before) return void (await nodes.updateStatus({ ...before, metadata: { ...before.metadata, resourceVersion: undefined }, status: node.status }));
+    if (before)
+      return void (await nodes.updateStatus({
+        ...before,
+        metadata: { ...before.metadata, resourceVersion: undefined },
+        status: node.status,
+      }));
     try {
       await nodes.create(node);
     } catch (error) {
@@ -79,7 +88,8 @@ class Fleet implements Component {
     try {
       await client.resource(NODES).delete(name);
     } catch (error) {
-      if (!StatusError.is(error, 'NotFound')) log.warn('a simulated node of an earlier run could not be removed', { node: name, error: errorMessage(error) });
+      if (!StatusError.is(error, 'NotFound'))
+        log.warn('a simulated node of an earlier run could not be removed', { node: name, error: errorMessage(error) });
     }
   }
 }

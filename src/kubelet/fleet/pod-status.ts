@@ -26,14 +26,19 @@ export function fleetPodStatus(pod: Pod, progress: PodProgress): PodStatus {
   const phase = phaseOf([...progress.containers.values()]);
   return {
     phase,
-    conditions: conditions(pod, statuses, { phase, now: Math.max(startedAt, ...[...progress.containers.values()].map(({ finishedAt }) => finishedAt)) }),
+    conditions: conditions(pod, statuses, {
+      phase,
+      now: Math.max(startedAt, ...[...progress.containers.values()].map(({ finishedAt }) => finishedAt)),
+    }),
     hostIP: hostIp,
     hostIPs: [{ ip: hostIp }],
     podIP: podIp,
     podIPs: [{ ip: podIp }],
     startTime: timestamp(startedAt),
     qosClass: pod.status?.qosClass ?? qosClass(pod),
-    ...(pod.spec!.initContainers?.length ? { initContainerStatuses: pod.spec!.initContainers.map((container) => initStatus(pod, container, startedAt)) } : {}),
+    ...(pod.spec!.initContainers?.length
+      ? { initContainerStatuses: pod.spec!.initContainers.map((container) => initStatus(pod, container, startedAt)) }
+      : {}),
     containerStatuses: statuses,
   };
 }
@@ -49,7 +54,12 @@ function containerStatus(pod: Pod, { name, image = '' }: Container, progress: Co
   const ended = progress.finishedAt > 0 ? terminated(pod, name, progress) : undefined;
   const states: Readonly<Record<ContainerProgress['state'], ContainerState>> = {
     running: { running: { startedAt: timestamp(progress.startedAt) } },
-    waiting: { waiting: { reason: 'CrashLoopBackOff', message: `back-off restarting failed container=${name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})` } },
+    waiting: {
+      waiting: {
+        reason: 'CrashLoopBackOff',
+        message: `back-off restarting failed container=${name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`,
+      },
+    },
     ended: ended ?? {},
   };
   return {
@@ -83,8 +93,20 @@ function terminated(pod: Pod, name: string, { startedAt, finishedAt, exitCode, r
 function initStatus(pod: Pod, { name, image = '', restartPolicy }: Container, startedAt: number): ContainerStatus {
   const at = timestamp(startedAt);
   const sidecar = restartPolicy === 'Always';
-  const state = sidecar ? { running: { startedAt: at } } : { terminated: { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at, containerID: idOf(pod, name, 0) } };
-  return { name, image, imageID: `sim://${image}`, containerID: idOf(pod, name, 0), state, lastState: {}, ready: true, started: sidecar, restartCount: 0 };
+  const state = sidecar
+    ? { running: { startedAt: at } }
+    : { terminated: { exitCode: 0, reason: 'Completed', startedAt: at, finishedAt: at, containerID: idOf(pod, name, 0) } };
+  return {
+    name,
+    image,
+    imageID: `sim://${image}`,
+    containerID: idOf(pod, name, 0),
+    state,
+    lastState: {},
+    ready: true,
+    started: sidecar,
+    restartCount: 0,
+  };
 }
 
 const idOf = (pod: Pod, container: string, restarts: number): string => `sim://${pod.metadata.uid}/${container}/${restarts}`;
@@ -92,7 +114,9 @@ const idOf = (pod: Pod, container: string, restarts: number): string => `sim://$
 function conditions(pod: Pod, statuses: readonly ContainerStatus[], { phase, now }: { phase: string; now: number }): PodCondition[] {
   const unready = statuses.filter(({ ready }) => !ready).map(({ name }) => name);
   const ended = phase === 'Succeeded' || phase === 'Failed';
-  const notReady = ended ? { reason: phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed' } : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
+  const notReady = ended
+    ? { reason: phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed' }
+    : { reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` };
   const readiness = unready.length === 0 ? { status: 'True' } : { status: 'False', ...notReady };
   const own: PodCondition[] = [
     { type: 'PodReadyToStartContainers', status: ended ? 'False' : 'True' },

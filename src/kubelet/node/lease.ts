@@ -5,7 +5,7 @@ import { LEASES } from '../../client/resources.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { microTimestamp } from '../pods/timestamp.ts';
+import { microTimestamp } from '../../api/time.ts';
 
 const NAMESPACE = 'kube-node-lease';
 const DURATION_SECONDS = 40;

@@ -1,6 +1,6 @@
 /** The node's status as the API shows it. Pure. */
 import type { Node, NodeCondition, NodeStatus } from '../../api/types.gen.ts';
-import { timestamp } from '../pods/timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 import type { ImageInfo } from '../runtime/runtime.ts';
 import type { Machine } from './machine.ts';
 

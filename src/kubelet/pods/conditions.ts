@@ -1,6 +1,6 @@
 import type { ContainerStatus, Pod, PodCondition } from '../../api/types.gen.ts';
 import { initContainers, isSidecar } from './containers-of.ts';
-import { timestamp } from './timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 
 export interface ConditionFacts {
   phase: string;

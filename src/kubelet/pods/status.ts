@@ -14,7 +14,7 @@ import { appContainers, ephemeralContainers, initContainers, isSidecar } from '.
 import { podPhase } from './phase.ts';
 import { currentContainer, type PodRuntime, previousContainer, readySandbox } from './pod-runtime.ts';
 import { qosClass } from './qos.ts';
-import { timestamp } from './timestamp.ts';
+import { timestamp } from '../../api/time.ts';
 
 export interface StatusFacts {
   hostIps: readonly string[];

@@ -44,7 +44,14 @@ export function httpGet(url: string, { headers = [], timeoutMs, agent, connectTo
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
     const fail = (error: unknown): void => reject(new Error(`Get "${url}": ${connectText(target, error, signal)}`, { cause: error }));
-    const options = { headers: sent, agent: false as const, signal, rejectUnauthorized: false, servername: sent['host']?.split(':')[0], ...(place ? { hostname: place.host, port: place.port } : {}) };
+    const options = {
+      headers: sent,
+      agent: false as const,
+      signal,
+      rejectUnauthorized: false,
+      servername: sent['host']?.split(':')[0],
+      ...(place ? { hostname: place.host, port: place.port } : {}),
+    };
     const request = (target.protocol === 'https:' ? https : http).get(target, options, (response) => {
       const chunks: Buffer[] = [];
       let size = 0;

@@ -52,7 +52,9 @@ describe('userspace proxy', () => {
   }
 
   async function service(name: string, spec: Service['spec'], ports: readonly number[], protocol = 'TCP'): Promise<Service> {
-    const made = await client.resource(SERVICES, 'default').create({ metadata: { name }, spec: { ...spec, ports: [{ port: 80, protocol, targetPort: 80 }] } });
+    const made = await client
+      .resource(SERVICES, 'default')
+      .create({ metadata: { name }, spec: { ...spec, ports: [{ port: 80, protocol, targetPort: 80 }] } });
     for (const port of ports) await slice(`${name}-${port}`, name, port, protocol);
     return made;
   }
@@ -86,10 +88,14 @@ describe('userspace proxy', () => {
     assert.match(await ask('127.0.0.1', made.spec!.ports![0]!.nodePort!), /^[ab] /);
   });
 
-  it('the endpoint sees the address of the client', { skip: process.platform === 'linux' ? false : 'only Linux has all of 127.0.0.0/8' }, async () => {
-    const made = await service('source', {}, [await backend('a')]);
-    await eventually(async () => assert.equal(await ask(made.spec!.clusterIP!, 80, '127.244.249.77'), 'a 127.244.249.77'));
-  });
+  it(
+    'the endpoint sees the address of the client',
+    { skip: process.platform === 'linux' ? false : 'only Linux has all of 127.0.0.0/8' },
+    async () => {
+      const made = await service('source', {}, [await backend('a')]);
+      await eventually(async () => assert.equal(await ask(made.spec!.clusterIP!, 80, '127.244.249.77'), 'a 127.244.249.77'));
+    },
+  );
 
   it('session affinity keeps a client with its endpoint', async () => {
     const made = await service('sticky', { sessionAffinity: 'ClientIP' }, [await backend('a'), await backend('b')]);
@@ -137,11 +143,18 @@ describe('userspace proxy', () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(31_777, '127.0.0.1', resolve));
     const port = await backend('a');
-    await client.resource(SERVICES, 'default').create({ metadata: { name: 'taken' }, spec: { type: 'NodePort', ports: [{ port: 80, nodePort: 31_777 }] } });
+    await client
+      .resource(SERVICES, 'default')
+      .create({ metadata: { name: 'taken' }, spec: { type: 'NodePort', ports: [{ port: 80, nodePort: 31_777 }] } });
     await slice('taken-a', 'taken', port);
     await eventually(async () => {
       const { items } = await client.resource(EVENTS, 'default').list();
-      assert.ok(items.some(({ reason, message, involvedObject }) => reason === 'FailedToListen' && involvedObject.name === 'taken' && /another program has this address/.test(message ?? '')));
+      assert.ok(
+        items.some(
+          ({ reason, message, involvedObject }) =>
+            reason === 'FailedToListen' && involvedObject.name === 'taken' && /another program has this address/.test(message ?? ''),
+        ),
+      );
     });
     await new Promise<void>((resolve) => other.close(() => resolve()));
     await eventually(async () => assert.match(await ask('127.0.0.1', 31_777), /^a /), { within: 10_000 });

@@ -16,14 +16,17 @@ export function etcdBinary(): string | undefined {
   return folders.flatMap((folder) => ['etcd', 'etcd-3.5'].map((name) => path.join(folder, name))).find((file) => existsSync(file));
 }
 
-/** Starts an etcd that keeps everything in `directory` and listens on `client.sock` there. */
+export const PEER_SOCKET = 'peer:1';
+
+/** Starts an etcd that keeps everything in `directory` and listens on `client.sock` (and, for members, `PEER_SOCKET`) there. */
 export function spawnEtcd(binary: string, directory: string, more: Record<string, string> = {}): ChildProcess {
   const flags = {
     'data-dir': `${directory}/data`,
     'listen-client-urls': `unix://${directory}/client.sock`,
     // Nobody connects to what is advertised; but etcd wants a host and a port there.
     'advertise-client-urls': 'http://localhost:2379',
-    'listen-peer-urls': `unix://${directory}/peer.sock`,
+    // What looks like a host and a port is a socket of that name in etcd's working folder.
+    'listen-peer-urls': `unix://${PEER_SOCKET}`,
     'initial-advertise-peer-urls': 'http://localhost:2380',
     'initial-cluster': 'default=http://localhost:2380',
     'heartbeat-interval': '10',
@@ -34,7 +37,7 @@ export function spawnEtcd(binary: string, directory: string, more: Record<string
   return spawn(
     binary,
     Object.entries(flags).map(([name, value]) => `--${name}=${value}`),
-    { stdio: 'ignore' },
+    { stdio: 'ignore', cwd: directory },
   );
 }
 

@@ -56,7 +56,7 @@ export function applying(cluster: () => Cluster, kubectl: Kubectl): void {
       const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'wrong' }, spec: { containers: [{ name: 'x', imagee: 'y' }] } };
       const unknown = await refused('create', '-f', file('unknown.json', pod));
       assert.match(unknown, since(27) ? /strict decoding error: unknown field "spec\.containers\[0\]\.imagee"/ : /unknown field "imagee"/);
-      assert.match(await refused('create', '--validate=false', '-f', file('unknown.json', pod)), /^The Pod "wrong" is invalid: spec\.containers\[0\]\.image: Required value/);
+      assert.match(await refused('create', '--validate=false', '-f', file('unknown.json', pod)), /^The Pod "wrong" is invalid: spec\.containers\[0\]\.image: Required value/m);
     });
   });
 }
@@ -102,7 +102,7 @@ export function changing(cluster: () => Cluster, kubectl: Kubectl): void {
       assert.match(await refused('scale', 'deployment', 'app', '--current-replicas=9', '--replicas=1'), /[Ee]xpected replicas to be 9, was 2/);
       assert.equal(await out('autoscale', 'deployment', 'app', '--min=1', '--max=5', '--cpu-percent=50'), 'horizontalpodautoscaler.autoscaling/app autoscaled');
       assert.match(await out('get', 'hpa'), /app +Deployment\/app +(?:cpu: )?<unknown>\/50% +1 +5 /);
-      assert.match(await out('describe', 'hpa', 'app'), /resource cpu on pods +\(as a percentage of request\): +<unknown> \/ 50%/);
+      assert.match(await out('describe', 'hpa', 'app'), /resource cpu on pods +\(as a percentage of request\): +<unknown> \/ 50%|Target CPU utilization: +50%/);
     });
 
     it('set image, env, resources, service account, selector and subject', async () => {

@@ -74,7 +74,7 @@ export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
       try {
         assert.equal(await out('cordon', node), `node/${node} cordoned`);
         assert.match(await out('get', 'node', node), /Ready,SchedulingDisabled/);
-        assert.match(await refused('drain', node, `--pod-selector=leaving=${suffix}`, '--timeout=20s'), /declare no controller/);
+        assert.match(await refused('drain', node, `--pod-selector=leaving=${suffix}`, '--timeout=20s'), /declare no controller|not managed by/);
         await out('drain', node, `--pod-selector=leaving=${suffix}`, '--force', '--timeout=60s');
         assert.match(await refused('get', 'pod', 'leaving'), /NotFound/);
       } finally {

@@ -14,7 +14,7 @@ export function looking(cluster: () => Cluster, kubectl: Kubectl): void {
     const { out, refused, run, since, namespace } = stage(cluster, kubectl, 'looking');
 
     it('cluster-info names the control plane and DNS', async () => {
-      const text = await out('cluster-info');
+      const text = await out('cluster-info', '-n', 'kube-system');
       assert.match(text, /(?:Kubernetes control plane|master).* is running at .*https:\/\/127\.0\.0\.1:\d+/);
       assert.match(text, /DNS.* is running at .*\/services\/kube-dns:dns\/proxy/);
     });

@@ -92,7 +92,7 @@ async function available({ env, userHome }: ClusterContext, engine: () => Promis
   try {
     const docker = await engine();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_MS)]);
-    const version = (await docker.version({ abortSignal: deadline } as never)) as unknown as {
+    const version = await version.call(docker, { abortSignal: deadline }) as unknown as {
       Version: string;
       Arch: string;
       Os: string;

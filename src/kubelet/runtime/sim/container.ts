@@ -79,7 +79,11 @@ export class SimContainer {
     this.#startedAt = clock.now();
     if (!program) throw this.#cannotStart(argv[0] ?? '');
     const output = { isTty: config.tty };
-    const process = this.#process(argv, { stdin: this.stdin ?? EMPTY_INPUT, stdout: this.log.output('stdout', output), stderr: this.log.output(config.tty ? 'stdout' : 'stderr', output) });
+    const process = this.#process(argv, {
+      stdin: this.stdin ?? EMPTY_INPUT,
+      stdout: this.log.output('stdout', output),
+      stderr: this.log.output(config.tty ? 'stdout' : 'stderr', output),
+    });
     this.#main = process;
     this.#state = 'RUNNING';
     const ready = program.serves ? process.whenReady() : undefined;
@@ -97,7 +101,10 @@ export class SimContainer {
       const over = new AbortController();
       const limit = this.#options.clock.sleep(timeoutSeconds * 1000, signal ? AbortSignal.any([signal, over.signal]) : over.signal);
       // The end of the container ends the wait, and so does the caller.
-      await Promise.race([this.#ended, limit.catch((reason: unknown) => (over.signal.aborted ? undefined : Promise.reject(reason as Error)))]);
+      await Promise.race([
+        this.#ended,
+        limit.catch((reason: unknown) => (over.signal.aborted ? undefined : Promise.reject(reason as Error))),
+      ]);
       over.abort();
     }
     this.kill();
@@ -115,11 +122,22 @@ export class SimContainer {
   }
 
   /** A process beside process 1. Undefined when there is no such program. */
-  exec(argv: readonly string[], streams: { stdin: Input; stdout: Output; stderr: Output }, extraEnv: Readonly<Record<string, string>> = {}): { process: SimProcess; ended: Promise<number> } | undefined {
-    if (!this.running || !this.#main) throw new RuntimeError('Unknown', `failed to exec in container: container is in CONTAINER_${this.#state} state`);
+  exec(
+    argv: readonly string[],
+    streams: { stdin: Input; stdout: Output; stderr: Output },
+    extraEnv: Readonly<Record<string, string>> = {},
+  ): { process: SimProcess; ended: Promise<number> } | undefined {
+    if (!this.running || !this.#main)
+      throw new RuntimeError('Unknown', `failed to exec in container: container is in CONTAINER_${this.#state} state`);
     const program = findProgram(this.#openWorld().programs, argv[0] ?? '');
     if (!program) return undefined;
-    const process = new SimProcess(this.#openWorld(), { argv, env: new Map([...this.#env(), ...Object.entries(extraEnv)]), cwd: this.#workingDir(), parent: this.#main, ...streams });
+    const process = new SimProcess(this.#openWorld(), {
+      argv,
+      env: new Map([...this.#env(), ...Object.entries(extraEnv)]),
+      cwd: this.#workingDir(),
+      parent: this.#main,
+      ...streams,
+    });
     return { process, ended: process.run(program) };
   }
 
@@ -231,6 +249,13 @@ export function notFound(name: string): string {
 }
 
 function resolvConf({ dns }: PodSandboxConfig): string {
-  const lines = [dns.searches.length > 0 ? `search ${dns.searches.join(' ')}` : '', ...dns.servers.map((server) => `nameserver ${server}`), dns.options.length > 0 ? `options ${dns.options.join(' ')}` : ''];
-  return lines.filter(Boolean).map((line) => `${line}\n`).join('');
+  const lines = [
+    dns.searches.length > 0 ? `search ${dns.searches.join(' ')}` : '',
+    ...dns.servers.map((server) => `nameserver ${server}`),
+    dns.options.length > 0 ? `options ${dns.options.join(' ')}` : '',
+  ];
+  return lines
+    .filter(Boolean)
+    .map((line) => `${line}\n`)
+    .join('');
 }

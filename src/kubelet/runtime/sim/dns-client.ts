@@ -32,7 +32,11 @@ export function createNameLookup({ network, clock }: { network: SimNetwork; cloc
   };
 }
 
-async function ask(name: string, { host, port }: { host: string; port: number }, { clock, signal }: { clock: Clock; signal?: AbortSignal }): Promise<string[]> {
+async function ask(
+  name: string,
+  { host, port }: { host: string; port: number },
+  { clock, signal }: { clock: Clock; signal?: AbortSignal },
+): Promise<string[]> {
   const { decode, encode, RECURSION_DESIRED } = (await import('dns-packet')).default;
   const id = randomInt(MAX_ID);
   const query = encode({ type: 'query', id, flags: RECURSION_DESIRED, questions: [{ type: 'A', name }] });

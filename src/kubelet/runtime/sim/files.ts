@@ -92,7 +92,26 @@ interface HostPlace {
 }
 
 /** Folders that every image has, beside those of its files. */
-const FOLDERS = ['/', '/bin', '/dev', '/etc', '/home', '/proc', '/root', '/run', '/sbin', '/sys', '/tmp', '/usr', '/usr/bin', '/usr/share', '/var', '/var/log', '/var/run', '/var/tmp'];
+const FOLDERS = [
+  '/',
+  '/bin',
+  '/dev',
+  '/etc',
+  '/home',
+  '/proc',
+  '/root',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/tmp',
+  '/usr',
+  '/usr/bin',
+  '/usr/share',
+  '/var',
+  '/var/log',
+  '/var/run',
+  '/var/tmp',
+];
 const DEVICES: Readonly<Record<string, Buffer>> = { '/dev/null': Buffer.alloc(0), '/dev/zero': Buffer.alloc(64 * 1024) };
 
 class LayeredFiles implements ContainerFiles {
@@ -111,7 +130,8 @@ class LayeredFiles implements ContainerFiles {
     const host = this.#hostPlace(file);
     if (host) return hostStat(host.hostPath);
     const entry = this.#entry(file);
-    if (entry) return { type: entry.data ? 'file' : 'directory', size: entry.data?.length ?? 4096, mode: entry.mode, modifiedAt: entry.modifiedAt };
+    if (entry)
+      return { type: entry.data ? 'file' : 'directory', size: entry.data?.length ?? 4096, mode: entry.mode, modifiedAt: entry.modifiedAt };
     return this.#hasInside(file) ? { type: 'directory', size: 4096, mode: 0o755, modifiedAt: this.#options.bornAt } : undefined;
   }
 
@@ -131,7 +151,11 @@ class LayeredFiles implements ContainerFiles {
     if ((before && !before.data) || (!before && this.#hasInside(file))) throw failure('EISDIR');
     await this.#requireFolder(path.posix.dirname(file));
     const added = Buffer.from(data);
-    this.#put(file, { data: append && before?.data ? Buffer.concat([before.data, added]) : added, mode: before?.mode ?? mode, modifiedAt: this.#now() });
+    this.#put(file, {
+      data: append && before?.data ? Buffer.concat([before.data, added]) : added,
+      mode: before?.mode ?? mode,
+      modifiedAt: this.#now(),
+    });
   }
 
   async list(folder: string): Promise<string[]> {
@@ -233,12 +257,15 @@ class LayeredFiles implements ContainerFiles {
     const text = this.#options.own[file] ?? this.#options.image[file];
     if (text !== undefined) return { data: Buffer.from(text), mode: 0o644, modifiedAt: this.#options.bornAt };
     if (file in DEVICES) return { data: DEVICES[file]!, mode: 0o666, modifiedAt: this.#options.bornAt };
-    return FOLDERS.includes(file) ? { mode: file === '/tmp' || file === '/var/tmp' ? 0o777 : 0o755, modifiedAt: this.#options.bornAt } : undefined;
+    return FOLDERS.includes(file)
+      ? { mode: file === '/tmp' || file === '/var/tmp' ? 0o777 : 0o755, modifiedAt: this.#options.bornAt }
+      : undefined;
   }
 
   *#allPaths(): Generator<string> {
     for (const [name, entry] of this.#upper ?? []) if (entry) yield name;
-    for (const name of [...Object.keys(this.#options.image), ...Object.keys(this.#options.own)]) if (this.#upper?.get(name) !== null) yield name;
+    for (const name of [...Object.keys(this.#options.image), ...Object.keys(this.#options.own)])
+      if (this.#upper?.get(name) !== null) yield name;
     for (const name of [...FOLDERS, ...Object.keys(DEVICES)]) if (this.#upper?.get(name) !== null) yield name;
     yield* this.#mountPoints();
   }

@@ -56,7 +56,11 @@ export function createSimImages({ own, unknown }: SimImagesOptions): SimImages {
       byId.set(image.info.id, image);
       return image;
     },
-    find: (reference) => byId.get(reference) ?? byName.get(reference) ?? byName.get(normalizeImageName(reference)) ?? [...byName.values()].find(({ info }) => info.digests.includes(reference)),
+    find: (reference) =>
+      byId.get(reference) ??
+      byName.get(reference) ??
+      byName.get(normalizeImageName(reference)) ??
+      [...byName.values()].find(({ info }) => info.digests.includes(reference)),
     list: () => [...byName.values()],
     remove(reference) {
       const image = this.find(reference);
@@ -91,5 +95,8 @@ function split(name: string): { repository: string; tag?: string } {
 }
 
 function notFound(name: string): RuntimeError {
-  return new RuntimeError('NotFound', `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`);
+  return new RuntimeError(
+    'NotFound',
+    `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`,
+  );
 }

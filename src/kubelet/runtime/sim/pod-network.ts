@@ -54,7 +54,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const LOCAL = new Set(['127.0.0.1', '0.0.0.0', 'localhost']);
 
 export function createPodNetwork({ network, ip, dns, lookup, hosts }: PodNetworkOptions): PodNetwork {
-  const target = (address: string, port: number, protocol: Protocol = 'TCP'): Address => network.resolve(LOCAL.has(address) ? ip : address, port, protocol);
+  const target = (address: string, port: number, protocol: Protocol = 'TCP'): Address =>
+    network.resolve(LOCAL.has(address) ? ip : address, port, protocol);
 
   async function find(name: string, signal?: AbortSignal): Promise<LookupAnswer> {
     if (isIP(name)) return { name, addresses: [name] };
@@ -115,7 +116,10 @@ const WORDS: Readonly<Record<ConnectError['reason'], string>> = {
   reset: 'Connection reset by peer',
 };
 
-function dial({ host, port }: Address, { localAddress, signal, timeoutMs }: { localAddress?: string; signal: AbortSignal; timeoutMs: number }): Promise<Socket> {
+function dial(
+  { host, port }: Address,
+  { localAddress, signal, timeoutMs }: { localAddress?: string; signal: AbortSignal; timeoutMs: number },
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
     const fail = (reason: ConnectError['reason'], cause?: unknown): void => {

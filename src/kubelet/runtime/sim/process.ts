@@ -95,7 +95,9 @@ export class SimProcess {
   /** Runs a program in this process to its end; resolves with the exit code. Never rejects. */
   async run(program: Program): Promise<number> {
     this.world.processes.set(this.pid, this);
-    const killed = new Promise<number>((resolve) => this.killed.addEventListener('abort', () => resolve(this.#code ?? 137), { once: true }));
+    const killed = new Promise<number>((resolve) =>
+      this.killed.addEventListener('abort', () => resolve(this.#code ?? 137), { once: true }),
+    );
     try {
       const ended = Promise.resolve(this.killed.aborted ? this.#code! : program(this)).catch((error: unknown) => this.#failed(error));
       return await Promise.race([ended, killed]);
@@ -112,7 +114,16 @@ export class SimProcess {
   spawn(argv: readonly string[], options: Partial<ProcessOptions> = {}): { process: SimProcess; ended: Promise<number> } | undefined {
     const program = findProgram(this.world.programs, argv[0] ?? '');
     if (!program) return undefined;
-    const child = new SimProcess(this.world, { env: this.env, cwd: this.cwd, stdin: this.stdin, stdout: this.stdout, stderr: this.stderr, ...options, argv, parent: this });
+    const child = new SimProcess(this.world, {
+      env: this.env,
+      cwd: this.cwd,
+      stdin: this.stdin,
+      stdout: this.stdout,
+      stderr: this.stderr,
+      ...options,
+      argv,
+      parent: this,
+    });
     return { process: child, ended: child.run(program) };
   }
 
@@ -189,4 +200,3 @@ const BIN = /^\/(?:usr\/)?(?:local\/)?s?bin\//;
 export function findProgram(programs: ProgramTable, name: string): Program | undefined {
   return programs.get(name) ?? programs.get(name.replace(BIN, ''));
 }
-

@@ -22,14 +22,26 @@ describe('simulated runtime', () => {
     dir = await mkdtemp(path.join(tmpdir(), 'rockpool-sim-'));
     network = createSimNetwork();
     const lookup = (name: string) => Promise.resolve([names.get(name)].filter((address) => address !== undefined));
-    runtime = createSimRuntime({ podCidr: CIDR, hostIp: '127.0.0.1', network, lookup, catalogueDir: path.join(dir, 'catalogue'), version: '0.0.0', clock: systemClock(), log: silentLogger });
+    runtime = createSimRuntime({
+      podCidr: CIDR,
+      hostIp: '127.0.0.1',
+      network,
+      lookup,
+      catalogueDir: path.join(dir, 'catalogue'),
+      version: '0.0.0',
+      clock: systemClock(),
+      log: silentLogger,
+    });
   });
   after(async () => {
     await runtime.close();
     await rm(dir, { recursive: true, force: true });
   });
 
-  async function run(image: string, overrides: Partial<ContainerConfig> = {}): Promise<{ id: string; ip: string; sandboxId: string; logs(): Promise<string>; ended(): Promise<number> }> {
+  async function run(
+    image: string,
+    overrides: Partial<ContainerConfig> = {},
+  ): Promise<{ id: string; ip: string; sandboxId: string; logs(): Promise<string>; ended(): Promise<number> }> {
     const name = `pod-${++pods}`;
     const sandbox: PodSandboxConfig = {
       name, namespace: 'default', uid: `uid-${pods}`, attempt: 0, hostname: name, labels: {}, annotations: {}, logDirectory: path.join(dir, name),
@@ -79,9 +91,11 @@ describe('simulated runtime', () => {
 
   it('a tag that does not exist is not found, in the words of containerd', async () => {
     await assert.rejects(runtime.pullImage('nginx:does-not-exist', {}), {
-      message: 'failed to pull and unpack image "docker.io/library/nginx:does-not-exist": failed to resolve reference "docker.io/library/nginx:does-not-exist": docker.io/library/nginx:does-not-exist: not found',
+      message:
+        'failed to pull and unpack image "docker.io/library/nginx:does-not-exist": failed to resolve reference "docker.io/library/nginx:does-not-exist": docker.io/library/nginx:does-not-exist: not found',
     });
-    for (const tag of ['latest', '1.27', '1.25.3-alpine', 'stable-alpine', 'alpine', '1.29-bookworm']) await runtime.pullImage(`nginx:${tag}`, {});
+    for (const tag of ['latest', '1.27', '1.25.3-alpine', 'stable-alpine', 'alpine', '1.29-bookworm'])
+      await runtime.pullImage(`nginx:${tag}`, {});
   });
 
   it('busybox runs its command to its end', async () => {
@@ -101,31 +115,59 @@ describe('simulated runtime', () => {
     const lost = await run('busybox', { command: ['wget', '-qO-', 'http://nobody'] });
     assert.equal(await lost.ended(), 1);
     assert.equal(await lost.logs(), "wget: bad address 'nobody'\n");
-    const looked = await shell((await run('busybox', { command: ['sleep', '100'] })).id, 'nslookup web && nc -zv web 80; nc -z web 81 || echo closed');
+    const looked = await shell(
+      (await run('busybox', { command: ['sleep', '100'] })).id,
+      'nslookup web && nc -zv web 80; nc -z web 81 || echo closed',
+    );
     assert.match(looked.out, new RegExp(`Name:\tweb\\.default\\.svc\\.cluster\\.local\nAddress: ${web.ip}`));
     assert.match(looked.out, /closed/);
     assert.match(looked.err, /web \(web:80\) open/);
   });
 
-  it('mounts are real folders of this machine, the rest is the container\'s own', async () => {
+  it("mounts are real folders of this machine, the rest is the container's own", async () => {
     const folder = path.join(dir, 'volume');
     await mkdir(folder);
     await writeFile(path.join(folder, 'page.txt'), 'from the volume\n');
-    const mount = (containerPath: string, readonly: boolean) => ({ containerPath, hostPath: folder, readonly, propagation: 'None' as const });
+    const mount = (containerPath: string, readonly: boolean) => ({
+      containerPath,
+      hostPath: folder,
+      readonly,
+      propagation: 'None' as const,
+    });
     const box = await run('busybox', { command: ['sleep', '1000'], mounts: [mount('/data', false), mount('/fixed', true)] });
-    const { out, err } = await shell(box.id, 'cat /data/page.txt; echo new > /data/new.txt; echo no > /fixed/no.txt; echo own > /own.txt; ls / | grep -c own; hostname');
+    const { out, err } = await shell(
+      box.id,
+      'cat /data/page.txt; echo new > /data/new.txt; echo no > /fixed/no.txt; echo own > /own.txt; ls / | grep -c own; hostname',
+    );
     assert.match(out, /^from the volume\n1\npod-\d+\n$/);
     assert.match(err, /can't create \/fixed\/no.txt: Read-only file system/);
     assert.equal(await readFile(path.join(folder, 'new.txt'), 'utf8'), 'new\n');
-    const strict = await run('busybox', { command: ['sleep', '1000'], security: { privileged: false, capabilitiesAdd: [], capabilitiesDrop: [], readonlyRootfs: true, noNewPrivs: false, maskedPaths: [], readonlyPaths: [], supplementalGroups: [] } });
+    const strict = await run('busybox', {
+      command: ['sleep', '1000'],
+      security: {
+        privileged: false,
+        capabilitiesAdd: [],
+        capabilitiesDrop: [],
+        readonlyRootfs: true,
+        noNewPrivs: false,
+        maskedPaths: [],
+        readonlyPaths: [],
+        supplementalGroups: [],
+      },
+    });
     assert.match((await shell(strict.id, 'echo x > /tmp/x')).err, /Read-only file system/);
   });
 
   it('nginx serves what is mounted and what its configuration says', async () => {
     const folder = path.join(dir, 'conf.d');
     await mkdir(folder);
-    await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080; location / { return 200 "hello $host\\n"; } location /old { return 301 /new; } location = /health { access_log off; return 204; } }');
-    const web = await run('nginx:1.27-alpine', { mounts: [{ containerPath: '/etc/nginx/conf.d', hostPath: folder, readonly: true, propagation: 'None' }] });
+    await writeFile(
+      path.join(folder, 'site.conf'),
+      'server { listen 8080; location / { return 200 "hello $host\\n"; } location /old { return 301 /new; } location = /health { access_log off; return 204; } }',
+    );
+    const web = await run('nginx:1.27-alpine', {
+      mounts: [{ containerPath: '/etc/nginx/conf.d', hostPath: folder, readonly: true, propagation: 'None' }],
+    });
     const { host, port } = network.resolve(web.ip, 8080);
     const get = (url: string) => fetch(`http://${host}:${port}${url}`, { redirect: 'manual' });
     assert.match(await (await get('/')).text(), /^hello 127\./);
@@ -143,8 +185,13 @@ describe('simulated runtime', () => {
     names.set('redis.default.svc.cluster.local', redis.ip);
     const cli = async (text: string) => (await shell(redis.id, text)).out;
     assert.equal(await cli('redis-cli ping'), 'PONG\n');
-    assert.equal(await cli('redis-cli set greeting "hello there"; redis-cli get greeting; redis-cli incr n; redis-cli incr n; redis-cli keys "*"'), 'OK\nhello there\n1\n2\ngreeting\nn\n');
-    const client = await run('redis', { command: ['sh', '-c', 'redis-cli -h redis get greeting && echo "LPUSH l a b\nLRANGE l 0 -1" | redis-cli -h redis'] });
+    assert.equal(
+      await cli('redis-cli set greeting "hello there"; redis-cli get greeting; redis-cli incr n; redis-cli incr n; redis-cli keys "*"'),
+      'OK\nhello there\n1\n2\ngreeting\nn\n',
+    );
+    const client = await run('redis', {
+      command: ['sh', '-c', 'redis-cli -h redis get greeting && echo "LPUSH l a b\nLRANGE l 0 -1" | redis-cli -h redis'],
+    });
     assert.equal(await client.ended(), 0);
     assert.match(await client.logs(), /^hello there\n/);
     assert.equal(await cli('redis-cli -p 1 ping || echo none'), 'none\n');
@@ -181,7 +228,10 @@ describe('simulated runtime', () => {
 
   it('an image that the user modelled', async () => {
     await mkdir(path.join(dir, 'catalogue'));
-    await writeFile(path.join(dir, 'catalogue', 'app.yaml'), 'image: my/app\nports: [9000]\nlog: started\nhttp: [{ path: /status, status: 418, body: teapot }]\nexec: [{ command: [app, version], stdout: "1.0\\n" }]\nfiles: { /etc/app.conf: "x=1" }\n');
+    await writeFile(
+      path.join(dir, 'catalogue', 'app.yaml'),
+      'image: my/app\nports: [9000]\nlog: started\nhttp: [{ path: /status, status: 418, body: teapot }]\nexec: [{ command: [app, version], stdout: "1.0\\n" }]\nfiles: { /etc/app.conf: "x=1" }\n',
+    );
     const app = await run('my/app:2');
     const { host, port } = network.resolve(app.ip, 9000);
     const response = await fetch(`http://${host}:${port}/status`);
@@ -214,7 +264,10 @@ describe('simulated runtime', () => {
   it('an unknown image runs idle and says so', async () => {
     const idle = await run('example.com/team/app:1', { command: ['/app', '--serve'] });
     await new Promise((resolve) => setTimeout(resolve, 10));
-    assert.equal(await idle.logs(), 'rockpool: image "example.com/team/app:1" is not in the catalogue of simulated images; it runs as an idle process\n');
+    assert.equal(
+      await idle.logs(),
+      'rockpool: image "example.com/team/app:1" is not in the catalogue of simulated images; it runs as an idle process\n',
+    );
     await runtime.stopContainer(idle.id, 30);
     assert.equal((await runtime.containerStatus(idle.id))?.exitCode, 0);
   });

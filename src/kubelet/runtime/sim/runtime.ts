@@ -14,6 +14,7 @@ import { unknownImage } from './catalogue/unknown.ts';
 import { notFound, SimContainer } from './container.ts';
 import { createNameLookup } from './dns-client.ts';
 import { createEventQueue, type EventQueue } from './events.ts';
+import { openHostPorts } from './host-ports.ts';
 import { createSimImages, type SimImages } from './images.ts';
 import { Collector, EMPTY_INPUT } from './io.ts';
 import { createLogFile } from './log-file.ts';
@@ -50,6 +51,8 @@ interface Sandbox {
   createdAt: number;
   ip: string;
   network: PodNetwork;
+  containers: Set<SimContainer>;
+  closePorts(): void;
 }
 
 /** A plausible constant: an idle server's thousandth of a core. */
@@ -68,7 +71,10 @@ class SimRuntime implements ContainerRuntime {
   constructor(options: SimRuntimeOptions) {
     this.#options = options;
     this.#addresses = createAddresses(options.podCidr);
-    this.#images = createSimImages({ own: options.catalogueDir === undefined ? undefined : ownModels(options.catalogueDir, options.log), unknown: unknownImage });
+    this.#images = createSimImages({
+      own: options.catalogueDir === undefined ? undefined : ownModels(options.catalogueDir, options.log),
+      unknown: unknownImage,
+    });
     this.#preloaded = Promise.all((options.preloaded ?? []).map((image) => this.#images.pull(image)));
     this.#preloaded.catch((error: unknown) => options.log.warn('an image could not be preloaded', { error: errorMessage(error) }));
   }
@@ -87,22 +93,38 @@ class SimRuntime implements ContainerRuntime {
     const dns = { servers: config.dns.servers, searches: config.dns.searches, ndots: ndotsOf(config.dns.options) };
     const id = randomBytes(32).toString('hex');
     const hosts = (): Promise<ReadonlyMap<string, string>> => this.#hosts(id);
-    this.#sandboxes.set(id, { id, config, state: 'READY', createdAt: clock.now(), ip, network: createPodNetwork({ network, ip, dns, lookup, hosts }) });
+    try {
+      const closePorts = config.portMappings.length > 0 ? await openHostPorts(config, ip, network) : () => undefined;
+      this.#sandboxes.set(id, {
+        id,
+        config,
+        state: 'READY',
+        createdAt: clock.now(),
+        ip,
+        network: createPodNetwork({ network, ip, dns, lookup, hosts }),
+        containers: new Set(),
+        closePorts,
+      });
+    } catch (error) {
+      if (!config.hostNetwork) this.#addresses.give(ip);
+      throw error;
+    }
     return id;
   }
 
   async stopPodSandbox(sandboxId: string): Promise<void> {
     const sandbox = this.#sandboxes.get(sandboxId);
     if (!sandbox || sandbox.state === 'NOTREADY') return;
-    await Promise.all(this.#containersOf(sandboxId).map((container) => container.stop(0)));
+    await Promise.all([...sandbox.containers].map((container) => container.stop(0)));
     sandbox.state = 'NOTREADY';
+    sandbox.closePorts();
     if (!sandbox.config.hostNetwork) this.#addresses.give(sandbox.ip);
     this.#events.push({ podUid: sandbox.config.uid });
   }
 
   async removePodSandbox(sandboxId: string): Promise<void> {
     await this.stopPodSandbox(sandboxId);
-    for (const { id } of this.#containersOf(sandboxId)) this.#containers.delete(id);
+    for (const { id } of this.#sandboxes.get(sandboxId)?.containers ?? []) this.#containers.delete(id);
     this.#sandboxes.delete(sandboxId);
   }
 
@@ -127,11 +149,15 @@ class SimRuntime implements ContainerRuntime {
       sandbox: sandboxConfig,
       image,
       network: sandbox.network,
-      log: createLogFile(file, { clock, failed: (error) => log.warn('a container log could not be written', { file, error: errorMessage(error) }) }),
+      log: createLogFile(file, {
+        clock,
+        failed: (error) => log.warn('a container log could not be written', { file, error: errorMessage(error) }),
+      }),
       clock,
       changed: () => this.#events.push({ podUid: sandbox.config.uid }),
     });
     this.#containers.set(container.id, container);
+    sandbox.containers.add(container);
     return Promise.resolve(container.id);
   }
 
@@ -144,8 +170,11 @@ class SimRuntime implements ContainerRuntime {
   }
 
   async removeContainer(containerId: string): Promise<void> {
-    await this.#containers.get(containerId)?.stop(0);
+    const container = this.#containers.get(containerId);
+    if (!container) return;
+    await container.stop(0);
     this.#containers.delete(containerId);
+    this.#sandboxes.get(container.sandboxId)?.containers.delete(container);
   }
 
   listContainers(): Promise<ContainerStatus[]> {
@@ -161,15 +190,23 @@ class SimRuntime implements ContainerRuntime {
     return Promise.resolve();
   }
 
-  async execSync(containerId: string, command: readonly string[], timeoutSeconds: number): Promise<{ stdout: Buffer; stderr: Buffer; exitCode: number }> {
+  async execSync(
+    containerId: string,
+    command: readonly string[],
+    timeoutSeconds: number,
+  ): Promise<{ stdout: Buffer; stderr: Buffer; exitCode: number }> {
     const [stdout, stderr] = [new Collector(), new Collector()];
     const child = this.#container(containerId).exec(command, { stdin: EMPTY_INPUT, stdout, stderr });
     if (!child) throw new RuntimeError('Unknown', cannotExec(command));
     let late = false;
-    const cancel = timeoutSeconds > 0 ? this.#options.clock.timer(timeoutSeconds * 1000, () => ((late = true), child.process.signal('KILL'))) : undefined;
+    const cancel =
+      timeoutSeconds > 0
+        ? this.#options.clock.timer(timeoutSeconds * 1000, () => ((late = true), child.process.signal('KILL')))
+        : undefined;
     const exitCode = await child.ended;
     cancel?.();
-    if (late) throw new RuntimeError('Timeout', `failed to exec in container: timeout ${timeoutSeconds}s exceeded: context deadline exceeded`);
+    if (late)
+      throw new RuntimeError('Timeout', `failed to exec in container: timeout ${timeoutSeconds}s exceeded: context deadline exceeded`);
     return { stdout: stdout.bytes(), stderr: stderr.bytes(), exitCode };
   }
 
@@ -249,13 +286,9 @@ class SimRuntime implements ContainerRuntime {
     return container;
   }
 
-  #containersOf(sandboxId: string): SimContainer[] {
-    return [...this.#containers.values()].filter((container) => container.sandboxId === sandboxId);
-  }
-
   /** The pod's hosts file, which its containers share as a mount. */
   async #hosts(sandboxId: string): Promise<ReadonlyMap<string, string>> {
-    const file = this.#containersOf(sandboxId)
+    const file = [...(this.#sandboxes.get(sandboxId)?.containers ?? [])]
       .flatMap(({ config }) => config.mounts)
       .find(({ containerPath }) => containerPath === '/etc/hosts')?.hostPath;
     return file ? parseHosts(await readHosts(file)) : new Map();

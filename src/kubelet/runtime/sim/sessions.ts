@@ -8,12 +8,21 @@ import { ConnectError, type PodNetwork } from './pod-network.ts';
 import { createTerminal } from './terminal.ts';
 
 /** Runs a command with the client's streams. `missing` is what the client is told when there is no such program. */
-export async function execSession(container: SimContainer, options: StreamOptions & { command: readonly string[] }, session: StreamSession, missing: string): Promise<void> {
+export async function execSession(
+  container: SimContainer,
+  options: StreamOptions & { command: readonly string[] },
+  session: StreamSession,
+  missing: string,
+): Promise<void> {
   const stdin = new Pipe({ isTty: options.tty });
   const stdout = session.stdout ? outputTo(session.stdout, options.tty) : NULL_OUTPUT;
   const stderr = options.tty ? stdout : session.stderr ? outputTo(session.stderr, false) : NULL_OUTPUT;
-  const terminal = options.tty ? createTerminal({ screen: stdout, input: stdin, interrupt: () => child?.process.signal('INT') }) : undefined;
-  const streams = terminal ? { stdin, stdout: terminal.output, stderr: terminal.output } : { stdin: options.stdin ? stdin : EMPTY_INPUT, stdout, stderr };
+  const terminal = options.tty
+    ? createTerminal({ screen: stdout, input: stdin, interrupt: () => child?.process.signal('INT') })
+    : undefined;
+  const streams = terminal
+    ? { stdin, stdout: terminal.output, stderr: terminal.output }
+    : { stdin: options.stdin ? stdin : EMPTY_INPUT, stdout, stderr };
   let child: ReturnType<SimContainer['exec']>;
   try {
     child = container.exec(options.command, streams, options.tty ? { TERM: 'xterm' } : {});
@@ -22,7 +31,11 @@ export async function execSession(container: SimContainer, options: StreamOption
   }
   if (!child) return session.exit({ error: `error executing command in container: ${missing}` });
   const { process, ended } = child;
-  pump(session, (chunk) => (terminal ? terminal.keys(chunk) : stdin.write(chunk)), () => stdin.end());
+  pump(
+    session,
+    (chunk) => (terminal ? terminal.keys(chunk) : stdin.write(chunk)),
+    () => stdin.end(),
+  );
   // As with runc, the command goes on when the client goes away, but its terminal hangs up.
   session.closed.addEventListener('abort', () => (options.tty ? process.signal('HUP') : stdin.end()), { once: true });
   const exitCode = await ended;
@@ -35,12 +48,19 @@ export async function attachSession(container: SimContainer, options: StreamOpti
   const { tty } = container.config;
   const stdout = session.stdout ? outputTo(session.stdout, tty) : NULL_OUTPUT;
   const stderr = session.stderr ? outputTo(session.stderr, false) : stdout;
-  const terminal = tty && container.stdin ? createTerminal({ screen: stdout, input: container.stdin, interrupt: () => container.kill('INT') }) : undefined;
+  const terminal =
+    tty && container.stdin ? createTerminal({ screen: stdout, input: container.stdin, interrupt: () => container.kill('INT') }) : undefined;
   const shown = terminal?.output ?? stdout;
-  const untap = container.log.tap((stream, data) => void Promise.resolve((stream === 'stdout' || tty ? shown : stderr).write(data)).catch(() => untap()));
+  const untap = container.log.tap(
+    (stream, data) => void Promise.resolve((stream === 'stdout' || tty ? shown : stderr).write(data)).catch(() => untap()),
+  );
   if (options.stdin && container.stdin) {
     const { stdin, config } = container;
-    pump(session, (chunk) => (terminal ? terminal.keys(chunk) : stdin.write(chunk)), () => (config.stdinOnce ? stdin.end() : undefined));
+    pump(
+      session,
+      (chunk) => (terminal ? terminal.keys(chunk) : stdin.write(chunk)),
+      () => (config.stdinOnce ? stdin.end() : undefined),
+    );
   }
   const exitCode = await Promise.race([container.ended(), aborted(session.closed)]);
   untap();
@@ -51,7 +71,9 @@ export async function attachSession(container: SimContainer, options: StreamOpti
 /** Each connection of the client goes to the port of the pod. */
 export function portForwardSession(network: PodNetwork, session: StreamSession): Promise<void> {
   session.onConnection?.((port, stream) => {
-    forward(network, port, stream, session.closed).catch((error: unknown) => stream.destroy(error instanceof Error ? error : new Error(String(error))));
+    forward(network, port, stream, session.closed).catch((error: unknown) =>
+      stream.destroy(error instanceof Error ? error : new Error(String(error))),
+    );
   });
   return aborted(session.closed).then(() => undefined);
 }
@@ -66,7 +88,10 @@ async function forward(network: PodNetwork, port: number, stream: Duplex, signal
     stream.pipe(socket);
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
-    throw new Error(`failed to connect to localhost:${port} inside namespace: dial tcp4 127.0.0.1:${port}: connect: ${error.message.toLowerCase()}`, { cause: error });
+    throw new Error(
+      `failed to connect to localhost:${port} inside namespace: dial tcp4 127.0.0.1:${port}: connect: ${error.message.toLowerCase()}`,
+      { cause: error },
+    );
   }
 }
 

@@ -110,7 +110,7 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
 
 /** Characters, and the sequences of arrows and function keys in one piece. */
 function* keysOf(text: string): Generator<string> {
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const sequence = text[at] === ESCAPE ? /^.\[[0-9;]*[A-Za-z~]/s.exec(text.slice(at))?.[0] : undefined;
     const key = sequence ?? String.fromCodePoint(text.codePointAt(at)!);
     at += key.length;

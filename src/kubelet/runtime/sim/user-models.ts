@@ -116,8 +116,15 @@ function route(check: Checker, value: unknown, field: string): Route {
 function execAnswer(check: Checker, value: unknown, field: string): ExecAnswer {
   const item = check.object(value, field);
   const optional = (name: string): string => (item[name] === undefined ? '' : check.text(item[name], `${field}.${name}`));
-  const command = Array.isArray(item['command']) ? item['command'].map((word, at) => check.text(word, `${field}.command[${at}]`)) : check.text(item['command'], `${field}.command`).split(/\s+/);
-  return { command, stdout: optional('stdout'), stderr: optional('stderr'), exitCode: item['exitCode'] === undefined ? 0 : check.number(item['exitCode'], `${field}.exitCode`, [0, 255]) };
+  const command = Array.isArray(item['command'])
+    ? item['command'].map((word, at) => check.text(word, `${field}.command[${at}]`))
+    : check.text(item['command'], `${field}.command`).split(/\s+/);
+  return {
+    command,
+    stdout: optional('stdout'),
+    stderr: optional('stderr'),
+    exitCode: item['exitCode'] === undefined ? 0 : check.number(item['exitCode'], `${field}.exitCode`, [0, 255]),
+  };
 }
 
 function exitOf(check: Checker, value: unknown): { afterMs: number; code: number } {
@@ -154,7 +161,12 @@ class Checker {
   }
 
   texts(value: unknown, field: string): Record<string, string> {
-    return Object.fromEntries(Object.entries(value === undefined ? {} : this.object(value, field)).map(([name, text]) => [name, this.text(text, `${field}.${name}`)]));
+    return Object.fromEntries(
+      Object.entries(value === undefined ? {} : this.object(value, field)).map(([name, text]) => [
+        name,
+        this.text(text, `${field}.${name}`),
+      ]),
+    );
   }
 
   number(value: unknown, field: string, [least, most]: readonly [number, number]): number {
@@ -183,7 +195,11 @@ function mainProgram({ ports, log, http, exit }: UserModel): Program {
     for (const port of ports) {
       await serveHttp(process, port, async (request, response) => {
         const pathname = (request.url ?? '/').split('?')[0]!;
-        const found = http.find(({ path: wanted, method }) => (wanted === pathname || (wanted.endsWith('*') && pathname.startsWith(wanted.slice(0, -1)))) && (!method || method === request.method));
+        const found = http.find(
+          ({ path: wanted, method }) =>
+            (wanted === pathname || (wanted.endsWith('*') && pathname.startsWith(wanted.slice(0, -1)))) &&
+            (!method || method === request.method),
+        );
         for (const [name, value] of Object.entries(found?.headers ?? {})) response.setHeader(name, value);
         sendText(response, found?.body ?? '404 page not found\n', { status: found?.status ?? 404 });
         await process.stdout.write(`${clientOf(request)} "${request.method} ${request.url}" ${found?.status ?? 404}\n`);

@@ -17,7 +17,9 @@ const COMMON: Programs = [...BASICS, ...FOLDERS, ...SYSTEM, ...TEXT, ['sh', sh]]
 const busybox: Program = async (process: SimProcess) => {
   const child = process.argv.length > 1 ? process.spawn(process.argv.slice(1)) : undefined;
   if (child) return child.ended;
-  await process.stderr.write(process.argv.length > 1 ? `${process.argv[1]}: applet not found\n` : 'BusyBox (modelled by rockpool) multi-call binary.\n');
+  await process.stderr.write(
+    process.argv.length > 1 ? `${process.argv[1]}: applet not found\n` : 'BusyBox (modelled by rockpool) multi-call binary.\n',
+  );
   return process.argv.length > 1 ? 127 : 0;
 };
 
@@ -46,12 +48,16 @@ export function systemFiles(osRelease: string, users: readonly string[] = []): R
   };
 }
 
-export const ALPINE_RELEASE = 'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.1\nPRETTY_NAME="Alpine Linux v3.22 (modelled by rockpool)"\n';
-export const DEBIAN_RELEASE = 'PRETTY_NAME="Debian GNU/Linux 13 (trixie), modelled by rockpool"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nID=debian\n';
+export const ALPINE_RELEASE =
+  'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.22.1\nPRETTY_NAME="Alpine Linux v3.22 (modelled by rockpool)"\n';
+export const DEBIAN_RELEASE =
+  'PRETTY_NAME="Debian GNU/Linux 13 (trixie), modelled by rockpool"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nID=debian\n';
 
 /** `latest`, versions such as 1, 1.2 or 1.2.3, each with one of the variants. */
 export function versionTags(words: readonly string[], variants: readonly string[]): (tag: string) => boolean {
   const variant = variants.length > 0 ? `(?:${variants.join('|')})` : '(?!)';
-  const pattern = new RegExp(`^(?:latest|(?:v?\\d+(?:\\.\\d+){0,3}|${words.join('|') || '(?!)'})(?:-${variant})*|${variant}(?:-${variant})*)$`);
+  const pattern = new RegExp(
+    `^(?:latest|(?:v?\\d+(?:\\.\\d+){0,3}|${words.join('|') || '(?!)'})(?:-${variant})*|${variant}(?:-${variant})*)$`,
+  );
   return (tag) => pattern.test(tag);
 }

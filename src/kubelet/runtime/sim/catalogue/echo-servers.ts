@@ -30,57 +30,77 @@ const httpEcho = echoing(
   (process) => async (request, response) => {
     const text = `${option(process.argv, 'text') ?? process.env.get('ECHO_TEXT') ?? 'hello-world'}\n`;
     sendText(response, text);
-    await process.stdout.write(`${logTime(process.world.clock.now())} ${request.headers.host ?? ''} ${clientOf(request)} "${request.method} ${request.url} HTTP/1.1" 200 ${text.length} "${request.headers['user-agent'] ?? ''}"\n`);
+    await process.stdout.write(
+      `${logTime(process.world.clock.now())} ${request.headers.host ?? ''} ${clientOf(request)} "${request.method} ${request.url} HTTP/1.1" 200 ${text.length} "${request.headers['user-agent'] ?? ''}"\n`,
+    );
   },
 );
 
 const echoServer = echoing(
   ({ env }) => Number(env.get('PORT') ?? 80),
-  ({ world, env }) => async (request, response) => {
-    const body = await bodyOf(request);
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const told = {
-      host: { hostname: (request.headers.host ?? '').replace(/:\d+$/, ''), ip: clientOf(request), ips: [] },
-      http: { method: request.method, baseUrl: '', originalUrl: request.url, protocol: 'http' },
-      request: { params: {}, query: Object.fromEntries(url.searchParams), cookies: {}, body, headers: request.headers },
-      environment: { HOSTNAME: world.hostname, ...Object.fromEntries(env) },
-    };
-    sendText(response, JSON.stringify(told), { type: 'application/json; charset=utf-8' });
-  },
+  ({ world, env }) =>
+    async (request, response) => {
+      const body = await bodyOf(request);
+      const url = new URL(request.url ?? '/', 'http://localhost');
+      const told = {
+        host: { hostname: (request.headers.host ?? '').replace(/:\d+$/, ''), ip: clientOf(request), ips: [] },
+        http: { method: request.method, baseUrl: '', originalUrl: request.url, protocol: 'http' },
+        request: { params: {}, query: Object.fromEntries(url.searchParams), cookies: {}, body, headers: request.headers },
+        environment: { HOSTNAME: world.hostname, ...Object.fromEntries(env) },
+      };
+      sendText(response, JSON.stringify(told), { type: 'application/json; charset=utf-8' });
+    },
 );
 
 const echoserver = echoing(
   () => 8080,
-  ({ world }) => async (request, response) => {
-    const headers = Object.entries(request.headers).toSorted().map(([name, value]) => `\t${name}=${String(value)}\n`);
-    const body = await bodyOf(request);
-    sendText(
-      response,
-      `\n\nHostname: ${world.hostname}\n\nPod Information:\n\t-no pod information available-\n\nServer values:\n\tserver_version=rockpool model\n\nRequest Information:\n\tclient_address=${clientOf(request)}\n\tmethod=${request.method}\n\treal path=${request.url}\n\trequest_version=${request.httpVersion}\n\trequest_scheme=http\n\trequest_uri=http://${request.headers.host ?? ''}${request.url}\n\nRequest Headers:\n${headers.join('')}\nRequest Body:\n${body === '' ? '\t-no body in request-' : body}\n\n`,
-    );
-  },
+  ({ world }) =>
+    async (request, response) => {
+      const headers = Object.entries(request.headers)
+        .toSorted()
+        .map(([name, value]) => `\t${name}=${String(value)}\n`);
+      const body = await bodyOf(request);
+      sendText(
+        response,
+        `\n\nHostname: ${world.hostname}\n\nPod Information:\n\t-no pod information available-\n\nServer values:\n\tserver_version=rockpool model\n\nRequest Information:\n\tclient_address=${clientOf(request)}\n\tmethod=${request.method}\n\treal path=${request.url}\n\trequest_version=${request.httpVersion}\n\trequest_scheme=http\n\trequest_uri=http://${request.headers.host ?? ''}${request.url}\n\nRequest Headers:\n${headers.join('')}\nRequest Body:\n${body === '' ? '\t-no body in request-' : body}\n\n`,
+      );
+    },
 );
 
 /** The one of minikube's tutorials. */
 const kicbase = echoing(
   ({ env }) => Number(env.get('PORT') ?? 8080),
-  ({ world }) => (request, response) => {
-    const headers = Object.entries(request.headers).map(([name, value]) => `${name.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())}: ${String(value)}\n`);
-    sendText(response, `Request served by ${world.hostname}\n\nHTTP/${request.httpVersion} ${request.method} ${request.url}\n\n${headers.join('')}`);
-  },
+  ({ world }) =>
+    (request, response) => {
+      const headers = Object.entries(request.headers).map(
+        ([name, value]) => `${name.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())}: ${String(value)}\n`,
+      );
+      sendText(
+        response,
+        `Request served by ${world.hostname}\n\nHTTP/${request.httpVersion} ${request.method} ${request.url}\n\n${headers.join('')}`,
+      );
+    },
 );
 
 const whoami = echoing(
   ({ argv }) => Number(option(argv, 'port') ?? 80),
-  ({ world }) => (request, response) => {
-    const headers = Object.entries(request.headers).map(([name, value]) => `${name.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())}: ${String(value)}\n`);
-    sendText(response, `Hostname: ${world.hostname}\nIP: 127.0.0.1\nIP: ${world.network.ip}\nRemoteAddr: ${clientOf(request)}:${request.socket.remotePort}\n${request.method} ${request.url} HTTP/${request.httpVersion}\n${headers.join('')}\n`);
-  },
+  ({ world }) =>
+    (request, response) => {
+      const headers = Object.entries(request.headers).map(
+        ([name, value]) => `${name.replaceAll(/(?:^|-)[a-z]/g, (letter) => letter.toUpperCase())}: ${String(value)}\n`,
+      );
+      sendText(
+        response,
+        `Hostname: ${world.hostname}\nIP: 127.0.0.1\nIP: ${world.network.ip}\nRemoteAddr: ${clientOf(request)}:${request.socket.remotePort}\n${request.method} ${request.url} HTTP/${request.httpVersion}\n${headers.join('')}\n`,
+      );
+    },
 );
 
 const helloApp = echoing(
   ({ env }) => Number(env.get('PORT') ?? 8080),
-  ({ world }) => (_, response) => sendText(response, `Hello, world!\nVersion: 1.0.0\nHostname: ${world.hostname}\n`),
+  ({ world }) =>
+    (_, response) =>
+      sendText(response, `Hello, world!\nVersion: 1.0.0\nHostname: ${world.hostname}\n`),
 );
 
 /** agnhost's netexec, serve-hostname, pause and connect. */
@@ -99,7 +119,9 @@ const agnhost: Program = server(async (process) => {
     return 1;
   }
   const port = Number(option(process.argv, action === 'netexec' ? 'http-port' : 'port') ?? (action === 'netexec' ? 8080 : 9376));
-  await serveHttp(process, port, (request, response) => (action === 'netexec' ? netexec(process, request, response) : sendText(response, process.world.hostname)));
+  await serveHttp(process, port, (request, response) =>
+    action === 'netexec' ? netexec(process, request, response) : sendText(response, process.world.hostname),
+  );
   process.ready();
   await process.stdout.write(`Started HTTP server on port ${port}\n`);
   return process.serve(['TERM', 'INT']);
@@ -142,7 +164,11 @@ async function netexec(process: SimProcess, request: IncomingMessage, response: 
   }
 }
 
-const image = (entrypoint: readonly string[], programs: readonly (readonly [string, Program])[], more: Partial<ImageModel> = {}): ImageModel => ({
+const image = (
+  entrypoint: readonly string[],
+  programs: readonly (readonly [string, Program])[],
+  more: Partial<ImageModel> = {},
+): ImageModel => ({
   hasTag: () => true,
   sizeBytes: 12_000_000,
   memoryBytes: 6_000_000,
@@ -152,8 +178,18 @@ const image = (entrypoint: readonly string[], programs: readonly (readonly [stri
 });
 
 export const HTTP_ECHO = image(['/http-echo'], [['/http-echo', httpEcho]]);
-export const ECHO_SERVER = image(['/bin/sh', '-c', 'node webserver'], [['/bin/sh', echoServer], ['node', echoServer]], { sizeBytes: 34_000_000 });
-export const ECHOSERVER = image(['/usr/local/bin/run.sh'], [...BUSYBOX_PROGRAMS, ['/usr/local/bin/run.sh', echoserver]], { files: () => systemFiles(ALPINE_RELEASE), sizeBytes: 46_000_000 });
+export const ECHO_SERVER = image(
+  ['/bin/sh', '-c', 'node webserver'],
+  [
+    ['/bin/sh', echoServer],
+    ['node', echoServer],
+  ],
+  { sizeBytes: 34_000_000 },
+);
+export const ECHOSERVER = image(['/usr/local/bin/run.sh'], [...BUSYBOX_PROGRAMS, ['/usr/local/bin/run.sh', echoserver]], {
+  files: () => systemFiles(ALPINE_RELEASE),
+  sizeBytes: 46_000_000,
+});
 export const KICBASE = image(['/bin/echo-server'], [['/bin/echo-server', kicbase]], { sizeBytes: 4_900_000 });
 export const WHOAMI = image(['/whoami'], [['/whoami', whoami]], { sizeBytes: 3_000_000 });
 export const HELLO_APP = image(['/hello-app'], [['/hello-app', helloApp]], { sizeBytes: 13_000_000 });

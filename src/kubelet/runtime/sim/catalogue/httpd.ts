@@ -5,7 +5,14 @@ import { DEBIAN_PROGRAMS, DEBIAN_RELEASE, programTable, systemFiles, versionTags
 
 const ROOT = '/usr/local/apache2/htdocs';
 const CONF = '/usr/local/apache2/conf/httpd.conf';
-const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript', '.json': 'application/json', '.txt': 'text/plain', '.svg': 'image/svg+xml' };
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.css': 'text/css',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.txt': 'text/plain',
+  '.svg': 'image/svg+xml',
+};
 
 const httpd: Program = server(async (process) => {
   const { files, clock, network } = process.world;
@@ -18,13 +25,25 @@ const httpd: Program = server(async (process) => {
     const found = (await files.stat(file))?.type === 'file';
     const body = found ? (await files.read(file)).toString('utf8') : errorPage();
     response.setHeader('server', 'Apache/2.4.65 (Unix)');
-    sendText(response, body, found ? { type: TYPES[path.posix.extname(file)] ?? 'application/octet-stream' } : { status: 404, type: 'text/html; charset=iso-8859-1' });
-    await process.stdout.write(`${clientOf(request)} - - [${logTime(clock.now())}] "${request.method} ${url} HTTP/${request.httpVersion}" ${found ? 200 : 404} ${Buffer.byteLength(body)}\n`);
+    sendText(
+      response,
+      body,
+      found
+        ? { type: TYPES[path.posix.extname(file)] ?? 'application/octet-stream' }
+        : { status: 404, type: 'text/html; charset=iso-8859-1' },
+    );
+    await process.stdout.write(
+      `${clientOf(request)} - - [${logTime(clock.now())}] "${request.method} ${url} HTTP/${request.httpVersion}" ${found ? 200 : 404} ${Buffer.byteLength(body)}\n`,
+    );
   });
   process.ready();
   const now = new Date(clock.now()).toUTCString();
-  await process.stderr.write(`AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using ${network.ip}. Set the 'ServerName' directive globally to suppress this message\n`);
-  await process.stderr.write(`[${now}] [mpm_event:notice] [pid 1:tid 1] AH00489: Apache/2.4.65 (Unix), modelled by rockpool -- resuming normal operations\n`);
+  await process.stderr.write(
+    `AH00558: httpd: Could not reliably determine the server's fully qualified domain name, using ${network.ip}. Set the 'ServerName' directive globally to suppress this message\n`,
+  );
+  await process.stderr.write(
+    `[${now}] [mpm_event:notice] [pid 1:tid 1] AH00489: Apache/2.4.65 (Unix), modelled by rockpool -- resuming normal operations\n`,
+  );
   return process.serve(['TERM', 'INT']);
 });
 

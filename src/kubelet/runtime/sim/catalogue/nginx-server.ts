@@ -28,7 +28,9 @@ export function virtualServers(http: readonly Directive[]): VirtualServer[] {
     .filter(({ name }) => name === 'server')
     .map(({ body = [] }) => {
       const listens = body.filter(({ name }) => name === 'listen');
-      const ports = listens.filter(({ words }) => !words.includes('ssl')).map(({ words }) => Number(/(\d+)$/.exec(words[0] ?? '')?.[1] ?? 80));
+      const ports = listens
+        .filter(({ words }) => !words.includes('ssl'))
+        .map(({ words }) => Number(/(\d+)$/.exec(words[0] ?? '')?.[1] ?? 80));
       return {
         ports: [...new Set(listens.length > 0 ? ports : [80])],
         names: wordsOf(body, 'server_name'),
@@ -41,12 +43,20 @@ export function virtualServers(http: readonly Directive[]): VirtualServer[] {
 /** By name, with a wildcard at either end; else the default one, else the first. */
 export function chooseServer(servers: readonly VirtualServer[], port: number, host: string): VirtualServer | undefined {
   const here = servers.filter(({ ports }) => ports.includes(port));
-  const fits = (name: string): boolean => name === host || (name.startsWith('*.') && host.endsWith(name.slice(1))) || (name.startsWith('~') && new RegExp(name.slice(1)).test(host));
+  const fits = (name: string): boolean =>
+    name === host ||
+    (name.startsWith('*.') && host.endsWith(name.slice(1))) ||
+    (name.startsWith('~') && new RegExp(name.slice(1)).test(host));
   return here.find(({ names }) => names.some(fits)) ?? here.find(({ isDefault }) => isDefault) ?? here[0];
 }
 
 /** Answers; resolves with the status and the number of bytes of the body, for the log. */
-export async function answer(process: SimProcess, server: VirtualServer, request: IncomingMessage, response: ServerResponse): Promise<{ status: number; bytes: number }> {
+export async function answer(
+  process: SimProcess,
+  server: VirtualServer,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<{ status: number; bytes: number }> {
   const url = request.url ?? '/';
   const pathname = decoded(url.split('?')[0]!);
   if (pathname === undefined) return page(response, 400);
@@ -70,7 +80,8 @@ async function locate(exchange: Exchange, pathname: string, redirects: number): 
   const location = chooseLocation(server.directives, pathname);
   const own = location?.body ?? [];
   const scope = [...own, ...server.directives.filter(({ name }) => !own.some((directive) => directive.name === name))];
-  for (const { words } of scope.filter(({ name }) => name === 'add_header')) response.setHeader(words[0] ?? '', substitute(words[1] ?? '', exchange, pathname));
+  for (const { words } of scope.filter(({ name }) => name === 'add_header'))
+    response.setHeader(words[0] ?? '', substitute(words[1] ?? '', exchange, pathname));
   const returned = own.find(({ name }) => name === 'return') ?? server.directives.find(({ name }) => name === 'return');
   if (returned) return giveBack(exchange, returned.words, pathname, wordsOf(scope, 'default_type')[0]);
   const target = own.find(({ name }) => name === 'proxy_pass')?.words[0];
@@ -83,9 +94,13 @@ function chooseLocation(directives: readonly Directive[], pathname: string): Dir
   const locations = directives.filter(({ name }) => name === 'location');
   const exact = locations.find(({ words }) => words[0] === '=' && words[1] === pathname);
   if (exact) return exact;
-  const prefixes = locations.filter(({ words }) => !['=', '~', '~*'].includes(words[0]!) && pathname.startsWith(words.at(-1)!)).toSorted((a, b) => b.words.at(-1)!.length - a.words.at(-1)!.length);
+  const prefixes = locations
+    .filter(({ words }) => !['=', '~', '~*'].includes(words[0]!) && pathname.startsWith(words.at(-1)!))
+    .toSorted((a, b) => b.words.at(-1)!.length - a.words.at(-1)!.length);
   if (prefixes[0]?.words[0] === '^~') return prefixes[0];
-  const expression = locations.find(({ words }) => ['~', '~*'].includes(words[0]!) && new RegExp(words[1] ?? '', words[0] === '~*' ? 'i' : '').test(pathname));
+  const expression = locations.find(
+    ({ words }) => ['~', '~*'].includes(words[0]!) && new RegExp(words[1] ?? '', words[0] === '~*' ? 'i' : '').test(pathname),
+  );
   return expression ?? prefixes[0];
 }
 
@@ -124,14 +139,22 @@ interface FileRequest {
   redirects: number;
 }
 
-async function serveFile(exchange: Exchange, { scope, location, pathname, redirects }: FileRequest): Promise<{ status: number; bytes: number }> {
+async function serveFile(
+  exchange: Exchange,
+  { scope, location, pathname, redirects }: FileRequest,
+): Promise<{ status: number; bytes: number }> {
   const { process, request, response } = exchange;
   if (request.method !== 'GET' && request.method !== 'HEAD') return page(response, 405);
   const { files } = process.world;
   const alias = wordsOf(location?.body ?? [], 'alias')[0];
   const prefix = location?.words.at(-1) ?? '/';
   // Resolved, so that a folder's name has no slash at its end.
-  const fileOf = (name: string): string => path.posix.resolve(alias ? path.posix.join(alias, name.slice(prefix.length)) : path.posix.join('/', wordsOf(scope, 'root')[0] ?? '/etc/nginx/html', name));
+  const fileOf = (name: string): string =>
+    path.posix.resolve(
+      alias
+        ? path.posix.join(alias, name.slice(prefix.length))
+        : path.posix.join('/', wordsOf(scope, 'root')[0] ?? '/etc/nginx/html', name),
+    );
   const tries = wordsOf(scope, 'try_files');
   if (tries.length > 0) return tryFiles(exchange, { tries, fileOf, pathname, redirects });
   const info = await files.stat(fileOf(pathname));
@@ -147,7 +170,15 @@ async function serveFile(exchange: Exchange, { scope, location, pathname, redire
   return denied(exchange, `open() "${fileOf(pathname)}" failed (2: No such file or directory)`, 404);
 }
 
-async function tryFiles(exchange: Exchange, { tries, fileOf, pathname, redirects }: { tries: readonly string[]; fileOf: (name: string) => string; pathname: string; redirects: number }): Promise<{ status: number; bytes: number }> {
+async function tryFiles(
+  exchange: Exchange,
+  {
+    tries,
+    fileOf,
+    pathname,
+    redirects,
+  }: { tries: readonly string[]; fileOf: (name: string) => string; pathname: string; redirects: number },
+): Promise<{ status: number; bytes: number }> {
   const { files } = exchange.process.world;
   for (const text of tries.slice(0, -1)) {
     const name = substitute(text, exchange, pathname);
@@ -160,10 +191,16 @@ async function tryFiles(exchange: Exchange, { tries, fileOf, pathname, redirects
   return last.startsWith('=') ? page(exchange.response, Number(last.slice(1))) : locate(exchange, last, redirects + 1);
 }
 
-async function denied({ process, request, response, url }: Exchange, message: string, status: number): Promise<{ status: number; bytes: number }> {
+async function denied(
+  { process, request, response, url }: Exchange,
+  message: string,
+  status: number,
+): Promise<{ status: number; bytes: number }> {
   const at = new Date(process.world.clock.now()).toISOString().slice(0, 19).replaceAll('-', '/').replace('T', ' ');
   const client = request.socket.remoteAddress ?? '';
-  await process.stderr.write(`${at} [error] ${process.pid}#${process.pid}: *1 ${message}, client: ${client}, server: localhost, request: "${request.method} ${url} HTTP/1.1", host: "${request.headers.host ?? ''}"\n`);
+  await process.stderr.write(
+    `${at} [error] ${process.pid}#${process.pid}: *1 ${message}, client: ${client}, server: localhost, request: "${request.method} ${url} HTTP/1.1", host: "${request.headers.host ?? ''}"\n`,
+  );
   return page(response, status);
 }
 
@@ -196,25 +233,42 @@ function send(response: ServerResponse, status: number, body: Buffer, type: stri
 }
 
 /** With a path in proxy_pass the location's prefix is replaced by it, as nginx does. */
-async function proxy({ process, request, response, url }: Exchange, target: string, prefix: string, pathname: string): Promise<{ status: number; bytes: number }> {
+async function proxy(
+  { process, request, response, url }: Exchange,
+  target: string,
+  prefix: string,
+  pathname: string,
+): Promise<{ status: number; bytes: number }> {
   const to = new URL(target);
   const query = url.includes('?') ? url.slice(url.indexOf('?')) : '';
   const path = /^https?:\/\/[^/]+$/.test(target) ? url : to.pathname + pathname.slice(prefix.length) + query;
   try {
     const socket = await process.world.network.connect(to.hostname, Number(to.port || 80), { signal: process.killed });
     return await new Promise((resolve, reject) => {
-      const outgoing = httpRequest({ createConnection: () => socket, method: request.method, path, headers: { ...request.headers, host: to.host, connection: 'close' } }, (incoming) => {
-        let bytes = 0;
-        response.writeHead(incoming.statusCode ?? 502, { ...incoming.headers, server: 'nginx/1.29.0' });
-        incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));
-        incoming.once('end', () => resolve({ status: incoming.statusCode ?? 502, bytes }));
-        incoming.pipe(response);
-      });
+      const outgoing = httpRequest(
+        {
+          createConnection: () => socket,
+          method: request.method,
+          path,
+          headers: { ...request.headers, host: to.host, connection: 'close' },
+        },
+        (incoming) => {
+          let bytes = 0;
+          response.writeHead(incoming.statusCode ?? 502, { ...incoming.headers, server: 'nginx/1.29.0' });
+          incoming.on('data', (chunk: Buffer) => (bytes += chunk.length));
+          incoming.once('end', () => resolve({ status: incoming.statusCode ?? 502, bytes }));
+          incoming.pipe(response);
+        },
+      );
       outgoing.once('error', reject);
       request.pipe(outgoing);
     });
   } catch (error) {
-    return denied({ process, server: { ports: [], names: [], isDefault: false, directives: [] }, request, response, url }, `connect() failed (${(error as Error).message}) while connecting to upstream`, 502);
+    return denied(
+      { process, server: { ports: [], names: [], isDefault: false, directives: [] }, request, response, url },
+      `connect() failed (${(error as Error).message}) while connecting to upstream`,
+      502,
+    );
   }
 }
 

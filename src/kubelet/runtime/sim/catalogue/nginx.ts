@@ -25,7 +25,8 @@ const nginx: Program = serverProgram(async (process) => {
     if (argv.includes('-t')) await tell(process, `nginx: configuration file ${MAIN} test failed`);
     return 1;
   }
-  if (argv.includes('-t')) return tell(process, `nginx: the configuration file ${MAIN} syntax is ok\nnginx: configuration file ${MAIN} test is successful`);
+  if (argv.includes('-t'))
+    return tell(process, `nginx: the configuration file ${MAIN} syntax is ok\nnginx: configuration file ${MAIN} test is successful`);
   return run(process, http);
 });
 
@@ -63,8 +64,11 @@ async function textOf({ world }: SimProcess, file: string): Promise<string> {
 async function withIncludes(process: SimProcess, directives: readonly Directive[]): Promise<Directive[]> {
   const result: Directive[] = [];
   for (const directive of directives) {
-    if (directive.name !== 'include') result.push(directive.body ? { ...directive, body: await withIncludes(process, directive.body) } : directive);
-    else for (const file of await included(process, directive.words[0] ?? '')) result.push(...(await withIncludes(process, parseNginxConfig(await textOf(process, file), file))));
+    if (directive.name !== 'include')
+      result.push(directive.body ? { ...directive, body: await withIncludes(process, directive.body) } : directive);
+    else
+      for (const file of await included(process, directive.words[0] ?? ''))
+        result.push(...(await withIncludes(process, parseNginxConfig(await textOf(process, file), file))));
   }
   return result;
 }
@@ -75,7 +79,9 @@ async function included({ world }: SimProcess, written: string): Promise<string[
   if (file === '/etc/nginx/mime.types') return [];
   const folder = path.posix.dirname(file);
   if ((await world.files.stat(folder))?.type !== 'directory') return [];
-  const names = (await world.files.list(folder)).filter((name) => matchesPattern(name, path.posix.basename(file)) && !name.startsWith('..'));
+  const names = (await world.files.list(folder)).filter(
+    (name) => matchesPattern(name, path.posix.basename(file)) && !name.startsWith('..'),
+  );
   return names.map((name) => path.posix.join(folder, name));
 }
 
@@ -89,19 +95,21 @@ async function checkModelled(process: SimProcess, directives: readonly Directive
 async function run(process: SimProcess, configured: readonly Directive[]): Promise<number> {
   let servers = virtualServers(configured);
   const listeners = new Map<number, Server>();
-  const respond = (port: number): ((request: IncomingMessage, response: ServerResponse) => void) => (request, response) => {
-    const host = (request.headers.host ?? '').replace(/:\d+$/, '');
-    const server = chooseServer(servers, port, host);
-    if (!server) return void response.destroy();
-    answer(process, server, request, response)
-      .then((result) => accessLog(process, request, result))
-      .catch((error: unknown) => {
-        response.destroy();
-        return notice(process, 'crit', errorMessage(error));
-      })
-      // Nobody reads the log of a process that has ended.
-      .catch(() => response.destroy());
-  };
+  const respond =
+    (port: number): ((request: IncomingMessage, response: ServerResponse) => void) =>
+    (request, response) => {
+      const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+      const server = chooseServer(servers, port, host);
+      if (!server) return void response.destroy();
+      answer(process, server, request, response)
+        .then((result) => accessLog(process, request, result))
+        .catch((error: unknown) => {
+          response.destroy();
+          return notice(process, 'crit', errorMessage(error));
+        })
+        // Nobody reads the log of a process that has ended.
+        .catch(() => response.destroy());
+    };
   const open = async (): Promise<void> => {
     for (const port of new Set(servers.flatMap(({ ports }) => ports))) {
       if (listeners.has(port)) continue;
@@ -138,7 +146,11 @@ async function fail(process: SimProcess, port: number, error: unknown): Promise<
 }
 
 /** nginx's combined format, with the forwarded address that its image logs last. */
-async function accessLog(process: SimProcess, request: IncomingMessage, { status, bytes }: { status: number; bytes: number }): Promise<void> {
+async function accessLog(
+  process: SimProcess,
+  request: IncomingMessage,
+  { status, bytes }: { status: number; bytes: number },
+): Promise<void> {
   const { headers } = request;
   const line = `${clientOf(request)} - - [${logTime(process.world.clock.now())}] "${request.method} ${request.url} HTTP/${request.httpVersion}" ${status} ${request.method === 'HEAD' ? 0 : bytes} "${headers.referer ?? '-'}" "${headers['user-agent'] ?? '-'}" "${String(headers['x-forwarded-for'] ?? '-')}"\n`;
   await process.stdout.write(line);
@@ -154,7 +166,9 @@ const entrypoint: Program = serverProgram(async (process) => {
     await process.stderr.write(`/docker-entrypoint.sh: exec: ${argv[0] ?? ''}: not found\n`);
     return 127;
   }
-  await process.stdout.write('/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration\n/docker-entrypoint.sh: Configuration complete; ready for start up\n');
+  await process.stdout.write(
+    '/docker-entrypoint.sh: /docker-entrypoint.d/ is not empty, will attempt to perform configuration\n/docker-entrypoint.sh: Configuration complete; ready for start up\n',
+  );
   return nginx(process);
 });
 
@@ -220,7 +234,10 @@ body { width: 35em; margin: 0 auto; font-family: Tahoma, Verdana, Arial, sans-se
 `;
 
 const image: ImageModel = {
-  hasTag: versionTags(['mainline', 'stable'], ['alpine', 'alpine\\d+\\.\\d+', 'slim', 'perl', 'otel', 'bookworm', 'bullseye', 'trixie', 'mainline']),
+  hasTag: versionTags(
+    ['mainline', 'stable'],
+    ['alpine', 'alpine\\d+\\.\\d+', 'slim', 'perl', 'otel', 'bookworm', 'bullseye', 'trixie', 'mainline'],
+  ),
   sizeBytes: 72_223_946,
   memoryBytes: 8_500_000,
   entrypoint: ['/docker-entrypoint.sh'],

@@ -26,7 +26,13 @@ export class RedisStore {
   run(words: readonly string[]): Reply {
     const name = (words[0] ?? '').toUpperCase();
     const command = COMMANDS[name];
-    if (!command) return { error: `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${words.slice(1).map((word) => `'${word}' `).join('')}` };
+    if (!command)
+      return {
+        error: `ERR unknown command '${words[0] ?? ''}', with args beginning with: ${words
+          .slice(1)
+          .map((word) => `'${word}' `)
+          .join('')}`,
+      };
     if (words.length < (MINIMUM[name] ?? 1)) return { error: `ERR wrong number of arguments for '${name.toLowerCase()}' command` };
     try {
       return command(words, this);
@@ -67,15 +73,27 @@ export class RedisStore {
   }
 
   list(key: string): string[] {
-    return this.#of(key, (value): value is string[] => Array.isArray(value), () => []);
+    return this.#of(
+      key,
+      (value): value is string[] => Array.isArray(value),
+      () => [],
+    );
   }
 
   members(key: string): Set<string> {
-    return this.#of(key, (value): value is Set<string> => value instanceof Set, () => new Set());
+    return this.#of(
+      key,
+      (value): value is Set<string> => value instanceof Set,
+      () => new Set(),
+    );
   }
 
   hash(key: string): Map<string, string> {
-    return this.#of(key, (value): value is Map<string, string> => value instanceof Map, () => new Map());
+    return this.#of(
+      key,
+      (value): value is Map<string, string> => value instanceof Map,
+      () => new Map(),
+    );
   }
 
   #of<T extends Entry['value']>(key: string, fits: (value: Entry['value']) => value is T, make: () => T): T {
@@ -90,13 +108,40 @@ export class RedisStore {
   }
 }
 
-const MINIMUM: Readonly<Record<string, number>> = { GET: 2, SET: 3, INCR: 2, DECR: 2, INCRBY: 3, DECRBY: 3, DEL: 2, EXISTS: 2, KEYS: 2, EXPIRE: 3, TTL: 2, APPEND: 3, LPUSH: 3, RPUSH: 3, LRANGE: 4, LLEN: 2, SADD: 3, SMEMBERS: 2, HSET: 4, HGET: 3, HGETALL: 2, ECHO: 2, TYPE: 2, MGET: 2 };
+const MINIMUM: Readonly<Record<string, number>> = {
+  GET: 2,
+  SET: 3,
+  INCR: 2,
+  DECR: 2,
+  INCRBY: 3,
+  DECRBY: 3,
+  DEL: 2,
+  EXISTS: 2,
+  KEYS: 2,
+  EXPIRE: 3,
+  TTL: 2,
+  APPEND: 3,
+  LPUSH: 3,
+  RPUSH: 3,
+  LRANGE: 4,
+  LLEN: 2,
+  SADD: 3,
+  SMEMBERS: 2,
+  HSET: 4,
+  HGET: 3,
+  HGETALL: 2,
+  ECHO: 2,
+  TYPE: 2,
+  MGET: 2,
+};
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   PING: ([, text]) => text ?? { status: 'PONG' },
   ECHO: ([, text]) => text!,
   SELECT: () => OK,
-  AUTH: () => ({ error: 'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?' }),
+  AUTH: () => ({
+    error: 'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+  }),
   QUIT: () => OK,
   COMMAND: () => [],
   CLIENT: () => OK,
@@ -149,7 +194,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   HGET: ([, key, name], data) => data.hash(key!).get(name!) ?? null,
   HGETALL: ([, key], data) => [...data.hash(key!)].flat(),
-  INFO: (_, data) => `# Server\r\nredis_version:8.2.1\r\nredis_mode:standalone\r\nos:Linux (modelled by rockpool)\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n# Keyspace\r\n${data.keys().length > 0 ? `db0:keys=${data.keys().length},expires=0,avg_ttl=0\r\n` : ''}`,
+  INFO: (_, data) =>
+    `# Server\r\nredis_version:8.2.1\r\nredis_mode:standalone\r\nos:Linux (modelled by rockpool)\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n# Keyspace\r\n${data.keys().length > 0 ? `db0:keys=${data.keys().length},expires=0,avg_ttl=0\r\n` : ''}`,
   ROLE: () => ['master', 0, []],
   SAVE: () => OK,
   BGSAVE: () => ({ status: 'Background saving started' }),
@@ -186,6 +232,9 @@ function typeOf(value: Entry['value'] | undefined): string {
 }
 
 function globMatches(text: string, pattern: string): boolean {
-  const source = pattern.replaceAll(/[\\^$.+()|{}]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = pattern
+    .replaceAll(/[\\^$.+()|{}]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`).test(text);
 }

@@ -29,7 +29,9 @@ const redisServer: Program = server(async (process) => {
   });
   process.ready();
   const at = (): string => new Date(clock.now()).toUTCString().slice(5, 25);
-  await process.stdout.write(`1:C ${at()} * oO0OoO0OoO0Oo Redis is starting (modelled by rockpool) oO0OoO0OoO0Oo\n1:M ${at()} * Running mode=standalone, port=${port}.\n1:M ${at()} * Ready to accept connections tcp\n`);
+  await process.stdout.write(
+    `1:C ${at()} * oO0OoO0OoO0Oo Redis is starting (modelled by rockpool) oO0OoO0OoO0Oo\n1:M ${at()} * Running mode=standalone, port=${port}.\n1:M ${at()} * Ready to accept connections tcp\n`,
+  );
   const code = await process.serve(['TERM', 'INT']);
   await process.stdout.write(`1:M ${at()} # Redis is now ready to exit, bye bye...\n`);
   return code;

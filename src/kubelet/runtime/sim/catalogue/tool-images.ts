@@ -1,6 +1,16 @@
 /** Images that people start to look around: curl, DNS tools, network tools, plain distributions. */
 import type { ImageModel, Program } from '../model.ts';
-import { ALPINE_RELEASE, BUSYBOX_PROGRAMS, CURL as CURL_PROGRAMS, DEBIAN_PROGRAMS, DEBIAN_RELEASE, DNS_PROGRAMS, programTable, systemFiles, versionTags } from './base.ts';
+import {
+  ALPINE_RELEASE,
+  BUSYBOX_PROGRAMS,
+  CURL as CURL_PROGRAMS,
+  DEBIAN_PROGRAMS,
+  DEBIAN_RELEASE,
+  DNS_PROGRAMS,
+  programTable,
+  systemFiles,
+  versionTags,
+} from './base.ts';
 
 /** As the image's own: what is no option is a command. */
 const curlEntrypoint: Program = async (process) => {
@@ -11,7 +21,9 @@ const curlEntrypoint: Program = async (process) => {
 };
 
 const helloWorld: Program = async ({ stdout }) => {
-  await stdout.write('\nHello from Rockpool!\nThis container is simulated: its image is modelled, and this text is what the model prints.\n\n');
+  await stdout.write(
+    '\nHello from Rockpool!\nThis container is simulated: its image is modelled, and this text is what the model prints.\n\n',
+  );
   return 0;
 };
 
@@ -36,7 +48,10 @@ export const DNS_TOOLS: ImageModel = {
 };
 
 export const DEBIAN: ImageModel = {
-  hasTag: versionTags(['stable', 'testing', 'unstable', 'bookworm', 'trixie', 'bullseye', 'sid', 'jammy', 'noble', 'rolling', 'devel'], ['slim', 'backports', '\\d+(?:\\.\\d+)?']),
+  hasTag: versionTags(
+    ['stable', 'testing', 'unstable', 'bookworm', 'trixie', 'bullseye', 'sid', 'jammy', 'noble', 'rolling', 'devel'],
+    ['slim', 'backports', '\\d+(?:\\.\\d+)?'],
+  ),
   sizeBytes: 49_000_000,
   memoryBytes: 2_000_000,
   cmd: ['bash'],
@@ -44,4 +59,10 @@ export const DEBIAN: ImageModel = {
   programs: programTable(DEBIAN_PROGRAMS),
 };
 
-export const HELLO_WORLD: ImageModel = { hasTag: () => true, sizeBytes: 10_000, memoryBytes: 100_000, cmd: ['/hello'], programs: new Map([['/hello', helloWorld]]) };
+export const HELLO_WORLD: ImageModel = {
+  hasTag: () => true,
+  sizeBytes: 10_000,
+  memoryBytes: 100_000,
+  cmd: ['/hello'],
+  programs: new Map([['/hello', helloWorld]]),
+};

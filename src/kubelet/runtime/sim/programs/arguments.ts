@@ -16,7 +16,15 @@ export class UsageError extends Error {
  * `valued` names the letters that take a value (`n` for `-n 5` and `-n5`); `long` maps long options to letters (`--lines=5`). With
  * `mixed` options may stand behind operands. Throws UsageError for what is not in `known`.
  */
-export function parseArguments(argv: readonly string[], { known, valued = '', long = {}, mixed = true }: { known: string; valued?: string; long?: Readonly<Record<string, string>>; mixed?: boolean }): Arguments {
+export function parseArguments(
+  argv: readonly string[],
+  {
+    known,
+    valued = '',
+    long = {},
+    mixed = true,
+  }: { known: string; valued?: string; long?: Readonly<Record<string, string>>; mixed?: boolean },
+): Arguments {
   const flags = new Set<string>();
   const values = new Map<string, string[]>();
   const operands: string[] = [];

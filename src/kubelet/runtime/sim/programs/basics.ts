@@ -4,7 +4,17 @@ import type { SimProcess } from '../process.ts';
 import { durationMs } from './arguments.ts';
 import { absolute, complain } from './files-of.ts';
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', a: '\u0007', b: '\b', f: '\f', v: '\v', '\\': '\\', e: '\u001b' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  a: '\u0007',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+  '\\': '\\',
+  e: '\u001b',
+};
 
 const echo: Program = async ({ argv, stdout }) => {
   let at = 1;
@@ -20,12 +30,15 @@ const echo: Program = async ({ argv, stdout }) => {
 };
 
 function unescape(text: string): string {
-  return text.replaceAll(/\\(?:0([0-7]{0,3})|x([0-9a-fA-F]{1,2})|([0-7]{3})|(.))/g, (whole, octal?: string, hex?: string, plain?: string, letter?: string) => {
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-    const number = octal ?? plain;
-    if (number !== undefined) return String.fromCharCode(Number.parseInt(number || '0', 8));
-    return ESCAPES[letter ?? ''] ?? whole;
-  });
+  return text.replaceAll(
+    /\\(?:0([0-7]{0,3})|x([0-9a-fA-F]{1,2})|([0-7]{3})|(.))/g,
+    (whole, octal?: string, hex?: string, plain?: string, letter?: string) => {
+      if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+      const number = octal ?? plain;
+      if (number !== undefined) return String.fromCharCode(Number.parseInt(number || '0', 8));
+      return ESCAPES[letter ?? ''] ?? whole;
+    },
+  );
 }
 
 /** The format is used again until there are no arguments left. */
@@ -50,13 +63,16 @@ const printf: Program = async (process) => {
 
 function fill(format: string, values: readonly string[]): { text: string; rest: string[] } {
   const rest = [...values];
-  const text = unescape(format).replaceAll(/%(?:%|([-+ 0#]*)(\d+|\*)?(?:\.(\d+))?([sdiuxXoqcbfeg]))/g, (whole, flags?: string, width?: string, precision?: string, type?: string) => {
-    if (whole === '%%') return '%';
-    const wide = width === '*' ? Number(rest.shift() ?? 0) : Number(width ?? 0);
-    const shown = formatted(rest.shift() ?? '', type!, precision === undefined ? undefined : Number(precision));
-    if (flags!.includes('-')) return shown.padEnd(wide);
-    return shown.padStart(wide, flags!.includes('0') && type !== 's' ? '0' : ' ');
-  });
+  const text = unescape(format).replaceAll(
+    /%(?:%|([-+ 0#]*)(\d+|\*)?(?:\.(\d+))?([sdiuxXoqcbfeg]))/g,
+    (whole, flags?: string, width?: string, precision?: string, type?: string) => {
+      if (whole === '%%') return '%';
+      const wide = width === '*' ? Number(rest.shift() ?? 0) : Number(width ?? 0);
+      const shown = formatted(rest.shift() ?? '', type!, precision === undefined ? undefined : Number(precision));
+      if (flags!.includes('-')) return shown.padEnd(wide);
+      return shown.padStart(wide, flags!.includes('0') && type !== 's' ? '0' : ' ');
+    },
+  );
   return { text, rest };
 }
 
@@ -107,7 +123,7 @@ const test: Program = async (process) => {
   const { argv } = process;
   const words = argv.slice(1);
   if (argv[0] === '[' && words.pop() !== ']') {
-    await process.stderr.write("sh: [: missing ]\n");
+    await process.stderr.write('sh: [: missing ]\n');
     return 2;
   }
   try {
@@ -243,7 +259,12 @@ const yes: Program = async (process) => {
 
 const seq: Program = async (process) => {
   const numbers = process.argv.slice(1).map(Number);
-  const [first, step, last] = numbers.length === 1 ? [1, 1, numbers[0]!] : numbers.length === 2 ? [numbers[0]!, 1, numbers[1]!] : [numbers[0] ?? 0, numbers[1] ?? 1, numbers[2] ?? 0];
+  const [first, step, last] =
+    numbers.length === 1
+      ? [1, 1, numbers[0]!]
+      : numbers.length === 2
+        ? [numbers[0]!, 1, numbers[1]!]
+        : [numbers[0] ?? 0, numbers[1] ?? 1, numbers[2] ?? 0];
   if (numbers.some(Number.isNaN) || step === 0 || numbers.length === 0) {
     await complain(process, 'invalid number');
     return 1;

@@ -9,7 +9,11 @@ export function absolute(process: SimProcess, file: string): string {
 }
 
 /** Opens `-` and named files in turn; what cannot be read is told and makes the result false. Without names, stdin. */
-export async function eachInput(process: SimProcess, names: readonly string[], action: (input: Input, name: string) => Promise<void>): Promise<boolean> {
+export async function eachInput(
+  process: SimProcess,
+  names: readonly string[],
+  action: (input: Input, name: string) => Promise<void>,
+): Promise<boolean> {
   let fine = true;
   for (const name of names.length > 0 ? names : ['-']) {
     try {
@@ -19,7 +23,10 @@ export async function eachInput(process: SimProcess, names: readonly string[], a
     } catch (error) {
       if (!isFileError(error)) throw error;
       fine = false;
-      await complain(process, `${process.argv[0] === 'cat' ? 'can\'t open ' : ''}${process.argv[0] === 'cat' ? `'${name}'` : name}: ${error.message}`);
+      await complain(
+        process,
+        `${process.argv[0] === 'cat' ? "can't open " : ''}${process.argv[0] === 'cat' ? `'${name}'` : name}: ${error.message}`,
+      );
     }
   }
   return fine;
@@ -49,7 +56,12 @@ export async function complain(process: SimProcess, message: string): Promise<vo
 }
 
 /** Does something with each file; what fails is told in the program's words and makes the exit code 1. */
-export async function eachFile(process: SimProcess, names: readonly string[], { failed }: { failed: (name: string) => string }, action: (file: string, name: string) => Promise<void>): Promise<number> {
+export async function eachFile(
+  process: SimProcess,
+  names: readonly string[],
+  { failed }: { failed: (name: string) => string },
+  action: (file: string, name: string) => Promise<void>,
+): Promise<number> {
   let status = 0;
   for (const name of names) {
     try {

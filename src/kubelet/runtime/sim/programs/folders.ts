@@ -38,7 +38,12 @@ async function entriesOf({ world }: SimProcess, folder: string, flags: ReadonlyS
 }
 
 async function listing({ stdout, world }: SimProcess, entries: readonly Listed[], flags: ReadonlySet<string>): Promise<string> {
-  if (!flags.has('l')) return stdout.isTty && !flags.has('1') ? (entries.length > 0 ? `${entries.map(({ name }) => name).join('  ')}\n` : '') : entries.map(({ name }) => `${name}\n`).join('');
+  if (!flags.has('l'))
+    return stdout.isTty && !flags.has('1')
+      ? entries.length > 0
+        ? `${entries.map(({ name }) => name).join('  ')}\n`
+        : ''
+      : entries.map(({ name }) => `${name}\n`).join('');
   const total = entries.reduce((sum, { info }) => sum + Math.ceil(info.size / 1024), 0);
   const lines = entries.map(({ name, info }) => {
     const kind = info.type === 'directory' ? 'd' : '-';
@@ -77,7 +82,9 @@ function missing(): Error {
 
 const mkdir: Program = (process) => {
   const { flags, operands } = parseArguments(process.argv, { known: 'p', valued: 'm', long: { parents: 'p' } });
-  return eachFile(process, operands, { failed: (name) => `can't create directory '${name}'` }, (file) => process.world.files.makeFolder(file, { parents: flags.has('p') }));
+  return eachFile(process, operands, { failed: (name) => `can't create directory '${name}'` }, (file) =>
+    process.world.files.makeFolder(file, { parents: flags.has('p') }),
+  );
 };
 
 const rm: Program = (process) => {
@@ -109,7 +116,8 @@ const cp: Program = async (process) => {
   const to = await destination(process, operands);
   const recursive = ['r', 'R', 'a'].some((letter) => flags.has(letter));
   return eachFile(process, operands.slice(0, -1), { failed: (name) => `can't stat '${name}'` }, async (file, name) => {
-    if ((await process.world.files.stat(file))?.type === 'directory' && !recursive) return complain(process, `omitting directory '${name}'`);
+    if ((await process.world.files.stat(file))?.type === 'directory' && !recursive)
+      return complain(process, `omitting directory '${name}'`);
     await copyTree(process, file, to(file));
   });
 };
@@ -125,7 +133,9 @@ const mv: Program = async (process) => {
   const { operands } = parseArguments(process.argv, { known: 'fivn' });
   if (operands.length < 2) return usage(process, 'mv SOURCE... DEST');
   const to = await destination(process, operands);
-  return eachFile(process, operands.slice(0, -1), { failed: (name) => `can't rename '${name}'` }, (file) => process.world.files.move(file, to(file)));
+  return eachFile(process, operands.slice(0, -1), { failed: (name) => `can't rename '${name}'` }, (file) =>
+    process.world.files.move(file, to(file)),
+  );
 };
 
 const touch: Program = (process) => {
@@ -134,7 +144,10 @@ const touch: Program = (process) => {
 };
 
 const chmod: Program = (process) => {
-  const { operands } = parseArguments(process.argv.map((word, at) => (at > 0 && /^-[rwx]+$/.test(word) ? `a${word}` : word)), { known: 'R' });
+  const { operands } = parseArguments(
+    process.argv.map((word, at) => (at > 0 && /^-[rwx]+$/.test(word) ? `a${word}` : word)),
+    { known: 'R' },
+  );
   const [mode = '', ...names] = operands;
   return eachFile(process, names, { failed: (name) => name }, async (file) => {
     const info = await process.world.files.stat(file);
@@ -166,7 +179,9 @@ const stat: Program = (process) => {
   return eachFile(process, operands, { failed: (name) => `can't stat '${name}'` }, async (file, name) => {
     const info = await process.world.files.stat(file);
     if (!info) throw missing();
-    await process.stdout.write(`  File: ${name}\n  Size: ${info.size}\t${info.type === 'directory' ? 'directory' : 'regular file'}\nAccess: (0${info.mode.toString(8)})\nModify: ${new Date(info.modifiedAt).toISOString()}\n`);
+    await process.stdout.write(
+      `  File: ${name}\n  Size: ${info.size}\t${info.type === 'directory' ? 'directory' : 'regular file'}\nAccess: (0${info.mode.toString(8)})\nModify: ${new Date(info.modifiedAt).toISOString()}\n`,
+    );
   });
 };
 
@@ -176,20 +191,27 @@ const find: Program = async (process) => {
   const roots = argv.slice(1, firstTest < 0 ? argv.length : firstTest);
   const tests = firstTest < 0 ? [] : argv.slice(firstTest);
   const option = (name: string): string | undefined => (tests.includes(name) ? tests[tests.indexOf(name) + 1] : undefined);
-  const [name, type, depth] = [option('-name') ?? option('-iname'), option('-type'), Number(option('-maxdepth') ?? Number.POSITIVE_INFINITY)];
+  const [name, type, depth] = [
+    option('-name') ?? option('-iname'),
+    option('-type'),
+    Number(option('-maxdepth') ?? Number.POSITIVE_INFINITY),
+  ];
   const walk = async (shown: string, level: number): Promise<void> => {
     const file = absolute(process, shown);
     const info = await process.world.files.stat(file);
     if (!info) throw missing();
     const fits = (!name || matchesPattern(path.posix.basename(shown), name)) && (!type || (type === 'd') === (info.type === 'directory'));
     if (fits) await process.stdout.write(`${shown}\n`);
-    if (info.type === 'directory' && level < depth) for (const child of await process.world.files.list(file)) await walk(`${shown.replace(/\/$/, '')}/${child}`, level + 1);
+    if (info.type === 'directory' && level < depth)
+      for (const child of await process.world.files.list(file)) await walk(`${shown.replace(/\/$/, '')}/${child}`, level + 1);
   };
   return eachFile(process, roots.length > 0 ? roots : ['.'], { failed: (root) => root }, (_, root) => walk(root, 0));
 };
 
 const df: Program = async ({ stdout }) => {
-  await stdout.write('Filesystem           1K-blocks      Used Available Use% Mounted on\noverlay               10485760   1048576   9437184  10% /\n');
+  await stdout.write(
+    'Filesystem           1K-blocks      Used Available Use% Mounted on\noverlay               10485760   1048576   9437184  10% /\n',
+  );
   return 0;
 };
 

@@ -26,11 +26,21 @@ async function send(process: SimProcess, { url, method, headers, body, timeoutMs
   process.onExit(() => socket.destroy());
   const { request } = secure ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
-    const target = { method, path: `${url.pathname}${url.search}`, headers: { host: url.host, ...headers, connection: 'close' }, signal: deadline, setHost: false };
+    const target = {
+      method,
+      path: `${url.pathname}${url.search}`,
+      headers: { host: url.host, ...headers, connection: 'close' },
+      signal: deadline,
+      setHost: false,
+    };
     const tls = { servername: host, rejectUnauthorized: !insecure };
-    const outgoing = secure ? request({ ...target, ...tls, socket, agent: false } as never) : request({ ...target, createConnection: () => socket });
+    const outgoing = secure
+      ? request({ ...target, ...tls, socket, agent: false } as never)
+      : request({ ...target, createConnection: () => socket });
     outgoing.once('response', resolve);
-    outgoing.once('error', (error: Error) => reject(deadline.aborted ? new ConnectError('timeout', 'download timed out', { cause: error }) : error));
+    outgoing.once('error', (error: Error) =>
+      reject(deadline.aborted ? new ConnectError('timeout', 'download timed out', { cause: error }) : error),
+    );
     outgoing.end(body);
   });
 }
@@ -42,9 +52,14 @@ async function follow(process: SimProcess, request: HttpRequest, redirects: bool
   for (let hops = 0; ; hops++) {
     const response = await send(process, current);
     const location = response.headers.location;
-    if (!redirects || !location || hops >= MAX_REDIRECTS || ![301, 302, 303, 307, 308].includes(response.statusCode ?? 0)) return { response, url: current.url };
+    if (!redirects || !location || hops >= MAX_REDIRECTS || ![301, 302, 303, 307, 308].includes(response.statusCode ?? 0))
+      return { response, url: current.url };
     response.resume();
-    current = { ...current, url: new URL(location, current.url), ...(response.statusCode === 303 ? { method: 'GET', body: undefined } : {}) };
+    current = {
+      ...current,
+      url: new URL(location, current.url),
+      ...(response.statusCode === 303 ? { method: 'GET', body: undefined } : {}),
+    };
   }
 }
 
@@ -57,7 +72,17 @@ const wget: Program = async (process) => {
   const parsed = parseArguments(process.argv, {
     known: 'qcS',
     valued: 'OTtUPoY',
-    long: { 'output-document': 'O', timeout: 'T', quiet: 'q', spider: 's', 'no-check-certificate': 'k', header: 'H', 'post-data': 'D', tries: 't', 'server-response': 'S' },
+    long: {
+      'output-document': 'O',
+      timeout: 'T',
+      quiet: 'q',
+      spider: 's',
+      'no-check-certificate': 'k',
+      header: 'H',
+      'post-data': 'D',
+      tries: 't',
+      'server-response': 'S',
+    },
   });
   const long = longValues(process.argv, ['header', 'post-data']);
   const [text] = parsed.operands;
@@ -72,7 +97,11 @@ const wget: Program = async (process) => {
   const request: HttpRequest = {
     url,
     method: data === undefined ? 'GET' : 'POST',
-    headers: { 'user-agent': parsed.value('U') ?? 'Wget', ...(data === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }), ...headersOf(long.get('header') ?? []) },
+    headers: {
+      'user-agent': parsed.value('U') ?? 'Wget',
+      ...(data === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+      ...headersOf(long.get('header') ?? []),
+    },
     body: data,
     timeoutMs: timeout === undefined ? undefined : Number(timeout) * 1000,
     insecure: true,
@@ -98,16 +127,23 @@ function longValues(argv: readonly string[], names: readonly string[]): Map<stri
   const result = new Map<string, string[]>();
   for (const [at, word] of argv.entries()) {
     const name = names.find((one) => word === `--${one}` || word.startsWith(`--${one}=`));
-    if (name) result.set(name, [...(result.get(name) ?? []), word.includes('=') ? word.slice(word.indexOf('=') + 1) : (argv[at + 1] ?? '')]);
+    if (name)
+      result.set(name, [...(result.get(name) ?? []), word.includes('=') ? word.slice(word.indexOf('=') + 1) : (argv[at + 1] ?? '')]);
   }
   return result;
 }
 
 function headersOf(lines: readonly string[]): Record<string, string> {
-  return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(':')).trim().toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).trim().toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
 }
 
-async function save(process: SimProcess, response: IncomingMessage, { file, url, quiet }: { file: string | undefined; url: URL; quiet: boolean }): Promise<number> {
+async function save(
+  process: SimProcess,
+  response: IncomingMessage,
+  { file, url, quiet }: { file: string | undefined; url: URL; quiet: boolean },
+): Promise<number> {
   if (file === '-') {
     for await (const chunk of response) await process.stdout.write(chunk as Buffer);
     return 0;
@@ -148,7 +184,14 @@ const curl: Program = async (process) => {
   }
   const { flags, value, values } = parsed;
   const data = values('d');
-  const headers = { 'user-agent': value('A') ?? 'curl/8.14.1', accept: '*/*', ...(data.length > 0 ? { 'content-type': process.argv.includes('--json') ? 'application/json' : 'application/x-www-form-urlencoded' } : {}), ...headersOf(values('H')) };
+  const headers = {
+    'user-agent': value('A') ?? 'curl/8.14.1',
+    accept: '*/*',
+    ...(data.length > 0
+      ? { 'content-type': process.argv.includes('--json') ? 'application/json' : 'application/x-www-form-urlencoded' }
+      : {}),
+    ...headersOf(values('H')),
+  };
   const user = value('u');
   if (user !== undefined) Object.assign(headers, { authorization: `Basic ${Buffer.from(user).toString('base64')}` });
   const seconds = value('m');
@@ -204,12 +247,25 @@ function rawHeaders({ rawHeaders: raw }: IncomingMessage): string {
 }
 
 function writeOut(format: string, { status, size, url }: { status: number; size: number; url: URL }): string {
-  const fields: Readonly<Record<string, string>> = { http_code: String(status), response_code: String(status), size_download: String(size), url_effective: url.href, time_total: '0.001' };
-  return format.replaceAll(/%\{(\w+)\}/g, (_, name: string) => fields[name] ?? '').replaceAll('\\n', '\n').replaceAll('\\t', '\t');
+  const fields: Readonly<Record<string, string>> = {
+    http_code: String(status),
+    response_code: String(status),
+    size_download: String(size),
+    url_effective: url.href,
+    time_total: '0.001',
+  };
+  return format
+    .replaceAll(/%\{(\w+)\}/g, (_, name: string) => fields[name] ?? '')
+    .replaceAll('\\n', '\n')
+    .replaceAll('\\t', '\t');
 }
 
 /** curl(1)'s exit codes and words. */
-async function curlFailure(process: SimProcess, error: unknown, { request: { url, timeoutMs }, silent }: { request: HttpRequest; silent: boolean }): Promise<number> {
+async function curlFailure(
+  process: SimProcess,
+  error: unknown,
+  { request: { url, timeoutMs }, silent }: { request: HttpRequest; silent: boolean },
+): Promise<number> {
   if (error instanceof BrokenPipe) throw error;
   const port = url.port || (url.protocol === 'https:' ? '443' : '80');
   const reason = error instanceof ConnectError ? error.reason : 'other';
@@ -221,7 +277,9 @@ async function curlFailure(process: SimProcess, error: unknown, { request: { url
     reset: [56, 'Recv failure: Connection reset by peer'],
   };
   const certificate = error instanceof Error && /certificate/i.test(error.message);
-  const [code, words] = told[reason] ?? (certificate ? [60, `SSL certificate problem: ${error.message}`] : [56, error instanceof Error ? error.message : String(error)]);
+  const [code, words] =
+    told[reason] ??
+    (certificate ? [60, `SSL certificate problem: ${error.message}`] : [56, error instanceof Error ? error.message : String(error)]);
   if (!silent) await process.stderr.write(`curl: (${code}) ${words}\n`);
   return code;
 }

@@ -18,7 +18,10 @@ const nc: Program = async (process) => {
   const [host = '', port = ''] = operands;
   const seconds = value('w');
   try {
-    const socket = await process.world.network.connect(host, Number(port), { signal: process.killed, timeoutMs: seconds === undefined ? undefined : Number(seconds) * 1000 });
+    const socket = await process.world.network.connect(host, Number(port), {
+      signal: process.killed,
+      timeoutMs: seconds === undefined ? undefined : Number(seconds) * 1000,
+    });
     process.onExit(() => socket.destroy());
     if (flags.has('v') || flags.has('z')) await (flags.has('v') ? process.stderr.write(`${host} (${host}:${port}) open\n`) : undefined);
     if (!flags.has('z')) await exchange(process, socket);
@@ -26,7 +29,8 @@ const nc: Program = async (process) => {
   } catch (error) {
     if (!(error instanceof ConnectError)) throw error;
     if (error.reason === 'unknown-host') await complain(process, `bad address '${host}'`);
-    else if (!flags.has('z') || flags.has('v')) await complain(process, error.reason === 'timeout' ? 'timed out' : `can't connect to remote host (${host}): ${error.message}`);
+    else if (!flags.has('z') || flags.has('v'))
+      await complain(process, error.reason === 'timeout' ? 'timed out' : `can't connect to remote host (${host}): ${error.message}`);
     return 1;
   }
 };
@@ -65,7 +69,7 @@ async function answerWith(process: SimProcess, socket: Socket, command: string):
   const stdin = {
     isTty: false,
     read: async () => (await iterator.next()).value as Buffer | undefined,
-    unread: (chunk: Buffer) =>  socket.unshift(chunk),
+    unread: (chunk: Buffer) => socket.unshift(chunk),
     close: () => undefined,
   };
   const stdout = { isTty: false, write: (data: string | Uint8Array) => void socket.write(data), end: () => void socket.end() };
@@ -102,15 +106,22 @@ const dig: Program = async (process) => {
   const words = process.argv.slice(1);
   const name = words.find((word) => !/^[-+@]/.test(word) && !/^(?:A|AAAA|ANY|IN|SRV)$/i.test(word)) ?? '';
   // dig does not use the search list unless asked to
-  const { addresses } = await process.world.network.lookup(words.includes('+search') ? name : `${name.replace(/\.$/, '')}.`, process.killed);
+  const { addresses } = await process.world.network.lookup(
+    words.includes('+search') ? name : `${name.replace(/\.$/, '')}.`,
+    process.killed,
+  );
   if (words.includes('+short')) {
     for (const address of addresses) await process.stdout.write(`${address}\n`);
     return 0;
   }
   const status = addresses.length > 0 ? 'NOERROR' : 'NXDOMAIN';
-  const answer = addresses.map((address) => `${name.replace(/\.$/, '')}.\t5\tIN\t${address.includes(':') ? 'AAAA' : 'A'}\t${address}\n`).join('');
+  const answer = addresses
+    .map((address) => `${name.replace(/\.$/, '')}.\t5\tIN\t${address.includes(':') ? 'AAAA' : 'A'}\t${address}\n`)
+    .join('');
   const section = answer === '' ? '' : `;; ANSWER SECTION:\n${answer}\n`;
-  await process.stdout.write(`;; ->>HEADER<<- opcode: QUERY, status: ${status}\n;; QUESTION SECTION:\n;${name.replace(/\.$/, '')}.\t\tIN\tA\n\n${section};; SERVER: ${process.world.network.dns.servers[0] ?? ''}#53\n`);
+  await process.stdout.write(
+    `;; ->>HEADER<<- opcode: QUERY, status: ${status}\n;; QUESTION SECTION:\n;${name.replace(/\.$/, '')}.\t\tIN\tA\n\n${section};; SERVER: ${process.world.network.dns.servers[0] ?? ''}#53\n`,
+  );
   return 0;
 };
 
@@ -121,7 +132,8 @@ const getent: Program = async (process) => {
   return addresses.length > 0 ? 0 : 2;
 };
 
-const IP_TEXT = (ip: string): string => `1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n2: eth0@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500\n    inet ${ip}/24 scope global eth0\n`;
+const IP_TEXT = (ip: string): string =>
+  `1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n2: eth0@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500\n    inet ${ip}/24 scope global eth0\n`;
 
 const ip: Program = async (process) => {
   const [, what = 'addr'] = process.argv;
@@ -134,7 +146,9 @@ const ip: Program = async (process) => {
 };
 
 const ifconfig: Program = async ({ stdout, world }) => {
-  await stdout.write(`eth0      Link encap:Ethernet\n          inet addr:${world.network.ip}  Bcast:0.0.0.0  Mask:255.255.255.0\n          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n\nlo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n`);
+  await stdout.write(
+    `eth0      Link encap:Ethernet\n          inet addr:${world.network.ip}  Bcast:0.0.0.0  Mask:255.255.255.0\n          UP BROADCAST RUNNING MULTICAST  MTU:1500  Metric:1\n\nlo        Link encap:Local Loopback\n          inet addr:127.0.0.1  Mask:255.0.0.0\n`,
+  );
   return 0;
 };
 
@@ -143,7 +157,12 @@ const ping: Program = async (process) => {
   const { operands } = parseArguments(process.argv, { known: 'q46', valued: 'cwWi' });
   const host = operands[0] ?? '';
   const { addresses } = await process.world.network.lookup(host, process.killed);
-  await complain(process, addresses.length === 0 && !isIP(host) ? `bad address '${host}'` : `${host} (${addresses[0] ?? host}): ICMP is not modelled in simulated pods; try nc -zv HOST PORT`);
+  await complain(
+    process,
+    addresses.length === 0 && !isIP(host)
+      ? `bad address '${host}'`
+      : `${host} (${addresses[0] ?? host}): ICMP is not modelled in simulated pods; try nc -zv HOST PORT`,
+  );
   return 1;
 };
 

@@ -41,7 +41,11 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 /** Containers are in UTC. */
 const date: Program = async (process) => {
-  const { operands, flags, value } = parseArguments(process.argv, { known: 'uIR', valued: 'd', long: { utc: 'u', iso: 'I', 'iso-8601': 'I' } });
+  const { operands, flags, value } = parseArguments(process.argv, {
+    known: 'uIR',
+    valued: 'd',
+    long: { utc: 'u', iso: 'I', 'iso-8601': 'I' },
+  });
   const asked = value('d');
   const now = new Date(asked === undefined ? process.world.clock.now() : asked.startsWith('@') ? Number(asked.slice(1)) * 1000 : asked);
   if (Number.isNaN(now.getTime())) {
@@ -74,7 +78,15 @@ const hostname: Program = async ({ argv, stdout, world }) => {
 
 const id: Program = async ({ argv, stdout, world }) => {
   const { uid, name } = world.user;
-  await stdout.write(argv[1] === '-u' ? `${uid}\n` : argv[1] === '-un' ? `${name}\n` : argv[1] === '-g' ? `${uid}\n` : `uid=${uid}(${name}) gid=${uid}(${name}) groups=${uid}(${name})\n`);
+  await stdout.write(
+    argv[1] === '-u'
+      ? `${uid}\n`
+      : argv[1] === '-un'
+        ? `${name}\n`
+        : argv[1] === '-g'
+          ? `${uid}\n`
+          : `uid=${uid}(${name}) gid=${uid}(${name}) groups=${uid}(${name})\n`,
+  );
   return 0;
 };
 
@@ -125,7 +137,9 @@ const pkill: Program = async (process) => {
   const words = process.argv.slice(1);
   const signal = words[0]?.startsWith('-') && words[0] !== '-f' ? signalNamed(words.shift()!.slice(1)) : 'TERM';
   const name = words.at(-1) ?? '';
-  const targets = [...process.world.processes.values()].filter(({ argv, pid }) => pid !== process.pid && argv[0]!.replace(/^.*\//, '').includes(name));
+  const targets = [...process.world.processes.values()].filter(
+    ({ argv, pid }) => pid !== process.pid && argv[0]!.replace(/^.*\//, '').includes(name),
+  );
   if (process.argv[0] === 'pidof' || process.argv[0] === 'pgrep') {
     if (targets.length > 0) await process.stdout.write(`${targets.map(({ pid }) => pid).join(process.argv[0] === 'pidof' ? ' ' : '\n')}\n`);
   } else for (const target of targets) target.signal(signal ?? 'TERM');
@@ -186,7 +200,9 @@ const uptime: Program = async ({ stdout, world }) => {
 };
 
 const free: Program = async ({ stdout }) => {
-  await stdout.write('              total        used        free      shared  buff/cache   available\nMem:        4194304      524288     3145728           0      524288     3670016\nSwap:             0           0           0\n');
+  await stdout.write(
+    '              total        used        free      shared  buff/cache   available\nMem:        4194304      524288     3145728           0      524288     3670016\nSwap:             0           0           0\n',
+  );
   return 0;
 };
 

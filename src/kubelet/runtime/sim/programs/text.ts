@@ -9,8 +9,10 @@ const cat: Program = async (process) => {
   const { operands, flags } = parseArguments(process.argv, { known: 'nuvtAe' });
   let number = 0;
   const fine = await eachInput(process, operands, async (input) => {
-    if (flags.has('n')) for await (const line of linesOf(input, process.killed)) await process.stdout.write(`${String(++number).padStart(6)}  ${line}\n`);
-    else for (let chunk = await input.read(process.killed); chunk; chunk = await input.read(process.killed)) await process.stdout.write(chunk);
+    if (flags.has('n'))
+      for await (const line of linesOf(input, process.killed)) await process.stdout.write(`${String(++number).padStart(6)}  ${line}\n`);
+    else
+      for (let chunk = await input.read(process.killed); chunk; chunk = await input.read(process.killed)) await process.stdout.write(chunk);
   });
   return fine ? 0 : 1;
 };
@@ -24,7 +26,7 @@ const head: Program = async (process) => {
   const { operands, value } = parseArguments(withCount(process.argv), { known: 'q', valued: 'nc', long: { lines: 'n', bytes: 'c' } });
   const bytes = value('c');
   const fine = await eachInput(process, operands, async (input) => {
-    if (bytes !== undefined) return  (await process.stdout.write((await readAll(input, process.killed)).subarray(0, Number(bytes))));
+    if (bytes !== undefined) return await process.stdout.write((await readAll(input, process.killed)).subarray(0, Number(bytes)));
     let left = Number(value('n') ?? 10);
     if (left > 0)
       for await (const line of linesOf(input, process.killed)) {
@@ -39,13 +41,17 @@ const head: Program = async (process) => {
 const FOLLOW_MS = 500;
 
 const tail: Program = async (process) => {
-  const { operands, flags, value } = parseArguments(withCount(process.argv), { known: 'fFqv', valued: 'nc', long: { lines: 'n', bytes: 'c', follow: 'f' } });
+  const { operands, flags, value } = parseArguments(withCount(process.argv), {
+    known: 'fFqv',
+    valued: 'nc',
+    long: { lines: 'n', bytes: 'c', follow: 'f' },
+  });
   const count = value('n') ?? '10';
   const seen = new Map<string, number>();
   const fine = await eachInput(process, operands, async (input, name) => {
     const bytes = await readAll(input, process.killed);
     seen.set(name, bytes.length);
-    if (value('c') !== undefined) return  (await process.stdout.write(bytes.subarray(-Number(value('c')))));
+    if (value('c') !== undefined) return await process.stdout.write(bytes.subarray(-Number(value('c'))));
     const lines = bytes.toString('utf8').split('\n');
     if (lines.at(-1) === '') lines.pop();
     const shown = count.startsWith('+') ? lines.slice(Number(count) - 1) : Number(count) === 0 ? [] : lines.slice(-Number(count));
@@ -120,7 +126,13 @@ function basicToExtended(pattern: string): string {
 }
 
 function posixClasses(source: string): string {
-  return source.replaceAll('[:space:]', '\\s').replaceAll('[:digit:]', '0-9').replaceAll('[:alpha:]', 'a-zA-Z').replaceAll('[:alnum:]', 'a-zA-Z0-9').replaceAll('[:upper:]', 'A-Z').replaceAll('[:lower:]', 'a-z');
+  return source
+    .replaceAll('[:space:]', '\\s')
+    .replaceAll('[:digit:]', '0-9')
+    .replaceAll('[:alpha:]', 'a-zA-Z')
+    .replaceAll('[:alnum:]', 'a-zA-Z0-9')
+    .replaceAll('[:upper:]', 'A-Z')
+    .replaceAll('[:lower:]', 'a-z');
 }
 
 const escapeRegExp = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&');
@@ -131,7 +143,9 @@ const sed: Program = async (process) => {
   const scripts = given.length > 0 ? given : parsed.operands.slice(0, 1);
   const names = given.length > 0 ? parsed.operands : parsed.operands.slice(1);
   const extended = parsed.flags.has('E') || parsed.flags.has('r');
-  const edits = scripts.flatMap((script) => script.split(/\n|;(?=\s*(?:\d|\$|\/|[spd]))/).filter((text) => text.trim() !== '')).map((text) => sedCommand(text.trim(), extended));
+  const edits = scripts
+    .flatMap((script) => script.split(/\n|;(?=\s*(?:\d|\$|\/|[spd]))/).filter((text) => text.trim() !== ''))
+    .map((text) => sedCommand(text.trim(), extended));
   if (edits.some((edit) => !edit)) {
     await complain(process, `unsupported command in '${scripts.join(';')}': only s, p, d and q are modelled`);
     return 1;
@@ -173,12 +187,22 @@ function sedCommand(text: string, extended: boolean): SedCommand | undefined {
   const [pattern, replacement, options] = parts as [string, string, string];
   const unquoted = (part: string): string => part.replaceAll(`\\${separator}`, separator!);
   const flags = `${options.includes('g') ? 'g' : ''}${/i/i.test(options) ? 'i' : ''}`;
-  return { matches, kind: 's', pattern: new RegExp(source(unquoted(pattern)), flags), replacement: jsReplacement(unquoted(replacement)), print: options.includes('p') };
+  return {
+    matches,
+    kind: 's',
+    pattern: new RegExp(source(unquoted(pattern)), flags),
+    replacement: jsReplacement(unquoted(replacement)),
+    print: options.includes('p'),
+  };
 }
 
 /** `&` and `\1` in the words of JavaScript. */
 function jsReplacement(text: string): string {
-  return text.replaceAll('$', '$$$$').replaceAll(/\\(\d)|\\n|\\(.)|&/g, (whole, group?: string, literal?: string) => (group ? `$${group}` : whole === '\\n' ? '\n' : (literal ?? '$&')));
+  return text
+    .replaceAll('$', '$$$$')
+    .replaceAll(/\\(\d)|\\n|\\(.)|&/g, (whole, group?: string, literal?: string) =>
+      group ? `$${group}` : whole === '\\n' ? '\n' : (literal ?? '$&'),
+    );
 }
 
 function applySed(line: string, number: number, edits: readonly SedCommand[], quiet: boolean): { lines: string[]; quit: boolean } {
@@ -201,7 +225,11 @@ function applySed(line: string, number: number, edits: readonly SedCommand[], qu
 const cut: Program = async (process) => {
   const { operands, value, flags } = parseArguments(process.argv, { known: 's', valued: 'dfc' });
   const ranges = (value('f') ?? value('c') ?? '').split(',').map((text) => text.split('-'));
-  const chosen = (at: number): boolean => ranges.some(([from, to]) => at >= Number(from || 1) && at <= (to === undefined ? Number(from) : to === '' ? Number.POSITIVE_INFINITY : Number(to)));
+  const chosen = (at: number): boolean =>
+    ranges.some(
+      ([from, to]) =>
+        at >= Number(from || 1) && at <= (to === undefined ? Number(from) : to === '' ? Number.POSITIVE_INFINITY : Number(to)),
+    );
   const separator = value('c') === undefined ? (value('d') ?? '\t') : '';
   const fine = await eachInput(process, operands, async (input) => {
     for await (const line of linesOf(input, process.killed)) {
@@ -222,7 +250,8 @@ const sort: Program = async (process) => {
   });
   const column = Number.parseInt(value('k') ?? '0', 10);
   const keyOf = (line: string): string => (column > 0 ? (line.split(value('t') ?? /\s+/)[column - 1] ?? '') : line);
-  const compare = (a: string, b: string): number => (flags.has('n') ? (Number.parseFloat(a) || 0) - (Number.parseFloat(b) || 0) : a < b ? -1 : a > b ? 1 : 0);
+  const compare = (a: string, b: string): number =>
+    flags.has('n') ? (Number.parseFloat(a) || 0) - (Number.parseFloat(b) || 0) : a < b ? -1 : a > b ? 1 : 0;
   let sorted = lines.toSorted((a, b) => compare(keyOf(a), keyOf(b)));
   if (flags.has('r')) sorted = sorted.toReversed();
   if (flags.has('u')) sorted = sorted.filter((line, at) => at === 0 || keyOf(line) !== keyOf(sorted[at - 1]!));
@@ -268,12 +297,19 @@ const tr: Program = async (process) => {
 };
 
 function characters(set: string): string[] {
-  const plain = posixClasses(set.replaceAll('[:', '[:')).replaceAll(/\[(.*?)\](?=$|[^\]])/g, '$1').replaceAll('\\n', '\n').replaceAll('\\t', '\t').replaceAll('\\s', ' \t\n').replaceAll('\\\\', '\\');
-  return [...plain.replaceAll(/(.)-(.)/g, (_, first: string, last: string) => {
-    let range = '';
-    for (let code = first.codePointAt(0)!; code <= last.codePointAt(0)!; code++) range += String.fromCodePoint(code);
-    return range;
-  })];
+  const plain = posixClasses(set.replaceAll('[:', '[:'))
+    .replaceAll(/\[(.*?)\](?=$|[^\]])/g, '$1')
+    .replaceAll('\\n', '\n')
+    .replaceAll('\\t', '\t')
+    .replaceAll('\\s', ' \t\n')
+    .replaceAll('\\\\', '\\');
+  return [
+    ...plain.replaceAll(/(.)-(.)/g, (_, first: string, last: string) => {
+      let range = '';
+      for (let code = first.codePointAt(0)!; code <= last.codePointAt(0)!; code++) range += String.fromCodePoint(code);
+      return range;
+    }),
+  ];
 }
 
 const tee: Program = async (process) => {
@@ -291,7 +327,7 @@ const base64: Program = async (process) => {
   const { operands, flags } = parseArguments(process.argv, { known: 'di', valued: 'w', long: { decode: 'd' } });
   const fine = await eachInput(process, operands, async (input) => {
     const bytes = await readAll(input, process.killed);
-    if (flags.has('d')) return  (await process.stdout.write(Buffer.from(bytes.toString('latin1'), 'base64')));
+    if (flags.has('d')) return await process.stdout.write(Buffer.from(bytes.toString('latin1'), 'base64'));
     const width = Number(parseArguments(process.argv, { known: 'di', valued: 'w' }).value('w') ?? 76);
     const text = bytes.toString('base64');
     await process.stdout.write(width > 0 ? text.replaceAll(new RegExp(`.{1,${width}}`, 'g'), '$&\n') : text);
@@ -328,14 +364,23 @@ const awk: Program = async (process) => {
   }
   const [, pattern, comparison, limit, printed = ''] = match;
   const separator = value('F');
-  const compare = { '==': (n: number) => n === Number(limit), '=': (n: number) => n === Number(limit), '>': (n: number) => n > Number(limit), '<': (n: number) => n < Number(limit), '>=': (n: number) => n >= Number(limit), '<=': (n: number) => n <= Number(limit) };
+  const compare = {
+    '==': (n: number) => n === Number(limit),
+    '=': (n: number) => n === Number(limit),
+    '>': (n: number) => n > Number(limit),
+    '<': (n: number) => n < Number(limit),
+    '>=': (n: number) => n >= Number(limit),
+    '<=': (n: number) => n <= Number(limit),
+  };
   let number = 0;
   const fine = await eachInput(process, operands.slice(1), async (input) => {
     for await (const line of linesOf(input, process.killed)) {
       number++;
       if (pattern !== undefined && !new RegExp(pattern).test(line)) continue;
       if (comparison && !compare[comparison as keyof typeof compare](number)) continue;
-      await process.stdout.write(`${awkFields(printed, line, separator === undefined ? line.trim().split(/\s+/) : line.split(separator))}\n`);
+      await process.stdout.write(
+        `${awkFields(printed, line, separator === undefined ? line.trim().split(/\s+/) : line.split(separator))}\n`,
+      );
     }
   });
   return fine ? 0 : 2;

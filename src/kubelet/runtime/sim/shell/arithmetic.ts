@@ -16,7 +16,8 @@ export function evaluate(expression: string, variables: Variables): number {
   return value;
 }
 
-const TOKENS = /0[xX][0-9a-fA-F]+|[0-9]+|[A-Za-z_][A-Za-z0-9_]*|<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[-+*/%&|^]=|[<>=!]=|[-+*/%<>=!~&|^?:(),]/g;
+const TOKENS =
+  /0[xX][0-9a-fA-F]+|[0-9]+|[A-Za-z_][A-Za-z0-9_]*|<<=|>>=|\*\*|\+\+|--|&&|\|\||<<|>>|[-+*/%&|^]=|[<>=!]=|[-+*/%<>=!~&|^?:(),]/g;
 
 /** Loosest first; all of them group to the left. */
 const BINARY: readonly Readonly<Record<string, (a: number, b: number) => number>>[] = [
@@ -98,7 +99,11 @@ class Expression {
     if (this.#take('+')) return this.#unary();
     if (this.#take('!')) return Number(this.#unary() === 0);
     if (this.#take('~')) return ~this.#unary();
-    for (const [sign, step] of [['++', 1], ['--', -1]] as const) if (this.#take(sign)) return this.#step(this.#tokens[this.#at++] ?? '', step);
+    for (const [sign, step] of [
+      ['++', 1],
+      ['--', -1],
+    ] as const)
+      if (this.#take(sign)) return this.#step(this.#tokens[this.#at++] ?? '', step);
     return this.#primary();
   }
 

@@ -16,7 +16,22 @@ export interface BuiltinCall {
 
 export type Builtin = (call: BuiltinCall) => number | Promise<number>;
 
-const SPECIAL = new Set([':', '.', 'break', 'continue', 'eval', 'exec', 'exit', 'export', 'readonly', 'return', 'set', 'shift', 'trap', 'unset']);
+const SPECIAL = new Set([
+  ':',
+  '.',
+  'break',
+  'continue',
+  'eval',
+  'exec',
+  'exit',
+  'export',
+  'readonly',
+  'return',
+  'set',
+  'shift',
+  'trap',
+  'unset',
+]);
 
 /** Assignments before these stay (IEEE 1003.1, 2.14). */
 export function isSpecialBuiltin(name: string): boolean {
@@ -39,7 +54,14 @@ export const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['export', exportNames],
   ['getopts', getopts],
   ['hash', () => 0],
-  ['jobs', ({ shell, streams }) => list(streams, [...shell.state.jobs.keys()].map((pid, at) => `[${at + 1}]+ ${pid} Running`))],
+  [
+    'jobs',
+    ({ shell, streams }) =>
+      list(
+        streams,
+        [...shell.state.jobs.keys()].map((pid, at) => `[${at + 1}]+ ${pid} Running`),
+      ),
+  ],
   ['let', ({ shell, argv, streams }) => Number(evaluate(argv.slice(1).join(', '), shell.context(streams)) === 0)],
   ['local', local],
   ['pwd', ({ shell, streams }) => list(streams, [shell.state.cwd])],
@@ -79,7 +101,11 @@ async function source({ shell, argv, streams }: BuiltinCall): Promise<number> {
 
 async function alias({ shell, argv, streams }: BuiltinCall): Promise<number> {
   const { aliases } = shell.state;
-  if (argv.length === 1) return list(streams, [...aliases].map(([name, value]) => `${name}='${value}'`));
+  if (argv.length === 1)
+    return list(
+      streams,
+      [...aliases].map(([name, value]) => `${name}='${value}'`),
+    );
   for (const text of argv.slice(1)) {
     const at = text.indexOf('=');
     if (at > 0) aliases.set(text.slice(0, at), text.slice(at + 1));
@@ -234,11 +260,20 @@ function returns({ shell, argv }: BuiltinCall): never {
 }
 
 const FLAGS = { e: 'exitOnError', x: 'trace', u: 'unsetIsError' } as const;
-const LONG_FLAGS: Readonly<Record<string, keyof ShellState['options']>> = { errexit: 'exitOnError', xtrace: 'trace', nounset: 'unsetIsError', pipefail: 'pipeFail' };
+const LONG_FLAGS: Readonly<Record<string, keyof ShellState['options']>> = {
+  errexit: 'exitOnError',
+  xtrace: 'trace',
+  nounset: 'unsetIsError',
+  pipefail: 'pipeFail',
+};
 
 async function setOptions({ shell, argv, streams }: BuiltinCall): Promise<number> {
   const { state } = shell;
-  if (argv.length === 1) return list(streams, [...state.variables].toSorted().map(([name, value]) => `${name}='${value}'`));
+  if (argv.length === 1)
+    return list(
+      streams,
+      [...state.variables].toSorted().map(([name, value]) => `${name}='${value}'`),
+    );
   for (let at = 1; at < argv.length; at++) {
     const word = argv[at]!;
     if (!/^[-+]./.test(word) || word === '--') {
@@ -264,7 +299,11 @@ function shift({ shell, argv }: BuiltinCall): number {
 
 async function trap({ shell, argv, streams }: BuiltinCall): Promise<number> {
   const { traps } = shell.state;
-  if (argv.length === 1) return list(streams, [...traps].map(([name, action]) => `trap -- '${action}' ${name}`));
+  if (argv.length === 1)
+    return list(
+      streams,
+      [...traps].map(([name, action]) => `trap -- '${action}' ${name}`),
+    );
   const [action, ...names] = argv.slice(argv[1] === '--' ? 2 : 1) as [string, ...string[]];
   for (const text of names) {
     const name = text === 'EXIT' || text === '0' ? 'EXIT' : signalNamed(text);

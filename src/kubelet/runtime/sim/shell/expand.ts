@@ -71,7 +71,9 @@ async function expandFields(word: Word, context: ExpansionContext): Promise<Fiel
           if (current) fields.push(current);
           current = undefined;
         } else {
-          current = current ? { text: current.text + split.text, pattern: current.pattern + split.pattern, quoted: current.quoted || split.quoted } : split;
+          current = current
+            ? { text: current.text + split.text, pattern: current.pattern + split.pattern, quoted: current.quoted || split.quoted }
+            : split;
         }
       }
     }

@@ -239,13 +239,20 @@ export class Interpreter {
       values.push([name, text]);
       if (argv.length === 0) this.assign(name, text);
     }
-    if (this.state.options.trace) await streams.stderr.write(`+ ${[...values.map(([name, text]) => `${name}=${text}`), ...argv].join(' ')}\n`);
-    if (argv.length === 0) return node.words.length > 0 || node.assignments.some(({ value }) => value.some((part) => part.type === 'command')) ? this.state.status : 0;
+    if (this.state.options.trace)
+      await streams.stderr.write(`+ ${[...values.map(([name, text]) => `${name}=${text}`), ...argv].join(' ')}\n`);
+    if (argv.length === 0)
+      return node.words.length > 0 || node.assignments.some(({ value }) => value.some((part) => part.type === 'command'))
+        ? this.state.status
+        : 0;
     return this.execute(argv, { streams, values });
   }
 
   /** Runs a command by name: function, builtin, program. `values` are the assignments before it. */
-  async execute(argv: readonly string[], { streams, values = [], functions = true }: { streams: Streams; values?: readonly [string, string][]; functions?: boolean }): Promise<number> {
+  async execute(
+    argv: readonly string[],
+    { streams, values = [], functions = true }: { streams: Streams; values?: readonly [string, string][]; functions?: boolean },
+  ): Promise<number> {
     const name = argv[0]!;
     const body = functions ? this.state.functions.get(name) : undefined;
     if (body) return this.#function(body, argv.slice(1), streams);
@@ -280,9 +287,17 @@ export class Interpreter {
     const { world } = this.process;
     const name = argv[0]!;
     if (!findProgram(world.programs, name)) return this.#notAProgram(argv, streams, values);
-    const env = new Map([...this.state.exported].flatMap((key) => (this.state.variables.has(key) ? [[key, this.state.variables.get(key)!] as const] : [])));
+    const env = new Map(
+      [...this.state.exported].flatMap((key) => (this.state.variables.has(key) ? [[key, this.state.variables.get(key)!] as const] : [])),
+    );
     for (const [key, value] of values) env.set(key, value);
-    const child = this.process.spawn(argv, { env, cwd: this.state.cwd, stdin: streams.stdin, stdout: streams.stdout, stderr: streams.stderr });
+    const child = this.process.spawn(argv, {
+      env,
+      cwd: this.state.cwd,
+      stdin: streams.stdin,
+      stdout: streams.stdout,
+      stderr: streams.stderr,
+    });
     this.foreground = child!.process;
     try {
       return await child!.ended;
@@ -363,7 +378,9 @@ export class Interpreter {
   }
 
   async complain(streams: Streams, message: string): Promise<void> {
-    await streams.stderr.write(`${this.state.name === 'sh' || !this.state.name.includes('/') ? this.state.name : this.state.name.replace(/^.*\//, '')}: ${message}\n`);
+    await streams.stderr.write(
+      `${this.state.name === 'sh' || !this.state.name.includes('/') ? this.state.name : this.state.name.replace(/^.*\//, '')}: ${message}\n`,
+    );
   }
 
   /** A trapped signal came: its action runs after the command that runs now, or ends `wait`. */

@@ -10,7 +10,25 @@ export function parseShell(text: string): Node {
   return node;
 }
 
-const RESERVED = new Set(['if', 'then', 'else', 'elif', 'fi', 'for', 'while', 'until', 'do', 'done', 'case', 'esac', 'in', '{', '}', '!', 'function']);
+const RESERVED = new Set([
+  'if',
+  'then',
+  'else',
+  'elif',
+  'fi',
+  'for',
+  'while',
+  'until',
+  'do',
+  'done',
+  'case',
+  'esac',
+  'in',
+  '{',
+  '}',
+  '!',
+  'function',
+]);
 const ENDS_LIST = new Set(['then', 'else', 'elif', 'fi', 'do', 'done', 'esac', '}']);
 const ASSIGNMENT = /^([A-Za-z_][A-Za-z0-9_]*)=/;
 const REDIRECT = /([0-9]?)(<<-?|>>|<&|>&|>\||<|>)/y;
@@ -292,7 +310,9 @@ class Parser implements Cursor {
   #need(word: string): void {
     this.#skipNewlines();
     if (this.#takeReserved(word)) return;
-    throw this.at >= this.text.length ? new ShellSyntaxError(`unexpected end of file (expecting "${word}")`, { incomplete: true }) : unexpected(this.nextToken(), word);
+    throw this.at >= this.text.length
+      ? new ShellSyntaxError(`unexpected end of file (expecting "${word}")`, { incomplete: true })
+      : unexpected(this.nextToken(), word);
   }
 
   #take(char: string): boolean {
@@ -305,7 +325,9 @@ class Parser implements Cursor {
   #expect(char: string): void {
     this.#skipNewlines();
     if (this.#take(char)) return;
-    throw this.at >= this.text.length ? new ShellSyntaxError(`unexpected end of file (expecting "${char}")`, { incomplete: true }) : unexpected(this.nextToken(), char);
+    throw this.at >= this.text.length
+      ? new ShellSyntaxError(`unexpected end of file (expecting "${char}")`, { incomplete: true })
+      : unexpected(this.nextToken(), char);
   }
 
   #skipBlanks(): void {

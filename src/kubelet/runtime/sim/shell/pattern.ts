@@ -12,7 +12,12 @@ export function patternSource(pattern: string): string {
       const end = pattern.indexOf(']', at + 2);
       if (end < 0) source += '\\[';
       else {
-        const inner = pattern.slice(at + 1, end).replace(/^!/, '^').replaceAll('[:digit:]', '0-9').replaceAll('[:alpha:]', 'a-zA-Z').replaceAll('[:space:]', '\\s');
+        const inner = pattern
+          .slice(at + 1, end)
+          .replace(/^!/, '^')
+          .replaceAll('[:digit:]', '0-9')
+          .replaceAll('[:alpha:]', 'a-zA-Z')
+          .replaceAll('[:space:]', '\\s');
         source += `[${inner.replaceAll('\\', '\\\\')}]`;
         at = end;
       }

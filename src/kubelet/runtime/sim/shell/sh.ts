@@ -107,5 +107,7 @@ function promptOf({ process, state }: Interpreter): string {
   const { hostname, user } = process.world;
   const mark = user.uid === 0 ? '#' : '$';
   if (state.name === 'bash') return `${user.name}@${hostname}:${state.cwd}${mark} `;
+  // dash shows no folder, busybox's ash does.
+  if (process.world.programs.has('dash')) return `${mark} `;
   return process.env.get('PS1') ?? `${state.cwd} ${mark} `;
 }

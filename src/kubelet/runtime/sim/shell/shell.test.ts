@@ -20,7 +20,14 @@ function newWorld(): ContainerWorld {
   };
   return {
     hostname: 'box',
-    files: createContainerFiles({ image: systemFiles('ID=test\n'), own: {}, mounts: [], readonlyRootfs: false, bornAt: clock.now(), now: () => clock.now() }),
+    files: createContainerFiles({
+      image: systemFiles('ID=test\n'),
+      own: {},
+      mounts: [],
+      readonlyRootfs: false,
+      bornAt: clock.now(),
+      now: () => clock.now(),
+    }),
     network,
     programs: programTable(BUSYBOX_PROGRAMS),
     clock,
@@ -32,8 +39,19 @@ function newWorld(): ContainerWorld {
 
 async function run(script: string, { stdin = '', args = [] as string[] } = {}): Promise<{ out: string; err: string; code: number }> {
   const [stdout, stderr] = [new Collector(), new Collector()];
-  const env = new Map([['PATH', '/bin'], ['HOME', '/root'], ['NAME', 'world']]);
-  const process = new SimProcess(newWorld(), { argv: ['sh', '-c', script, ...args], env, cwd: '/', stdin: stdin === '' ? EMPTY_INPUT : inputOf(stdin), stdout, stderr });
+  const env = new Map([
+    ['PATH', '/bin'],
+    ['HOME', '/root'],
+    ['NAME', 'world'],
+  ]);
+  const process = new SimProcess(newWorld(), {
+    argv: ['sh', '-c', script, ...args],
+    env,
+    cwd: '/',
+    stdin: stdin === '' ? EMPTY_INPUT : inputOf(stdin),
+    stdout,
+    stderr,
+  });
   const code = await process.run(sh);
   return { out: stdout.bytes().toString('utf8'), err: stderr.bytes().toString('utf8'), code };
 }
@@ -57,7 +75,11 @@ const PRINTS: readonly (readonly [string, string, string])[] = [
   ['pipelines', 'printf "b\\na\\nb\\n" | sort | uniq -c | tr -s " "', ' 1 a\n 2 b\n'],
   ['a pipe that nobody reads', 'yes | head -n 2', 'y\ny\n'],
   ['while read', 'printf "1 one\\n2 two\\n" | while read n word; do echo "$word=$n"; done', 'one=1\ntwo=2\n'],
-  ['redirections', 'echo a > /tmp/f; echo b >> /tmp/f; cat < /tmp/f; echo no > /dev/null; echo err 2>&1 >/dev/null; cat /nothing 2>/dev/null || echo failed', 'a\nb\nfailed\n'],
+  [
+    'redirections',
+    'echo a > /tmp/f; echo b >> /tmp/f; cat < /tmp/f; echo no > /dev/null; echo err 2>&1 >/dev/null; cat /nothing 2>/dev/null || echo failed',
+    'a\nb\nfailed\n',
+  ],
   ['here-documents', 'cat <<END\nhello $NAME\nEND\ncat <<"END"\nhello $NAME\nEND', 'hello world\nhello $NAME\n'],
   ['path names', 'cd /tmp; touch b.txt a.txt c.log; echo *.txt; echo "*.txt" *.none', 'a.txt b.txt\n*.txt *.none\n'],
   ['background and wait', 'sleep 0.01 && echo late & echo early; wait; echo done', 'early\nlate\ndone\n'],
@@ -67,10 +89,22 @@ const PRINTS: readonly (readonly [string, string, string])[] = [
   ['exported variables reach programs', 'export A=1; B=2; C=3 env | grep -E "^[ABC]="', 'A=1\nC=3\n'],
   ['eval and $@', 'set -- x "y z"; for a in "$@"; do echo "<$a>"; done; eval "echo $#"', '<x>\n<y z>\n2\n'],
   ['printf', 'printf "%s=%03d|%5s|%-5s|%x\\n" a 7 b c 255; printf "%s\\n" 1 2', 'a=007|    b|c    |ff\n1\n2\n'],
-  ['sed, cut, awk', 'echo "a:b:c" | cut -d: -f2,3; echo hello | sed "s/l\\(l\\)/L\\1/"; echo "x y z" | awk "{print \\$3, \\$1}"', 'b:c\nheLlo\nz x\n'],
-  ['a script file', 'printf "#!/bin/sh\\necho script \\$1\\n" > /tmp/s.sh; chmod +x /tmp/s.sh; /tmp/s.sh arg; sh /tmp/s.sh other; . /tmp/s.sh', 'script arg\nscript other\nscript\n'],
+  [
+    'sed, cut, awk',
+    'echo "a:b:c" | cut -d: -f2,3; echo hello | sed "s/l\\(l\\)/L\\1/"; echo "x y z" | awk "{print \\$3, \\$1}"',
+    'b:c\nheLlo\nz x\n',
+  ],
+  [
+    'a script file',
+    'printf "#!/bin/sh\\necho script \\$1\\n" > /tmp/s.sh; chmod +x /tmp/s.sh; /tmp/s.sh arg; sh /tmp/s.sh other; . /tmp/s.sh',
+    'script arg\nscript other\nscript\n',
+  ],
   ['comments and line continuation', 'echo a # b\necho c\\\nd', 'a\ncd\n'],
-  ['files', 'mkdir -p /a/b; echo hi > /a/b/c; cp -r /a /d; mv /d/b/c /d/e; rm -r /a; ls /d; [ -d /a ] || echo gone; wc -l < /d/e', 'b\ne\ngone\n1\n'],
+  [
+    'files',
+    'mkdir -p /a/b; echo hi > /a/b/c; cp -r /a /d; mv /d/b/c /d/e; rm -r /a; ls /d; [ -d /a ] || echo gone; wc -l < /d/e',
+    'b\ne\ngone\n1\n',
+  ],
   ['xargs and seq', 'seq 3 | xargs -n 2 echo n', 'n 1 2\nn 3\n'],
   ['exec replaces the shell', 'exec echo last; echo never', 'last\n'],
   ['getopts', 'set -- -a -b val rest; while getopts "ab:" o; do echo "$o $OPTARG"; done', 'a \nb val\n'],
@@ -106,11 +140,22 @@ describe('shell', () => {
   }
 
   it('reads a script from stdin, and its arguments', async () => {
-    assert.deepEqual(await run('cat; echo $0 $1', { stdin: 'from a pipe\n', args: ['name', 'first'] }), { out: 'from a pipe\nname first\n', err: '', code: 0 });
+    assert.deepEqual(await run('cat; echo $0 $1', { stdin: 'from a pipe\n', args: ['name', 'first'] }), {
+      out: 'from a pipe\nname first\n',
+      err: '',
+      code: 0,
+    });
   });
 
   it('a busy loop leaves others their turn and can be killed', async () => {
-    const process = new SimProcess(newWorld(), { argv: ['sh', '-c', 'while :; do :; done'], env: new Map(), cwd: '/', stdin: EMPTY_INPUT, stdout: new Collector(), stderr: new Collector() });
+    const process = new SimProcess(newWorld(), {
+      argv: ['sh', '-c', 'while :; do :; done'],
+      env: new Map(),
+      cwd: '/',
+      stdin: EMPTY_INPUT,
+      stdout: new Collector(),
+      stderr: new Collector(),
+    });
     const ended = process.run(sh);
     await new Promise((resolve) => setTimeout(resolve, 5));
     process.signal('KILL', { fromOutside: true });

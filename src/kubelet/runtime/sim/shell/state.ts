@@ -20,7 +20,10 @@ export interface ShellState {
   locals: Map<string, string | undefined>[];
 }
 
-export function newState(name: string, { env, cwd, positional }: { env: ReadonlyMap<string, string>; cwd: string; positional: readonly string[] }): ShellState {
+export function newState(
+  name: string,
+  { env, cwd, positional }: { env: ReadonlyMap<string, string>; cwd: string; positional: readonly string[] },
+): ShellState {
   return {
     variables: new Map([['IFS', ' \t\n'], ...env, ['PWD', cwd]]),
     exported: new Set(env.keys()),

@@ -14,22 +14,35 @@ export interface Streams {
 }
 
 /** Applies redirections in their order. Throws Error whose message names the file. */
-export async function redirected(streams: Streams, redirects: readonly Redirect[], context: ExpansionContext & { process: SimProcess }): Promise<Streams> {
+export async function redirected(
+  streams: Streams,
+  redirects: readonly Redirect[],
+  context: ExpansionContext & { process: SimProcess },
+): Promise<Streams> {
   let result = streams;
   for (const redirect of redirects) result = withStream(result, redirect.fd, await openRedirect(redirect, result, context));
   return result;
 }
 
-async function openRedirect({ operator, target }: Redirect, streams: Streams, context: ExpansionContext & { process: SimProcess }): Promise<Input | Output> {
+async function openRedirect(
+  { operator, target }: Redirect,
+  streams: Streams,
+  context: ExpansionContext & { process: SimProcess },
+): Promise<Input | Output> {
   const text = await expandText(target, context);
   if (operator === '<<') return inputOf(text);
   if (operator === '<&' || operator === '>&') return duplicate(text, streams);
   const file = path.posix.resolve(context.cwd, text);
   try {
-    return operator === '<' ? await openInput(file, streams, context) : await openOutput(file, { streams, context, append: operator === '>>' });
+    return operator === '<'
+      ? await openInput(file, streams, context)
+      : await openOutput(file, { streams, context, append: operator === '>>' });
   } catch (error) {
     const what = operator === '<' ? 'open' : 'create';
-    throw new Error(`can't ${what} ${text}: ${(error as Error).message === 'No such file or directory' && what === 'create' ? 'nonexistent directory' : plainReason(error)}`, { cause: error });
+    throw new Error(
+      `can't ${what} ${text}: ${(error as Error).message === 'No such file or directory' && what === 'create' ? 'nonexistent directory' : plainReason(error)}`,
+      { cause: error },
+    );
   }
 }
 

@@ -153,7 +153,9 @@ function braced(cursor: Cursor, quoted: boolean): Part {
   cursor.at += 2;
   const length = text[cursor.at] === '#' && text[cursor.at + 1] !== '}';
   if (length) cursor.at++;
-  const name = SPECIAL.has(text[cursor.at] ?? '') ? text[cursor.at]! : matchAt(NAME, text, cursor.at) || matchAt(/[0-9]+/y, text, cursor.at);
+  const name = SPECIAL.has(text[cursor.at] ?? '')
+    ? text[cursor.at]!
+    : matchAt(NAME, text, cursor.at) || matchAt(/[0-9]+/y, text, cursor.at);
   if (name === '') throw new ShellSyntaxError('bad substitution');
   cursor.at += name.length;
   const operator = length ? 'length' : matchAt(OPERATOR, text, cursor.at);
@@ -176,5 +178,8 @@ function matchAt(pattern: RegExp, text: string, at: number): string {
 }
 
 function unterminated(mark: string): ShellSyntaxError {
-  return new ShellSyntaxError(mark.length === 1 && mark !== ')' && mark !== '}' ? 'unterminated quoted string' : `unexpected end of file (expecting "${mark}")`, { incomplete: true });
+  return new ShellSyntaxError(
+    mark.length === 1 && mark !== ')' && mark !== '}' ? 'unterminated quoted string' : `unexpected end of file (expecting "${mark}")`,
+    { incomplete: true },
+  );
 }
