@@ -17,17 +17,20 @@ export interface DecodeOptions {
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
   /** What `findDuplicateFields` found in the text. */
   duplicates?: readonly string[];
+  /** What a value that cannot be read is refused with; 400 in upstream's words unless given. */
+  refuse?: (reason: string, cause?: unknown) => Error;
 }
 
-/** Throws StatusError 400 in upstream's words. `value` is not changed; the result may share parts with it. */
+/** Throws StatusError 400 in upstream's words, or what `refuse` makes. `value` is not changed; the result may share parts with it. */
 export function decodeObject(value: unknown, schema: Schema, options: DecodeOptions): { object: KubeObject; warnings: string[] } {
   const walk = new Walk();
+  const refuse = options.refuse ?? ((reason: string, cause?: unknown) => refusal(value, schema, reason, cause));
   let object: unknown;
   try {
     object = walk.value(value, schema);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw refusal(value, schema, error.message, error);
+    throw refuse(error.message, error);
   }
   if (options.fieldValidation === 'Ignore') return { object: object as KubeObject, warnings: [] };
   const findings = [
@@ -35,7 +38,7 @@ export function decodeObject(value: unknown, schema: Schema, options: DecodeOpti
     ...walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];
   if (findings.length > 0 && options.fieldValidation === 'Strict')
-    throw refusal(value, schema, `strict decoding error: ${findings.join(', ')}`);
+    throw refuse(`strict decoding error: ${findings.join(', ')}`);
   return { object: object as KubeObject, warnings: findings };
 }
 

@@ -109,7 +109,7 @@ export function fieldSelectorFor(info: ResourceInfo, text: string): FieldSelecto
   const selector = parseFieldSelector(text);
   for (const { field } of selector.requirements) {
     if (field === 'metadata.name' || field === 'metadata.namespace' || info.selectableFields.includes(field)) continue;
-    const generic = info.selectableFields.length === 0;
+    const generic = info.selectableFields.length === 0 && !info.custom;
     throw new SelectorError(
       generic
         ? `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`

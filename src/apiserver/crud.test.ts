@@ -197,6 +197,19 @@ describe('update', () => {
 });
 
 describe('patch', () => {
+  const wrong: [type: string, patch: unknown, message: RegExp][] = [
+    ['strategic-merge-patch', { spec: { x: 1 } }, /^ "" is invalid: patch: Invalid value: "\{\\"spec\\":\{\\"x\\":1\}\}": strict decoding error: unknown field "spec\.x"$/],
+    ['merge-patch', { spec: { replicas: 'two' } }, /^ "" is invalid: patch: Invalid value: .*: json: cannot unmarshal string into Go struct field .*replicas of type int32$/],
+  ];
+  for (const [type, body, message] of wrong) {
+    test(`a ${type} that makes no object`, async () => {
+      const path = '/apis/apps/v1/namespaces/default/deployments';
+      await created(path, deployment(type));
+      const headers = { 'content-type': `application/${type}+json` };
+      refused(await call('PATCH', `${path}/${type}?fieldValidation=Strict`, body, headers), 422, message);
+    });
+  }
+
   const cases: { name: string; type: string; patch: unknown; check: (object: KubeObject) => void }[] = [
     {
       name: 'JSON patch',

@@ -72,13 +72,19 @@ export class Resources {
   }
 
   add(info: ResourceInfo): void {
-    this.#put(info);
-    this.#linkVersions();
-    this.#announce();
+    this.replace([], [info]);
   }
 
   remove(info: ResourceInfo): void {
-    if (this.#served.delete(`${info.group}/${info.version}/${info.resource}`)) this.#announce();
+    this.replace([info], []);
+  }
+
+  /** Both at once, so that nobody sees the state between. What is in both lists (by its group, version and resource) is served without a gap. */
+  replace(gone: readonly ResourceInfo[], come: readonly ResourceInfo[]): void {
+    for (const info of gone) this.#served.delete(`${info.group}/${info.version}/${info.resource}`);
+    for (const info of come) this.#put(info);
+    this.#linkVersions();
+    if (gone.length + come.length > 0) this.#announce();
   }
 
   onChange(listener: () => void): () => void {
@@ -105,7 +111,8 @@ export class Resources {
   #linkVersions(): void {
     const storedAs = new Map<string, ResourceInfo>();
     for (const { info } of this.#served.values()) if (groupVersion(info) === info.storageVersion) storedAs.set(info.storagePrefix, info);
-    for (const served of this.#served.values()) served.stored = storedAs.get(served.info.storagePrefix) ?? served.info;
+    for (const served of this.#served.values())
+      served.stored = served.info.custom ? served.info : (storedAs.get(served.info.storagePrefix) ?? served.info);
   }
 }
 

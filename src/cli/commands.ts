@@ -13,7 +13,7 @@ import { status } from './commands/status.ts';
 import { stop } from './commands/stop.ts';
 import { version } from './commands/version.ts';
 
-/** Every command, in the order of the help page. `kubectl` stands apart in main.ts: what follows it is not ours to parse. */
+/** Every command, in the order of the help page. `kubectl` stands apart in parse.ts: what follows it is not ours to parse. */
 export const COMMANDS = [
   start,
   stop,

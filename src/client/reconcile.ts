@@ -10,7 +10,6 @@ import type { Rng } from '../lib/random.ts';
 import type { Client } from './client.ts';
 import type { EventRecorder } from './events.ts';
 
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- "returns nothing" is the common outcome
 export type ReconcileResult = { afterMs: number } | undefined | void;
 
 export interface Reconciler {

@@ -43,5 +43,5 @@ async function signInToken(client: Client): Promise<string> {
     spec: { audiences: [], expirationSeconds: TOKEN_SECONDS },
   };
   const answer = await client.resource(SERVICE_ACCOUNTS, SERVICE.namespace).subresource<AuthenticationV1TokenRequest>(ACCOUNT, 'token', 'POST', request);
-  return answer.status!.token;
+  return answer.status!.token!;
 }

@@ -73,16 +73,14 @@ test('a cache that is late makes nobody create or delete too much', async () => 
     await admin
       .resource(DEPLOYMENTS, NS)
       .create({ metadata: { name: 'web' }, spec: { replicas: 10, selector: { matchLabels: labels }, template: template('one') } });
-    await admin
-      .resource(JOBS, NS)
-      .create({
-        metadata: { name: 'pi' },
-        spec: {
-          completions: 8,
-          parallelism: 4,
-          template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x' }] } },
-        },
-      });
+    await admin.resource(JOBS, NS).create({
+      metadata: { name: 'pi' },
+      spec: {
+        completions: 8,
+        parallelism: 4,
+        template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'x' }] } },
+      },
+    });
     const set = { metadata: { labels: { app: 'db' } }, spec: { containers: [{ name: 'db', image: 'one' }] } } as PodTemplateSpec;
     await admin
       .resource(STATEFUL_SETS, NS)

@@ -186,7 +186,7 @@ describe('the DNS server with the default Corefile', () => {
     assert.match(printed(await askUdp(server, 'late.default.svc.cluster.local', 'A')), /^NXDOMAIN/);
     await service('late', { clusterIP: '10.96.0.99', ports: [{ port: 80 }] });
     await eventually(async () => assert.match(printed(await askUdp(server, 'late.default.svc.cluster.local', 'A')), /10\.96\.0\.99/), {
-      within: 1000,
+      within: 10_000,
       every: 10,
     });
   });
@@ -201,14 +201,14 @@ describe('the DNS server with the default Corefile', () => {
     socket.close();
   });
 
-  test('answers more than 5,000 questions a second', async () => {
+  test('a question costs less than 0.4 ms of the processor', async (t) => {
     const socket = createSocket('udp4');
     socket.connect(server.ports[0]!, '127.0.0.1');
     await once(socket, 'connect');
     const question = encode({ type: 'query', id: 7, flags: 256, questions: [{ type: 'A', name: 'web.default.svc.cluster.local' }] });
     const total = 4000;
     let received = 0;
-    const began = performance.now();
+    const before = process.cpuUsage();
     await new Promise<void>((resolve) => {
       socket.on('message', () => {
         received++;
@@ -217,10 +217,12 @@ describe('the DNS server with the default Corefile', () => {
       });
       for (let i = 0; i < 32; i++) socket.send(question);
     });
-    const perSecond = Math.round(total / ((performance.now() - began) / 1000));
+    const { user, system } = process.cpuUsage(before);
     socket.close();
-    // The client shares the process, and the machine may be busy: half of the aim is asked for here.
-    assert.ok(perSecond > 2500, `${perSecond} questions a second`);
+    // Time of the processor, not of the clock: other work on the machine does not count. The client's own share does.
+    const perQuestion = (user + system) / 1000 / total;
+    t.diagnostic(`${perQuestion.toFixed(3)} ms a question`);
+    assert.ok(perQuestion < 0.4, `${perQuestion} ms a question`);
   });
 });
 
@@ -241,7 +243,7 @@ describe('the DNS server and its Corefile', () => {
     const becomes = (address: string): Promise<void> =>
       eventually(
         async () => assert.equal(((await server.resolve('example.test', 'A')).answers[0] as { data: string } | undefined)?.data, address),
-        { within: 3000, every: 10 },
+        { within: 10_000, every: 10 },
       );
     try {
       await server.start(AbortSignal.timeout(5000));
@@ -302,7 +304,7 @@ describe('the DNS server and its Corefile', () => {
     });
     await server.start(AbortSignal.timeout(5000));
     await server.resolve('anything.example', 'A');
-    await eventually(() => assert.match(lines.join(''), /Loop .* detected for zone "\."/), { within: 6000, every: 20 });
+    await eventually(() => assert.match(lines.join(''), /Loop .* detected for zone "\."/), { within: 15_000, every: 20 });
     await server.stop();
     await client.close();
   });

@@ -46,7 +46,7 @@ describe('the ingress controller', () => {
   const get = (host: string, path = '/', options: Parameters<typeof fetchFrom>[2] = {}): Promise<Fetched> =>
     fetchFrom(controller.ports, { host, path }, options);
   const serves = (host: string, path: string, expected: string): Promise<void> =>
-    eventually(async () => assert.equal((await get(host, path)).summary, expected), { within: 3000, every: 10 });
+    eventually(async () => assert.equal((await get(host, path)).summary, expected), { within: 10_000, every: 10 });
 
   before(async () => {
     api = await startTestApiServer();
@@ -202,11 +202,11 @@ describe('the ingress controller', () => {
       tls: [{ hosts: ['secure.example'], secretName: 'secure' }],
       rules: [rule('secure.example', ['/', 'web'])],
     });
-    await eventually(async () => assert.equal(await shown('secure.example'), print(first.cert)), { within: 1000, every: 10 });
+    await eventually(async () => assert.equal(await shown('secure.example'), print(first.cert)), { within: 10_000, every: 10 });
     assert.notEqual(await shown('other.example'), print(first.cert));
     const second = await secret('secure');
     await client.resource(SECRETS, 'default').update(second.secret);
-    await eventually(async () => assert.equal(await shown('secure.example'), print(second.cert)), { within: 1000, every: 10 });
+    await eventually(async () => assert.equal(await shown('secure.example'), print(second.cert)), { within: 10_000, every: 10 });
     const redirect = await get('secure.example', '/page?a=1');
     assert.deepEqual([redirect.status, redirect.headers.location], [308, `https://secure.example:${controller.ports.https}/page?a=1`]);
     assert.equal((await get('secure.example', '/', { tls: true })).summary, '200 web /');
@@ -293,7 +293,7 @@ describe('the ingress controller', () => {
         assert.ok(items.some(({ reason, involvedObject }) => reason === 'Sync' && involvedObject.name === 'web'));
         assert.ok(!items.some(({ involvedObject }) => involvedObject.name === 'theirs'));
       },
-      { within: 5000, every: 20 },
+      { within: 10_000, every: 20 },
     );
     assert.equal((await client.resource(INGRESSES, 'default').get('theirs')).status?.loadBalancer?.ingress, undefined);
   });

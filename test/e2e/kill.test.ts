@@ -38,9 +38,9 @@ describe('kill -9 in the node', { skip: kubectl ? false : 'this machine has no k
 
   /** Creates config maps until told to stop; only what kubectl said was created counts. */
   function writer(): { stop(): Promise<void> } {
-    let going = true;
+    const stopped = new AbortController();
     const work = (async () => {
-      while (going) {
+      while (!stopped.signal.aborted) {
         const name = `mark-${serial++}`;
         const { exitCode } = await cluster.kubectl(['create', 'configmap', name, '--from-literal=a=b', '--request-timeout=5s'], {
           reject: false,
@@ -48,7 +48,12 @@ describe('kill -9 in the node', { skip: kubectl ? false : 'this machine has no k
         if (exitCode === 0) acknowledged.push(name);
       }
     })();
-    return { stop: () => ((going = false), work) };
+    return {
+      stop: () => {
+        stopped.abort();
+        return work;
+      },
+    };
   }
 
   const victims = [

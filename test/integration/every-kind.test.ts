@@ -152,7 +152,7 @@ function keptMetadata({ name, labels, annotations, finalizers, ownerReferences }
 function withoutClaimTypes(object: KubeObject): KubeObject {
   const spec = object['spec'] as { volumeClaimTemplates?: object[] } | undefined;
   if (object.kind !== 'StatefulSet' || !spec?.volumeClaimTemplates) return object;
-  const volumeClaimTemplates = spec.volumeClaimTemplates.map((claim) => ({ ...claim }) as Partial<KubeObject>);
+  const volumeClaimTemplates = spec.volumeClaimTemplates.map((claim): Partial<KubeObject> => ({ ...claim }));
   for (const claim of volumeClaimTemplates) {
     delete claim.apiVersion;
     delete claim.kind;

@@ -85,7 +85,7 @@ export const LISTED: ReadonlySet<string> = new Set([
 ]);
 
 /** What stands where anything would not do: a value, or what makes one of the variant and of the value that the type alone would have given. */
-export type FieldValue = unknown | ((variant: number, sampled: never) => unknown);
+type FieldValue = string | number | boolean | null | object | ((variant: number, sampled: never) => unknown);
 
 /** `Type.field`, or `Kind:Type.field`, to its value; null leaves the field out. */
 export const VALUES: Readonly<Record<string, FieldValue>> = {

@@ -11,7 +11,8 @@ export function applyConstantDefaults(value: unknown, schema: Schema): void {
 
 /** The part of a schema that has defaults somewhere below; undefined when there is nothing to do. */
 interface Plan {
-  own: readonly { name: string; value: unknown }[];
+  /** `nullable`: null is a value of its own, and stays. */
+  own: readonly { name: string; value: unknown; nullable: boolean }[];
   below: readonly { name: string; plan: Plan }[];
   items?: Plan;
 }
@@ -30,10 +31,10 @@ function planOf(schema: Schema): Plan | undefined {
 }
 
 function makePlan(schema: Schema): Plan {
-  const own: { name: string; value: unknown }[] = [];
+  const own: { name: string; value: unknown; nullable: boolean }[] = [];
   const below: { name: string; plan: Plan }[] = [];
   for (const [name, field] of Object.entries(schema.fields ?? {})) {
-    if (isVisible(field)) own.push({ name, value: field.default });
+    if (isVisible(field)) own.push({ name, value: field.default, nullable: field.schema.nullable === true });
     const plan = planOf(field.schema);
     if (plan) below.push({ name, plan });
   }
@@ -55,8 +56,8 @@ function fill(value: unknown, plan: Plan): void {
 }
 
 function fillRecord(record: JsonRecord, plan: Plan): void {
-  for (const { name, value } of plan.own) {
-    if (record[name] === undefined || record[name] === null) setOwn(record, name, cloneJson(value));
+  for (const { name, value, nullable } of plan.own) {
+    if (record[name] === undefined || (record[name] === null && !nullable)) setOwn(record, name, cloneJson(value));
   }
   for (const { name, plan: inner } of plan.below) {
     if (record[name] !== undefined) fill(record[name], inner);

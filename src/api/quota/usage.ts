@@ -8,7 +8,7 @@ type Resource = Pick<GroupVersionResource, 'group' | 'resource'>;
 
 const COUNTED = new Set(['services', 'replicationcontrollers', 'resourcequotas', 'secrets', 'configmaps', 'persistentvolumeclaims']);
 /** Also counted under their bare names: `cpu` is `requests.cpu`. */
-const BARE = new Set(['cpu', 'memory', 'ephemeral-storage']);
+export const BARE = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
 /** Amounts by the names that quotas use. Pods that have ended take nothing but their place in the store. */
 export function usageOf(info: Resource, object: KubeObject): Amounts {

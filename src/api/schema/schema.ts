@@ -1,3 +1,6 @@
+import type { KubeObject } from '../meta.ts';
+import type { FieldError } from '../status.ts';
+
 /**
  * One form for the shape of every object: built-in kinds (from the generated fact table) and custom resources (from their CRD).
  * Decoding, pruning, defaulting, structural validation, strategic merge, server-side apply, OpenAPI and protobuf all walk it.
@@ -88,6 +91,8 @@ export interface ResourceInfo {
   offByDefault?: boolean;
   /** Fields that a field selector may name, beside metadata.name and metadata.namespace. */
   selectableFields: readonly string[];
+  /** Custom resources only. */
+  custom?: CustomRules;
 }
 
 export interface SubresourceInfo {
@@ -97,4 +102,42 @@ export interface SubresourceInfo {
   version: string;
   kind: string;
   verbs: readonly string[];
+}
+
+/**
+ * What the definition of a custom resource says beside its schema, for one version. Built-in kinds have code for this; custom ones bring it
+ * along. Made by api/crd.
+ */
+export interface CustomRules {
+  /** Names these rules: what was made of an object under other rules has another key. */
+  key: string;
+  /** Findings about an object (in this version) beyond its metadata; `old` is what it replaces. */
+  validate(object: KubeObject, old: KubeObject | undefined): FieldError[];
+  /**
+   * A stored object, of whatever version, as this version shows it: converted, pruned, defaulted. The argument itself where nothing
+   * differs. Throws StatusError when it must be converted by a webhook and has not been prepared (`prepare`).
+   */
+  fromStorage(object: KubeObject): KubeObject;
+  /** An object of this version as it is stored. The argument itself where nothing differs. */
+  toStorage(object: KubeObject): KubeObject | Promise<KubeObject>;
+  /** Where a webhook converts: makes `fromStorage` ready for these objects. Absent where nothing has to be made ready. */
+  prepare?(objects: readonly KubeObject[]): Promise<void>;
+  printer: CustomPrinter;
+  scale?: { specReplicas: readonly string[]; statusReplicas: readonly string[]; labelSelector?: readonly string[] };
+  /** A deprecated version's warning. */
+  warning?: string;
+  /** The definition is being deleted: nothing new may be created. */
+  terminating: boolean;
+}
+
+export interface CustomPrinter {
+  columns: readonly {
+    name: string;
+    type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+    format: '' | 'name';
+    description: string;
+    priority: number;
+  }[];
+  /** One cell a column; `now` in milliseconds. */
+  cells(object: KubeObject, now: number): (string | number | boolean | null)[];
 }

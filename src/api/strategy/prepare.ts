@@ -115,6 +115,8 @@ function desiredStateChanged(info: ResourceInfo, object: KubeObject, old: KubeOb
   if (info.kind === 'EndpointSlice' && !semanticEqual(object.metadata.labels, old.metadata.labels)) return true;
   const keys = new Set([...Object.keys(object), ...Object.keys(old)]);
   for (const key of NOT_DESIRED_STATE) keys.delete(key);
+  // Without a status of its own a custom resource's `status` is data like any other.
+  if (info.custom && !hasStatus(info) && !semanticEqual(object['status'], old['status'])) return true;
   return [...keys].some((key) => !semanticEqual(object[key], old[key]));
 }
 

@@ -101,6 +101,7 @@ export function tableFor(
 }
 
 function printerOf(info: ResourceInfo): Printer {
+  if (info.custom) return info.custom.printer;
   if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never> as Printer;
   return (
     (PRINTERS[`${info.group}/${info.kind}`] as Printer | undefined) ??

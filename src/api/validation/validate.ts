@@ -25,18 +25,20 @@ export function validateUpdate(info: ResourceInfo, object: KubeObject, old: Kube
   checkMetadataUpdate(problems, info, object, old);
   UPDATE_CHECKS[key]?.(problems, object as never, old as never);
   if (object['spec'] === undefined || object['spec'] !== old['spec']) CREATE_CHECKS[key]?.(problems, object as never);
-  return withStructure(problems, info, object);
+  return withStructure(problems, info, object, old);
 }
 
 /** The findings about a new status: the rest is the old object's. Its writers are components of the cluster; only metadata is checked. */
 export function validateStatusUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
   const problems = new Problems();
   checkMetadataUpdate(problems, info, object, old);
-  return problems.found;
+  // Nobody but their schema knows what a custom resource's status is.
+  return info.custom ? [...problems.found, ...info.custom.validate(object, old)] : problems.found;
 }
 
 /** A field that a kind's own rule has named, or the list that it is an item of, needs no second finding. */
-function withStructure(problems: Problems, info: ResourceInfo, object: KubeObject): FieldError[] {
+function withStructure(problems: Problems, info: ResourceInfo, object: KubeObject, old?: KubeObject): FieldError[] {
+  if (info.custom) return [...problems.found, ...info.custom.validate(object, old)];
   const structure = new Problems();
   checkStructure(structure, object, info.schema);
   const named = new Set(problems.found.map(({ field }) => field));

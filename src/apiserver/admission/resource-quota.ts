@@ -6,8 +6,8 @@ import type { Clock } from '../../lib/clock.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
-import type { Amounts } from './quota-usage.ts';
-import { growth, inScope, unspecified, usageOf } from './quota-usage.ts';
+import { type Amounts, inScope, usageOf } from '../../api/quota/usage.ts';
+import { growth, unspecified } from './quota-usage.ts';
 import { isFor, refuse } from './refuse.ts';
 
 /** An admitted object that the cache does not show after so long was never stored. */

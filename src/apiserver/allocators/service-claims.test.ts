@@ -55,6 +55,7 @@ describe('Services get', () => {
       await refuse('far', { clusterIP: '192.168.0.1' }),
       /the provided IP \(192\.168\.0\.1\) is not in the valid range\. The range of valid IPs is 10\.96\.0\.0\/12/,
     );
+    assert.match(await refuse('text', { clusterIP: 'text' }), /spec\.clusterIPs/);
     assert.equal((await call('DELETE', `${PATH}/dns`)).status, 200);
     assert.equal((await create('dns3', { clusterIP: '10.96.0.10' })).clusterIP, '10.96.0.10', 'a deleted Service gives its address back');
   });

@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 
 /** The first address of a service range: the Service `kubernetes`. */
 export function firstServiceIp(cidr: string): string {
@@ -31,9 +31,9 @@ export class ServiceRange {
     return this.family === 'IPv6' ? ipv6Text(this.#base + offset) : ipv4Text(this.#base + offset);
   }
 
-  /** undefined when the address is not one that can be given away. */
+  /** undefined when the address is not one that can be given away, or no address at all. */
   offsetOf(address: string): bigint | undefined {
-    if (isIPv6(address) !== (this.family === 'IPv6')) return undefined;
+    if (isIP(address) !== (this.family === 'IPv6' ? 6 : 4)) return undefined;
     const offset = numberOf(address) - this.#base;
     return offset >= 1n && offset <= this.size ? offset : undefined;
   }

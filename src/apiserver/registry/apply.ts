@@ -31,7 +31,7 @@ export async function apply(registry: Registry, call: Call, given: WriteOptions)
       now: registry.clock.now(),
     });
     // What follows fills in defaults in place, and neither the live object nor the configuration (of a second attempt) may have them.
-    return decodePatched({ ...call, served: { ...served, info: served.stored } }, cloneJson(object), 'Ignore');
+    return decodePatched({ ...call, served: { ...served, info: served.stored } }, cloneJson(object), { fieldValidation: 'Ignore' });
   };
   try {
     const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: merge });

@@ -1,7 +1,7 @@
 import { findDuplicateFields } from '../../api/codec/duplicates.ts';
 import { decodeObject, pruneObject } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
-import { statusError, StatusError } from '../../api/status.ts';
+import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import type { RequestBody } from '../body.ts';
 import { isObject, type FieldValidation } from './options.ts';
@@ -36,9 +36,20 @@ export async function decodeConfiguration(
 }
 
 /** As `decodeBody`, for a value of ours that a patch made. */
-export function decodePatched({ context, served: { info } }: Call, value: unknown, fieldValidation: FieldValidation): KubeObject {
+export function decodePatched({ context, served: { info } }: Call, value: unknown, { fieldValidation, patch }: PatchDecoding): KubeObject {
   checkType(info, value);
-  return decode({ context, value, schema: info.schema, fieldValidation });
+  // Upstream's words: the client sent no object, so that it is the patch which is wrong.
+  const refuse = (reason: string): Error => {
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch ?? value))}: ${reason}`;
+    return invalid('', '', '', [{ field: 'patch', type: 'FieldValueInvalid', message }]);
+  };
+  return decode({ context, value, schema: info.schema, fieldValidation, refuse });
+}
+
+interface PatchDecoding {
+  fieldValidation: FieldValidation;
+  /** What is shown as wrong; the patched object unless given. */
+  patch?: unknown;
 }
 
 /** The body of a subresource that has a kind of its own: Scale, Binding, Eviction. */
@@ -70,10 +81,11 @@ interface Decoding {
   schema: Schema;
   fieldValidation: FieldValidation;
   duplicates?: string[];
+  refuse?: (reason: string) => Error;
 }
 
-function decode({ context, value, schema, fieldValidation, duplicates }: Decoding): KubeObject {
-  const { object, warnings } = decodeObject(value, schema, { fieldValidation, ...(duplicates ? { duplicates } : {}) });
+function decode({ context, value, schema, ...options }: Decoding): KubeObject {
+  const { object, warnings } = decodeObject(value, schema, options);
   for (const warning of warnings) context.warn(warning);
   object.metadata ??= {};
   return object;

@@ -1,12 +1,12 @@
 import { deletionGrace } from '../../api/strategy/deletion.ts';
 import { conflict } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import type { ObjectMeta } from '../../api/types.gen.ts';
+import type { CustomResourceDefinition, ObjectMeta } from '../../api/types.gen.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { ServedResource } from '../resources.ts';
 import type { Entry } from '../watch/entry.ts';
 import { timestamp } from './create.ts';
-import { isNamespace, orphansByDefault } from './kinds.ts';
+import { isDefinition, isNamespace, orphansByDefault } from './kinds.ts';
 import type { DeleteOptions } from './options.ts';
 import type { Change } from './store.ts';
 
@@ -19,17 +19,20 @@ import type { Change } from './store.ts';
  */
 export const ORPHAN = 'orphan';
 export const FOREGROUND = 'foregroundDeletion';
+/** Holds a CustomResourceDefinition until its objects are gone. */
+export const CLEANUP = 'customresourcecleanup.apiextensions.k8s.io';
 
 /** Throws StatusError Conflict when a precondition fails. */
 export function planDeletion({ info, stored }: ServedResource, live: Entry, options: DeleteOptions, now: number): Change {
   checkPreconditions(info, live, options);
   if (isNamespace(stored)) return planNamespace(stored, live.object, options, now);
   const { metadata } = live.object;
-  const finalizers = finalizersFor(stored, metadata, options);
+  const finalizers = isDefinition(stored) ? [...new Set([...finalizersFor(stored, metadata, options), CLEANUP])] : finalizersFor(stored, metadata, options);
   const grace = Math.max(deletionGrace(stored, live.object, options.gracePeriodSeconds) ?? 0, 0);
-  if (metadata.deletionTimestamp) return again(live.object, finalizers, grace);
+  if (metadata.deletionTimestamp) return again(live.object, isDefinition(stored) ? (metadata.finalizers ?? []) : finalizers, grace);
   if (grace === 0 && finalizers.length === 0) return { remove: true };
-  return { put: deleting(live.object, finalizers, grace, now) };
+  const marked = deleting(live.object, finalizers, grace, now);
+  return { put: isDefinition(stored) ? terminatingDefinition(marked, timestamp(now)) : marked };
 }
 
 /** Whether an update that leaves `object` so should remove it instead. */
@@ -111,6 +114,20 @@ function finalizerOf(policy: NonNullable<DeleteOptions['propagationPolicy']>): s
 function defaultFinalizer(info: ResourceInfo, current: readonly string[]): string | undefined | typeof KEEP {
   if (current.includes(ORPHAN) || current.includes(FOREGROUND)) return KEEP;
   return orphansByDefault(info) ? ORPHAN : undefined;
+}
+
+/** A definition that is going says so before the first of its objects goes (customresourcedefinition's REST.Delete). */
+function terminatingDefinition(object: KubeObject, now: string): KubeObject {
+  const status = object['status'] as CustomResourceDefinition['status'];
+  const condition = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: now,
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  };
+  const others = (status?.conditions ?? []).filter(({ type }) => type !== 'Terminating');
+  return { ...object, status: { ...status, conditions: [...others, condition] } };
 }
 
 function planNamespace(info: ResourceInfo, object: KubeObject, options: DeleteOptions, now: number): Change {

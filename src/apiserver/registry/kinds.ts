@@ -61,7 +61,7 @@ export function allowsCreateOnUpdate(info: ResourceInfo): boolean {
 
 /** Whether a PUT may leave metadata.resourceVersion out. */
 export function allowsUnconditionalUpdate(info: ResourceInfo): boolean {
-  return !CONDITIONAL_UPDATE.has(key(info));
+  return !info.custom && !CONDITIONAL_UPDATE.has(key(info));
 }
 
 export function orphansByDefault(info: ResourceInfo): boolean {
@@ -78,6 +78,11 @@ export function isNamespace({ group, resource }: ResourceInfo): boolean {
   return group === '' && resource === 'namespaces';
 }
 
+/** CustomResourceDefinitions take their objects along when they go. */
+export function isDefinition({ group, resource }: ResourceInfo): boolean {
+  return group === 'apiextensions.k8s.io' && resource === 'customresourcedefinitions';
+}
+
 export function deprecationOf(info: ResourceInfo): string | undefined {
-  return DEPRECATED[key(info)];
+  return info.custom ? info.custom.warning : DEPRECATED[key(info)];
 }

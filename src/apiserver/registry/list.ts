@@ -16,7 +16,8 @@ export async function list(registry: Registry, call: Call): Promise<Result> {
   const options = listOptions(served, context.query);
   checkListOptions(options);
   const page = await select(registry, call, options);
-  const items = served.info === served.stored ? page.entries : page.entries.map((entry) => viewOf(served, entry));
+  await served.info.custom?.prepare?.(page.entries.map((entry) => entry.object));
+  const items = isAsStored(served) ? page.entries : page.entries.map((entry) => viewOf(served, entry));
   return {
     kind: 'list',
     info: served.info,
@@ -25,6 +26,10 @@ export async function list(registry: Registry, call: Call): Promise<Result> {
     ...(page.token ? { continue: encodeContinue(page.token) } : {}),
     ...(page.remaining === undefined ? {} : { remaining: page.remaining }),
   };
+}
+
+function isAsStored({ info, stored }: ServedResource): boolean {
+  return info === stored && !info.custom;
 }
 
 interface Page {

@@ -6,7 +6,7 @@ import { valueBody } from '../body.ts';
 import { Request } from '../context.ts';
 import type { ObjectSource } from '../contract.ts';
 import type { ServedResource } from '../resources.ts';
-import { fromStored, toStored } from './convert.ts';
+import { toStored, viewOf } from './convert.ts';
 import { createDecoded } from './create.ts';
 import { removeObject } from './delete.ts';
 import type { Call, Registry } from './registry.ts';
@@ -27,17 +27,17 @@ export function objectSource(registry: Registry): ObjectSource {
     get: (info, namespace, name) => {
       const served = servedOf(info);
       const entry = served.cache.get(info.namespaced ? namespace : '', name);
-      return entry && fromStored(served, entry.object);
+      return entry && viewOf(served, entry).object;
     },
     list: (info, namespace) => {
       const served = servedOf(info);
-      return served.cache.list(namespace).map((entry) => fromStored(served, entry.object));
+      return served.cache.list(namespace).map((entry) => viewOf(served, entry).object);
     },
     subscribe: (info, onChange) => {
       const served = servedOf(info);
       return served.cache.subscribe((events) => {
         for (const { entry, previous, type } of events) {
-          onChange(fromStored(served, entry.object), previous && fromStored(served, previous.object), type === 'DELETED');
+          onChange(viewOf(served, entry).object, previous && viewOf(served, previous).object, type === 'DELETED');
         }
       });
     },

@@ -31,11 +31,13 @@ export async function patch(registry: Registry, call: Call): Promise<Result> {
 /** From the live object, in the stored version, to the patched one. */
 export async function patchedObject(call: Call, { fieldValidation }: WriteOptions): Promise<(live: KubeObject) => KubeObject> {
   const { served, body } = call;
-  const change = patcher(body.contentType, await body.json(), served.info.schema);
+  const stated = await body.json();
+  const change = patcher(body.contentType, stated, served.info.schema);
+  const shown = body.contentType === 'application/strategic-merge-patch+json' ? { patch: stated } : {};
   return (live) => {
     const patched = change(fromStored(served, live));
     keepIdentity(call, live, patched);
-    return toStored(served, decodePatched(call, patched, fieldValidation));
+    return toStored(served, decodePatched(call, patched, { fieldValidation, ...shown }));
   };
 }
 

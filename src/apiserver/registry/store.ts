@@ -5,6 +5,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../resources.ts';
 import { Entry } from '../watch/entry.ts';
 import { objectKey } from '../watch/resource-cache.ts';
+import { liveForm, storedForm } from './convert.ts';
 import type { Registry } from './registry.ts';
 
 /**
@@ -37,14 +38,15 @@ export async function storeNew(
 ): Promise<Entry> {
   const { namespace = '', name } = object.metadata;
   const key = objectKey(served.cache.prefix, namespace, name!);
-  const bytes = encodeStored(object);
+  const kept = await storedForm(served, object);
+  const bytes = encodeStored(kept);
   if (dryRun) {
     await registry.cache.fresh(waiter);
     const current = served.cache.byKey(key);
     if (current) throw new StorageError('KeyExists', `${key} exists`);
-    return unstored(key, object, bytes, 0);
+    return unstored(key, kept, bytes, 0);
   }
-  return write(registry, key, bytes, object, (written) => registry.storage.create(key, written));
+  return write(registry, key, bytes, kept, (written) => registry.storage.create(key, written));
 }
 
 /** The current entry; throws NotFound. */
@@ -52,7 +54,7 @@ export async function current(registry: Registry, served: ServedResource, { name
   await registry.cache.fresh(waiter);
   const entry = served.cache.get(namespace, name);
   if (!entry) throw notFound(served.info.resource, served.info.group, name);
-  return entry;
+  return served.info.custom ? liveForm(served, entry) : entry;
 }
 
 /** What an attempt makes of what is there: the object to store, the deletion of it, or nothing. */
@@ -81,12 +83,12 @@ export async function guardedChange(
     if ('keep' in change) return { entry: live, outcome: 'kept' };
     try {
       if ('remove' in change) return { entry: dryRun ? live : await remove(registry, live), outcome: 'removed' };
-      return await put(registry, live, change.put, dryRun);
+      return await put(registry, live, await storedForm(served, change.put), dryRun);
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'RevisionMismatch') throw error;
       if (!error.current) throw notFound(served.info.resource, served.info.group, ref.name);
       waiter?.signal.throwIfAborted();
-      live = registry.cache.entryOf(error.current, served.cache.prefix);
+      live = await liveForm(served, registry.cache.entryOf(error.current, served.cache.prefix));
     }
   }
 }

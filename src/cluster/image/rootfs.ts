@@ -31,16 +31,17 @@ export async function* rootfsTar({ packages, extra, onPackage, signal }: RootfsS
     }
   };
   // The next packages are read while this one is written out.
-  const ahead: Promise<TarEntry[]>[] = [];
+  const ahead: (Promise<TarEntry[]> | undefined)[] = [];
   for (let i = 0; i < packages.length; i++) {
     signal.throwIfAborted();
     for (let next = ahead.length; next < Math.min(i + 1 + READ_AHEAD, packages.length); next++) {
-      ahead[next] = unpack(packages[next]!);
+      const entries = unpack(packages[next]!);
       // Each is awaited in its turn; should an earlier one fail, that failure is the one that is told.
-      ahead[next]!.catch((): void => {});
+      entries.catch(() => undefined);
+      ahead[next] = entries;
     }
     const entries = (await ahead[i]!).filter((entry) => !overridden.has(entry.path));
-    delete ahead[i];
+    ahead[i] = undefined;
     for (const entry of entries) fixes.see(entry);
     yield* emit(entries);
     onPackage?.(i + 1, packages.length);

@@ -76,7 +76,7 @@ function toBeSigned(request: CertificateRequest, { publicKey, issuerKey, issuerN
   const serial = randomBytes(16);
   serial[0] = (serial[0]! & 0x7f) | 0x40;
   return sequence([
-    forgeAsn1.create(Class.CONTEXT_SPECIFIC, 0, true, [
+    forgeAsn1.create(Class.CONTEXT_SPECIFIC, Type.NONE, true, [
       forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, forgeAsn1.integerToDer(2).getBytes()),
     ]),
     forgeAsn1.create(Class.UNIVERSAL, Type.INTEGER, false, serial.toString('binary')),

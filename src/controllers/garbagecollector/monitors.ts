@@ -34,6 +34,7 @@ export class Monitors {
   readonly #monitors = new Map<string, Monitor>();
   /** By group and kind, as owner references name them. */
   readonly #types = new Map<string, DiscoveredResource>();
+  #refreshing = false;
 
   constructor(client: Client, handler: MonitorHandler) {
     this.#client = client;
@@ -42,6 +43,15 @@ export class Monitors {
 
   /** Brings the monitors in line with what the server offers now. New ones fill in the background. */
   async refresh(): Promise<void> {
+    this.#refreshing = true;
+    try {
+      await this.#bringInLine();
+    } finally {
+      this.#refreshing = false;
+    }
+  }
+
+  async #bringInLine(): Promise<void> {
     const { resources, failed } = await discoverResources(this.#client);
     const wanted = new Map<string, DiscoveredResource>();
     for (const type of resources) {
@@ -63,9 +73,9 @@ export class Monitors {
     }
   }
 
-  /** Whether every dependent that exists is in a cache. */
+  /** Whether every dependent that exists is in a cache. Not while monitors are being added one by one: a dependent may be of the next one's kind. */
   get synced(): boolean {
-    return this.#monitors.size > 0 && [...this.#monitors.values()].every(({ informer }) => informer.synced);
+    return !this.#refreshing && this.#monitors.size > 0 && [...this.#monitors.values()].every(({ informer }) => informer.synced);
   }
 
   get(key: string): Monitor | undefined {

@@ -32,7 +32,7 @@ async function plugin(factory: PluginFactory, directive: string, below: (asked: 
     resolve: below,
   };
   const made = factory({ directive: parseCorefile(`. {\n${directive}\n}`)[0]!.directives[0]!, zones: [''], context });
-  await made.start?.(AbortSignal.timeout(1000));
+  await made.start?.(AbortSignal.timeout(10_000));
   const asked: string[] = [];
   const handle = made.handler!((each) => {
     asked.push(each.name);

@@ -13,8 +13,7 @@ export function grpcProbe(address: string, service: string, timeoutMs: number): 
     'grpc.enable_http_proxy': 0,
     'grpc.primary_user_agent': 'kube-probe/1.36',
   });
-  const deadline = new Date();
-  deadline.setMilliseconds(deadline.getMilliseconds() + timeoutMs);
+  const deadline = deadlineIn(timeoutMs);
   return new Promise((resolve) => {
     client.makeUnaryRequest(
       '/grpc.health.v1.Health/Check',

@@ -95,12 +95,11 @@ export class Channel {
   call<Request, Response>({ path, request, response }: Method<Request, Response>, value: Request, timeoutMs: number): Promise<Response> {
     return new Promise((resolve, reject) => {
       let stream: ClientHttp2Stream | undefined;
-      let leave: (() => void) | undefined;
       let answer: Response | undefined;
       const cancelTimer = this.#options.clock.timer(timeoutMs, () => {
         const neverSent = stream === undefined;
         const what = neverSent ? 'no connection was made in time' : 'no answer came in time';
-        leave?.();
+        leave();
         stream?.close(constants.NGHTTP2_CANCEL);
         reject(new GrpcError(GrpcCode.DEADLINE_EXCEEDED, what, { neverSent }));
       });
@@ -110,7 +109,7 @@ export class Channel {
         else if (answer === undefined) reject(new GrpcError(GrpcCode.INTERNAL, 'the call ended well but without an answer'));
         else resolve(answer);
       };
-      leave = this.#connected({
+      const leave = this.#connected({
         ready: (session) => {
           stream = open(session, path);
           receive(stream, { onMessage: (message) => (answer = response.decode(message)), onEnd: end });

@@ -85,6 +85,9 @@ export function changing(cluster: () => Cluster, kubectl: Kubectl): void {
       assert.equal(await app('.spec.template.spec.containers[0].image'), 'nginx:1.26');
       const unchanged = await run(['edit', 'deployment', 'app'], { env: { KUBE_EDITOR: 'true' } });
       assert.match(unchanged.stdout + unchanged.stderr, /Edit cancelled, no changes made/);
+      if (!since(27)) return;
+      const mistaken = await run(['edit', 'deployment', 'app'], { env: { KUBE_EDITOR: `sed -i '/^spec:/a\\  replicaz: 2'` }, reject: false });
+      assert.match(mistaken.stderr, /patch: Invalid value: .*unknown field "spec\.replicaz"/);
     });
 
     it('labels and annotations', async () => {

@@ -92,12 +92,7 @@ async function available({ env, userHome }: ClusterContext, engine: () => Promis
   try {
     const docker = await engine();
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_MS)]);
-    const version = await version.call(docker, { abortSignal: deadline }) as unknown as {
-      Version: string;
-      Arch: string;
-      Os: string;
-      Platform?: { Name?: string };
-    };
+    const version = await versionOf(docker, deadline);
     const arch = debianArch(version.Arch);
     if (version.Os !== 'linux')
       return unavailable(
@@ -118,6 +113,12 @@ async function available({ env, userHome }: ClusterContext, engine: () => Promis
     if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     return unavailable(engineFailure(error, `the container engine at ${address.url}`));
   }
+}
+
+/** The engine's answer to /version. dockerode passes the signal on; its types do not say so. */
+function versionOf(docker: Dockerode, abortSignal: AbortSignal): Promise<Dockerode.DockerVersion> {
+  const version = docker.version as (this: Dockerode, options: { abortSignal: AbortSignal }) => Promise<Dockerode.DockerVersion>;
+  return version.call(docker, { abortSignal });
 }
 
 function unavailable(error: Error): Availability {

@@ -8,6 +8,7 @@ import {
   status,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { systemClock } from '../../../lib/clock.ts';
 import { RuntimeError } from '../runtime.ts';
 import { decode, encode, type Decoded, type Encodable, type Message, type MessageFields } from './wire.ts';
 
@@ -79,11 +80,12 @@ const decoder =
   (buffer: Buffer): Decoded<Message<S>> =>
     decode(method.response, buffer);
 
-function deadlineOf({ deadlineMs = DEFAULT_DEADLINE_MS }: CallOptions): Date {
-  const at = new Date();
-  at.setMilliseconds(at.getMilliseconds() + deadlineMs);
-  return at;
+/** A deadline as gRPC takes it: a point in time that it compares with the system's own clock, so no other clock may give it. */
+export function deadlineIn(ms: number): number {
+  return systemClock().now() + ms;
 }
+
+const deadlineOf = ({ deadlineMs = DEFAULT_DEADLINE_MS }: CallOptions): number => deadlineIn(deadlineMs);
 
 function metadataOf({ headers = {} }: CallOptions): Metadata {
   const metadata = new Metadata();
