@@ -122,6 +122,7 @@ class Server implements ApiServer {
       await this.#cache.start(this.#stopping.signal);
       this.#claimServices();
       this.#expireEvents();
+      await this.#wiring.load();
       this.#loaded.resolve();
     } catch (error) {
       this.#loaded.reject(error);

@@ -8,6 +8,7 @@ import { fillTokenSecrets } from './authn/token-secrets.ts';
 import { createAuthorizer } from './authz/authorizer.ts';
 import { forbiddenRequest } from './authz/forbidden.ts';
 import { createBootstrap, type Bootstrap } from './bootstrap/bootstrap.ts';
+import { createDefinitions } from './crds/definitions.ts';
 import type { AdmissionPlugin, Authorizer, Handler, ObjectSource, RequestContext, StreamingHandler } from './contract.ts';
 import { ApiMetrics } from './health/metrics.ts';
 import { ownHandlers } from './handlers.ts';
@@ -25,6 +26,8 @@ export interface Wiring {
   bootstrap: Bootstrap;
   metrics: ApiMetrics;
   streaming: readonly StreamingHandler[];
+  /** Serves the custom resources that are defined. Call it when the cache is loaded, before anything is answered. */
+  load(): Promise<void>;
   /** Begins what goes on as long as the server: system objects are kept, token secrets filled. Call it once the default objects are there. */
   keep(): void;
   stop(): void;
@@ -79,8 +82,11 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
     ...(options.tls.frontProxyCa ? { frontProxyCa: options.tls.frontProxyCa } : {}),
     log,
   });
-  const stops: (() => void)[] = [() => authorizer.stop()];
+  const stops: (() => void)[] = [() => authorizer.stop(), () => definitions.stop()];
+  const definitions = createDefinitions({ registry: complete, source: objects.source });
+  admission.push(definitions.admission);
   const lasting = {
+    load: () => definitions.load(),
     keep: () => void stops.push(bootstrap.keep(), fillTokenSecrets({ ...objects, tokens, rootCa: options.tls.clientCa, log })),
     stop: () => stops.splice(0).forEach((stop) => stop()),
   };

@@ -1,7 +1,7 @@
 import type { NodeConfig } from '../lib/node-config.ts';
 import type { Driver } from './driver.ts';
 import { pkiPaths } from './pki/pki.ts';
-import { addressAt } from './pki/plan.ts';
+import { addressAt } from './ip-range.ts';
 import type { Profile } from './profile.ts';
 
 export const CLUSTER_DOMAIN = 'cluster.local';

@@ -78,7 +78,7 @@ for (const mode of ['nftables', 'iptables'] as const) {
       world.exec(from, [process.execPath, '-e', CLIENT, kind, address, `${port}`, `${localPort}`]);
     const becomes = (expected: string | RegExp, ...call: Parameters<typeof connect>): Promise<void> =>
       eventually(async () => assert.match(await connect(...call), typeof expected === 'string' ? new RegExp(`^${expected}$`) : expected), {
-        within: 10_000,
+        within: 20_000,
         every: 20,
       });
 
@@ -182,7 +182,7 @@ for (const mode of ['nftables', 'iptables'] as const) {
       await becomes(/^pod/, 'pod1', '10.96.1.30', 80);
       assert.ok(scripts - before <= 20, `${scripts - before} transactions for 60 objects`);
       await Promise.all(Array.from({ length: 30 }, (_, i) => client.resource(SERVICES, 'default').delete(`burst-${i}`)));
-      await eventually(async () => assert.doesNotMatch(await rules(), /10\.96\.1\./), { within: 5_000 });
+      await eventually(async () => assert.doesNotMatch(await rules(), /10\.96\.1\./), { within: 10_000 });
     });
 
     test('rules that somebody flushed come back whole with the next change', async () => {

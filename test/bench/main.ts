@@ -1,11 +1,13 @@
 /**
- * `npm run bench` prints every figure beside its reference; `npm run bench -- start idle pods api` only those. `--short` makes counts small
+ * `npm run bench` prints every figure beside its reference; `npm run bench -- start idle pods image pipeline api` only those. `--short` makes counts small
  * (to see that a bench works, not to quote), `--driver sim|docker` keeps to one driver.
  */
 import { hasEngine } from '../fixtures/machine.ts';
 import { FULL, SHORT, benchApi } from './api.ts';
 import type { DriverName } from './cluster.ts';
 import { type Figure, printFigures } from './measure.ts';
+import { benchImage } from './image.ts';
+import { benchPipeline } from './pipeline.ts';
 import { benchPods } from './pods.ts';
 import { benchIdle, benchStart } from './start.ts';
 
@@ -26,6 +28,20 @@ const BENCHES: Record<string, () => Promise<Figure[]>> = {
   start: () => each((driver) => benchStart(driver, runs)),
   idle: () => each((driver) => benchIdle(driver, short ? { settleMs: 2_000, watchMs: 5_000 } : {})),
   pods: () => each((driver) => benchPods(driver, short ? 3 : 20)),
+  image: () => benchImage(short ? 1 : 3),
+  pipeline: () =>
+    each((driver) =>
+      benchPipeline(
+        driver,
+        short ? 1 : 3,
+        short
+          ? [{ replicas: 100, nodes: 10 }]
+          : [
+              { replicas: 100, nodes: 10 },
+              { replicas: 1000, nodes: 20 },
+            ],
+      ),
+    ),
   api: () => each((driver) => benchApi(driver, driver === 'docker' ? 'etcd' : 'embedded', runs, short ? SHORT : FULL)),
 };
 

@@ -148,7 +148,7 @@ describe('the dashboard in a browser', { skip: executable ? false : 'this machin
     await page.getByRole('alert').waitFor();
     await editor.fill(yaml.replace('replicas: 5', 'replicas: 7'));
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('Saved').waitFor();
+    await page.locator('.notice', { hasText: 'Saved' }).waitFor();
     assert.equal((await deployments.get('mine')).spec?.replicas, 7);
 
     await page.getByRole('button', { name: 'Delete' }).click();

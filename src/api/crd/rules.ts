@@ -22,11 +22,17 @@ export interface WebhookConversion {
 }
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+/** While a definition is going its objects can only go, too. */
+const TERMINATING_VERBS = ['delete', 'deletecollection', 'get', 'list', 'watch'];
 const READ_WRITE = ['get', 'patch', 'update'];
 
 /** One entry for each served version. `webhook` is given where the definition's conversion strategy asks for it. */
 export function resourcesOf(definition: CustomResourceDefinition, webhook?: WebhookConversion): ResourceInfo[] {
-  return definition.spec.versions.filter(({ served }) => served).map((version) => resourceOf(definition, version, webhook));
+  const { versions } = definition.spec;
+  const served = versions.filter((version) => version.served);
+  // Objects of a definition that serves nothing must go with it all the same.
+  const shown = served.length === 0 && definition.metadata.deletionTimestamp ? versions.filter(({ storage }) => storage) : served;
+  return shown.map((version) => resourceOf(definition, version, webhook));
 }
 
 function resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion, webhook?: WebhookConversion): ResourceInfo {
@@ -44,7 +50,7 @@ function resourceOf(definition: CustomResourceDefinition, version: CustomResourc
     namespaced: spec.scope === 'Namespaced',
     shortNames: names.shortNames ?? [],
     categories: names.categories ?? [],
-    verbs: definition.metadata.deletionTimestamp ? VERBS.filter((verb) => verb !== 'create') : VERBS,
+    verbs: definition.metadata.deletionTimestamp ? TERMINATING_VERBS : VERBS,
     subresources: subresourcesOf(group, version, names.kind),
     storagePrefix: `/registry/${group}/${names.plural}`,
     storageVersion: groupVersion({ group, version: storage.name }),
@@ -90,7 +96,6 @@ function rulesOf(
         }
       : {}),
     ...(version.deprecated ? { warning: version.deprecationWarning ?? `${own} ${spec.names.kind} is deprecated` } : {}),
-    terminating: metadata.deletionTimestamp !== undefined,
   };
 }
 

@@ -62,6 +62,8 @@ const PATCH_TYPES = [
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
 ];
+/** kubectl reads here that custom resources take no strategic merge patch. */
+const CUSTOM_PATCH_TYPES = PATCH_TYPES.filter((type) => !type.includes('strategic'));
 const ANY_TYPE = ['*/*'];
 
 /** The paths of one resource and its subresources. */
@@ -144,7 +146,7 @@ class Operations {
     const names = [...(group || 'core').replace('.k8s.io', '').split('.'), version]
       .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
       .join('');
-    const types = action === 'patch' ? PATCH_TYPES : ANY_TYPE;
+    const types = action !== 'patch' ? ANY_TYPE : this.#info.custom ? CUSTOM_PATCH_TYPES : PATCH_TYPES;
     const node = dialect.operation(
       parameters.map((parameter) => dialect.parameter(parameter)),
       body && {

@@ -126,8 +126,6 @@ export interface CustomRules {
   scale?: { specReplicas: readonly string[]; statusReplicas: readonly string[]; labelSelector?: readonly string[] };
   /** A deprecated version's warning. */
   warning?: string;
-  /** The definition is being deleted: nothing new may be created. */
-  terminating: boolean;
 }
 
 export interface CustomPrinter {

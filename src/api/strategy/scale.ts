@@ -1,7 +1,9 @@
 /** The scale subresource: one small shape for everything that has replicas. */
 import type { KubeObject } from '../meta.ts';
 import { formatLabelSelector, labelSelectorOfMap } from '../selectors.ts';
-import type { ResourceInfo } from '../schema/schema.ts';
+import { isRecord } from '../patch/json.ts';
+import type { CustomRules, ResourceInfo } from '../schema/schema.ts';
+import { statusError } from '../status.ts';
 import type { LabelSelector, ObjectMeta } from '../types.gen.ts';
 
 /** autoscaling/v1 Scale. */
@@ -12,6 +14,7 @@ export interface Scale extends KubeObject {
 
 /** The scale of a workload, with the identity and the resourceVersion of the workload itself. */
 export function scaleOf(info: ResourceInfo, object: KubeObject): Scale {
+  if (info.custom?.scale) return customScaleOf(info.custom.scale, object);
   const spec = object['spec'] as { replicas?: number; selector?: unknown } | undefined;
   const status = object['status'] as { replicas?: number } | undefined;
   const selector = selectorText(info, spec?.selector);
@@ -27,13 +30,44 @@ export function scaleOf(info: ResourceInfo, object: KubeObject): Scale {
 
 /** The workload with the replicas that `scale` asks for (none given means zero), as a new object that shares the rest. */
 export function applyScale(
-  _info: ResourceInfo,
+  info: ResourceInfo,
   object: KubeObject,
   scale: { spec?: { replicas?: number }; metadata?: ObjectMeta },
 ): KubeObject {
   const metadata = { ...object.metadata };
   if (scale.metadata?.resourceVersion) metadata.resourceVersion = scale.metadata.resourceVersion;
+  const path = info.custom?.scale?.specReplicas;
+  if (path) return withValue({ ...object, metadata }, path, scale.spec?.replicas ?? 0) as KubeObject;
   return { ...object, metadata, spec: { ...(object['spec'] as object | undefined), replicas: scale.spec?.replicas ?? 0 } };
+}
+
+/** A custom resource's definition says where its replicas and its selector are. Throws StatusError when it has no replicas to speak of. */
+function customScaleOf({ specReplicas, statusReplicas, labelSelector }: ScalePaths, object: KubeObject): Scale {
+  const replicas = valueAt(object, specReplicas);
+  if (typeof replicas !== 'number')
+    throw statusError('InternalError', `Internal error occurred: the spec replicas field ".${specReplicas.join('.')}" does not exist`);
+  const current = valueAt(object, statusReplicas);
+  const selector = labelSelector && valueAt(object, labelSelector);
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: identityOf(object.metadata),
+    spec: replicas === 0 ? {} : { replicas },
+    status: { replicas: typeof current === 'number' ? current : 0, ...(typeof selector === 'string' && selector ? { selector } : {}) },
+  };
+}
+
+type ScalePaths = NonNullable<CustomRules['scale']>;
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((inner, name) => (isRecord(inner) ? inner[name] : undefined), value);
+}
+
+/** A copy of the objects on the way. */
+function withValue(value: unknown, [name, ...rest]: readonly string[], set: unknown): unknown {
+  if (name === undefined) return set;
+  const record = isRecord(value) ? value : {};
+  return { ...record, [name]: withValue(record[name], rest, set) };
 }
 
 function selectorText(info: ResourceInfo, selector: unknown): string {

@@ -1,5 +1,5 @@
 /** What only admission asks of a ResourceQuota; what an object takes of one is in api/quota/usage.ts. */
-import { parseQuantity } from '../../api/codec/quantity.ts';
+import { compareQuantities, parseQuantity } from '../../api/codec/quantity.ts';
 import { type Amounts, BARE } from '../../api/quota/usage.ts';
 import type { Pod, ResourceQuota } from '../../api/types.gen.ts';
 

@@ -31,6 +31,8 @@ export async function patch(registry: Registry, call: Call): Promise<Result> {
 /** From the live object, in the stored version, to the patched one. */
 export async function patchedObject(call: Call, { fieldValidation }: WriteOptions): Promise<(live: KubeObject) => KubeObject> {
   const { served, body } = call;
+  // Custom resources have no patch strategies: the other patches serve them.
+  if (served.info.custom && body.contentType === STRATEGIC) throw unknownFormat(PATCH_TYPES.filter((type) => type !== STRATEGIC));
   const stated = await body.json();
   const change = patcher(body.contentType, stated, served.info.schema);
   const shown = body.contentType === 'application/strategic-merge-patch+json' ? { patch: stated } : {};
@@ -51,11 +53,17 @@ export function patcher(contentType: string, body: unknown, schema: Schema): (li
     case 'application/strategic-merge-patch+json':
       return (live) => applyStrategicMergePatch(live, body, schema);
     default:
-      throw statusError(
-        'UnsupportedMediaType',
-        `the body of the request was in an unknown format - accepted media types include: ${PATCH_TYPES.join(', ')}`,
-      );
+      throw unknownFormat(PATCH_TYPES);
   }
+}
+
+const STRATEGIC = 'application/strategic-merge-patch+json';
+
+function unknownFormat(accepted: readonly string[]): Error {
+  return statusError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
 }
 
 /** A patch changes neither the name nor the namespace, and says so when it tries. */

@@ -11,6 +11,8 @@ import { chooseContainer, nodeOfPod } from './containers.ts';
 import { forwardedHeaders, relay } from './relay.ts';
 import type { Target } from './target.ts';
 import { isTunnel, tunnel } from './port-forward-tunnel.ts';
+import type { Wanted } from './websocket-translator.ts';
+import { canCloseStreams, translate } from './websocket-translator.ts';
 
 export interface PodStreamsOptions extends StoredObjects {
   kubelet: (nodeName: string) => Target;
@@ -32,6 +34,7 @@ export function podStreamsHandler(options: PodStreamsOptions): StreamingHandler 
       const sent = forwardedHeaders(headers, target.authority, true);
       const passed = { method: request.method!, path, headers: sent, signal, unreachable: dialFailed };
       if (info.subresource === 'portforward' && isTunnel(headers)) await tunnel(target, passed, request, reply);
+      else if (info.subresource !== 'portforward' && canCloseStreams(headers)) await translate(target, { ...passed, wanted: wantedBy(path) }, request, reply);
       else await relay(target, passed, reply);
     },
   };
@@ -61,6 +64,12 @@ const PATHS = {
 } as const;
 
 const STREAMS = { stdin: 'input', stdout: 'output', stderr: 'error', tty: 'tty' } as const;
+
+/** The streams that a kubelet's URL asks for. */
+function wantedBy(path: string): Wanted {
+  const parameters = new URLSearchParams(path.slice(path.indexOf('?')));
+  return { stdin: parameters.has('input'), stdout: parameters.has('output'), stderr: parameters.has('error'), tty: parameters.has('tty') };
+}
 
 function containerPath(action: string, { query }: RequestContext, pod: Pod): string {
   const container = chooseContainer(pod, query.get('container') ?? '');

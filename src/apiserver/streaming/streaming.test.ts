@@ -224,14 +224,14 @@ describe('streaming', () => {
   });
 
   test('a WebSocket’s token does not travel on', async () => {
-    const protocols = 'v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0';
+    const protocols = 'v4.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0';
     const { socket } = await upgrade(`${POD}/web/attach?stdout=true`, {
       connection: 'Upgrade',
       upgrade: 'websocket',
       'sec-websocket-protocol': protocols,
     });
     socket!.destroy();
-    assert.equal(kubelet.seen.at(-1)!.headers['sec-websocket-protocol'], 'v5.channel.k8s.io');
+    assert.equal(kubelet.seen.at(-1)!.headers['sec-websocket-protocol'], 'v4.channel.k8s.io');
   });
 
   test('an answer that is no upgrade is passed on', async () => {

@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import { ManualClock } from '../../lib/clock.ts';
 import { ensurePki } from './pki.ts';
 import type { Pki } from './pki.ts';
-import { addressAt, firstAddress, plannedLeaves } from './plan.ts';
+import { plannedLeaves } from './plan.ts';
 import type { PkiSubjects } from './plan.ts';
 
 const DAY_MS = 86_400_000;
@@ -167,9 +167,3 @@ for (const { name, clockMs, change, spoil, renewed } of renewals) {
     assert.equal(second.files.get('sa.key'), first.files.get('sa.key'), 'tokens stay valid');
   });
 }
-
-test('addresses of a range', () => {
-  assert.equal(firstAddress('10.96.0.0/12'), '10.96.0.1');
-  assert.equal(addressAt('10.96.0.0/12', 10), '10.96.0.10');
-  assert.equal(addressAt('192.168.49.0/24', 256), '192.168.50.0');
-});

@@ -1,4 +1,5 @@
 /** Who gets a certificate in a cluster, as kubeadm names the files; the one list that creation and renewal go by. */
+import { firstAddress } from '../ip-range.ts';
 import type { CertificateRequest } from './certificate.ts';
 
 /** What the names in certificates depend on. */
@@ -68,21 +69,6 @@ export function plannedLeaves(subjects: PkiSubjects): PlannedLeaf[] {
     { file: 'components/controller-manager', authority: 'ca', commonName: 'system:kube-controller-manager', usage: 'client' },
     { file: 'components/kube-proxy', authority: 'ca', commonName: 'system:kube-proxy', usage: 'client' },
   ];
-}
-
-/** The first usable address of an IPv4 range: the Service `kubernetes` has it. */
-export function firstAddress(cidr: string): string {
-  return addressAt(cidr, 1);
-}
-
-/** The address `offset` above the range's base. */
-export function addressAt(cidr: string, offset: number): string {
-  const base = cidr
-    .slice(0, cidr.indexOf('/'))
-    .split('.')
-    .reduce((sum, part) => sum * 256 + Number(part), 0);
-  const value = base + offset;
-  return [24, 16, 8, 0].map((shift) => Math.floor(value / 2 ** shift) % 256).join('.');
 }
 
 function unique(values: readonly string[]): string[] {

@@ -11,6 +11,7 @@ import type { Component } from '../../lib/component.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { systemRng } from '../../lib/random.ts';
 import { courseOf } from './course.ts';
+import { fleetDialer } from './dialer.ts';
 import { createFleet } from './fleet.ts';
 import { fleetNodeName, isFleetNode, nodeAddress, podNetwork } from './fleet-node.ts';
 
@@ -139,4 +140,10 @@ it('names and addresses of nodes are their own', () => {
     assert.equal(new Set(indexes.map((index) => give(index))).size, 3000);
   assert.ok(isFleetNode('sim-', 'sim-0001'));
   assert.ok(!isFleetNode('sim-', 'sim-m02'));
+});
+
+it('whoever dials a kubelet of the fleet is told that there is none', async () => {
+  const dial = fleetDialer('sim-');
+  assert.equal(dial('rockpool'), undefined);
+  await assert.rejects(dial('sim-0007')!.connect(), /node sim-0007 is one of many simulated nodes/);
 });

@@ -1,5 +1,6 @@
 /** The gRPC health check (grpc.health.v1.Health/Check). Loaded only when a pod has such a probe. */
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import { deadlineIn } from '../runtime/cri/connection.ts';
 import { decode, encode, int, message, string } from '../runtime/cri/wire.ts';
 import type { ProbeResult } from './prober.ts';
 

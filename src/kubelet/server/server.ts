@@ -1,4 +1,5 @@
 /** The kubelet's own https server, with upstream's paths: what the API server asks on behalf of kubectl. */
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -43,7 +44,9 @@ export function createKubeletServer(serving: ServingOptions, context: RouteConte
       return port;
     },
     async listen() {
-      port = await listening(server, serving);
+      server.listen(serving.port, serving.host);
+      await once(server, 'listening');
+      ({ port } = server.address() as AddressInfo);
     },
     async close() {
       for (const socket of sockets) socket.destroy();
@@ -51,16 +54,6 @@ export function createKubeletServer(serving: ServingOptions, context: RouteConte
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
-}
-
-function listening(server: Server, { port, host }: ServingOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
 }
 
 /** Never rejects. */

@@ -19,6 +19,7 @@ export interface Listening {
   address(): AddressInfo | string | null;
   once(event: 'listening', callback: () => void): unknown;
   once(event: 'error', callback: (error: Error) => void): unknown;
+  on(event: 'error', callback: (error: Error) => void): unknown;
   off(event: string, callback: (error: Error) => void): unknown;
 }
 

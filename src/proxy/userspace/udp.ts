@@ -48,8 +48,6 @@ export async function openUdp(
     flow.upstream.send(data, port, host);
   });
   const { release } = await network.listen(listenerOf(socket), { ...place, protocol: 'UDP' });
-  // A client that is gone answers with an ICMP error; the socket goes on.
-  socket.on('error', () => undefined);
   return {
     cut(targets) {
       for (const [key, { target }] of flows) if (!targets.some((one) => sameTarget(one, target))) end(key);
@@ -67,6 +65,7 @@ function listenerOf(socket: Socket): Listening {
     listen: ({ host, port }) => socket.bind({ address: host, port, exclusive: true }),
     address: () => socket.address(),
     once: (event: string, callback: (error: Error) => void) => socket.once(event, callback),
+    on: (event, callback) => socket.on(event, callback),
     off: (event, callback) => socket.off(event, callback),
   };
 }

@@ -1,3 +1,4 @@
+import { splitKey } from '../../api/meta.ts';
 import type { Client } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, STORAGE_CLASSES } from '../../client/resources.ts';
@@ -61,7 +62,7 @@ export function volumeBinding(informers: VolumeInformers): BindingPlugin {
       if (keys.length === 0) return undefined;
       const bound: PersistentVolume[] = [];
       for (const key of keys) {
-        const name = key.slice(key.indexOf('/') + 1);
+        const { name } = splitKey(key);
         const claim = informers.claims.get(key);
         if (!claim) return everywhere(`persistentvolumeclaim "${name}" not found`);
         if (claim.status?.phase === 'Lost')
@@ -114,7 +115,7 @@ export function volumeBinding(informers: VolumeInformers): BindingPlugin {
   }
 
   function selectNode(key: string, nodeName: string): Promise<unknown> {
-    const [namespace, name] = key.split('/') as [string, string];
+    const { namespace, name } = splitKey(key);
     return informers.client
       .resource(PERSISTENT_VOLUME_CLAIMS, namespace)
       .patch(name, 'merge', { metadata: { annotations: { [SELECTED_NODE]: nodeName } } });

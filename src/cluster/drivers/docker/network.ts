@@ -1,7 +1,7 @@
 /** One network a profile, with a fixed address for the node: certificates and kubeconfigs stay right over restarts. */
 import { networkInterfaces } from 'node:os';
 import type Dockerode from 'dockerode';
-import { addressAt } from '../../pki/plan.ts';
+import { addressAt, overlaps } from '../../ip-range.ts';
 import type { Profile } from '../../profile.ts';
 import { failure, isReason } from '../../reasons.ts';
 import { PROFILE_LABEL } from './container-spec.ts';
@@ -89,17 +89,4 @@ export async function removeNetwork(docker: Dockerode, name: string): Promise<vo
   } catch (error) {
     if (!isMissing(error)) throw engineFailure(error, `cannot remove network ${name}`);
   }
-}
-
-function overlaps(a: string, b: string): boolean {
-  const [first, second] = [bounds(a), bounds(b)];
-  return first.from <= second.to && second.from <= first.to;
-}
-
-function bounds(cidr: string): { from: number; to: number } {
-  const [address, bits] = cidr.split('/') as [string, string];
-  const size = 2 ** (32 - Number(bits));
-  const value = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  const from = Math.floor(value / size) * size;
-  return { from, to: from + size - 1 };
 }

@@ -44,7 +44,7 @@ async function ask(
   const over = new AbortController();
   try {
     const answer = new Promise<Buffer>((resolve, reject) => {
-      socket.once('error', reject);
+      socket.on('error', reject);
       socket.on('message', (data) => {
         if (data.length >= 2 && data.readUInt16BE(0) === id) resolve(data);
       });

@@ -48,7 +48,10 @@ describe('addresses', () => {
     const taken = [addresses.take(), addresses.take()];
     assert.deepEqual(taken, ['127.244.1.2', '127.244.1.3']);
     addresses.give('127.244.1.2');
-    assert.deepEqual([addresses.take(), addresses.take(), addresses.take(), addresses.take()], ['127.244.1.4', '127.244.1.5', '127.244.1.6', '127.244.1.2']);
+    assert.deepEqual(
+      [addresses.take(), addresses.take(), addresses.take(), addresses.take()],
+      ['127.244.1.4', '127.244.1.5', '127.244.1.6', '127.244.1.2'],
+    );
     assert.throws(() => addresses.take(), /no IP addresses available in range set: 127\.244\.1\.0\/29/);
   });
 });

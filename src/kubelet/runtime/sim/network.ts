@@ -30,6 +30,7 @@ export interface Listener {
   address(): AddressInfo | string | null;
   once(event: 'listening', callback: () => void): unknown;
   once(event: 'error', callback: (error: Error) => void): unknown;
+  on(event: 'error', callback: (error: Error) => void): unknown;
   off(event: string, callback: (error: Error) => void): unknown;
 }
 
@@ -59,6 +60,8 @@ export function createSimNetwork(): SimNetwork {
       registered.set(key, { host, port });
       try {
         const address = await (exact ? listening : bind)(server, { host, port });
+        // A connection that could not be accepted (no descriptors left) is the client's loss, not the end of the node.
+        server.on('error', () => undefined);
         registered.set(key, address);
         return { address, release: () => void registered.delete(key) };
       } catch (error) {

@@ -143,6 +143,8 @@ function dial(
     socket.once('error', onError);
     socket.once('connect', () => {
       cleanUp();
+      // Whoever reads it learns of an end; nobody else needs to.
+      socket.on('error', () => socket.destroy());
       resolve(socket);
     });
   });

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { errorMessage } from '../../../lib/errors.ts';
 import type { StreamOptions, StreamSession } from '../runtime.ts';
 import type { SimContainer } from './container.ts';
-import { EMPTY_INPUT, NULL_OUTPUT, type Output, Pipe } from './io.ts';
+import { BrokenPipe, EMPTY_INPUT, NULL_OUTPUT, type Output, Pipe } from './io.ts';
 import { ConnectError, type PodNetwork } from './pod-network.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -36,8 +36,8 @@ export async function execSession(
     (chunk) => (terminal ? terminal.keys(chunk) : stdin.write(chunk)),
     () => stdin.end(),
   );
-  // As with runc, the command goes on when the client goes away, but its terminal hangs up.
-  session.closed.addEventListener('abort', () => (options.tty ? process.signal('HUP') : stdin.end()), { once: true });
+  // With runc a command without a terminal would go on for nobody; here it would do so at the expense of the control plane.
+  session.closed.addEventListener('abort', () => process.signal('HUP'), { once: true });
   const exitCode = await ended;
   await drained(session);
   session.exit({ exitCode });
@@ -95,10 +95,22 @@ async function forward(network: PodNetwork, port: number, stream: Duplex, signal
   }
 }
 
+/** What is written once the client is gone is lost, as it is with a real runtime; the program goes on. */
 function outputTo(stream: NodeJS.WritableStream, isTty: boolean): Output {
+  let gone = false;
+  const leave = (): void => {
+    gone = true;
+  };
+  stream.on('error', leave).once('close', leave);
   return {
     isTty,
-    write: (data) => (stream.write(data) ? undefined : new Promise<void>((resolve) => stream.once('drain', () => resolve()))),
+    write: (data) => {
+      if (gone || !stream.writable || stream.write(data)) return undefined;
+      return new Promise<void>((resolve) => {
+        stream.once('drain', () => resolve());
+        stream.once('close', () => resolve());
+      });
+    },
     end: () => undefined,
   };
 }
@@ -109,21 +121,30 @@ async function drained({ stdout, stderr, closed }: StreamSession): Promise<void>
   await Promise.race([Promise.all(ends), aborted(closed)]);
 }
 
-function pump({ stdin }: StreamSession, take: (chunk: Buffer) => unknown, end: () => void): void {
+function pump({ stdin }: StreamSession, take: (chunk: Buffer) => void | Promise<void>, end: () => void): void {
   if (!stdin) return end();
   stdin.on('data', (chunk: Buffer) => {
+    const written = offered(chunk, take);
+    if (!written) return;
     // Back-pressure: no more is read until there is room.
-    const written = take(chunk);
-    if (!(written instanceof Promise)) return;
     stdin.pause();
-    written.then(
-      () => stdin.resume(),
-      () => stdin.resume(),
-    );
+    written.finally(() => stdin.resume());
   });
-  stdin.once('end', end);
-  stdin.once('error', end);
-  stdin.once('close', end);
+  stdin.once('end', end).once('close', end);
+  stdin.on('error', end);
+}
+
+/** Never throws or rejects: what a program does not read any more is passed over. */
+function offered(chunk: Buffer, take: (chunk: Buffer) => void | Promise<void>): Promise<void> | undefined {
+  const unread = (error: unknown): void => {
+    if (!(error instanceof BrokenPipe)) throw error;
+  };
+  try {
+    return take(chunk)?.catch(unread);
+  } catch (error) {
+    unread(error);
+    return undefined;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<undefined> {

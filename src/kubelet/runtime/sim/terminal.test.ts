@@ -8,7 +8,13 @@ function newTerminal() {
   const input = new Pipe({ isTty: true });
   let interrupts = 0;
   const terminal = createTerminal({ screen, input, interrupt: () => interrupts++ });
-  return { screen: () => screen.bytes().toString('utf8'), input, type: (text: string) => terminal.keys(Buffer.from(text)), output: terminal.output, interrupts: () => interrupts };
+  return {
+    screen: () => screen.bytes().toString('utf8'),
+    input,
+    type: (text: string) => terminal.keys(Buffer.from(text)),
+    output: terminal.output,
+    interrupts: () => interrupts,
+  };
 }
 
 describe('terminal', () => {

@@ -6,12 +6,13 @@ import { FOLDERS } from '../programs/folders.ts';
 import { CURL_PROGRAM, WGET } from '../programs/http.ts';
 import { DNS_TOOLS, NETWORK } from '../programs/network.ts';
 import { SYSTEM } from '../programs/system.ts';
+import { tar } from '../programs/tar.ts';
 import { TEXT } from '../programs/text.ts';
 import { sh } from '../shell/sh.ts';
 
 type Programs = readonly (readonly [string, Program])[];
 
-const COMMON: Programs = [...BASICS, ...FOLDERS, ...SYSTEM, ...TEXT, ['sh', sh]];
+const COMMON: Programs = [...BASICS, ...FOLDERS, ...SYSTEM, ...TEXT, ['sh', sh], ['tar', tar]];
 
 /** `busybox wget …` is `wget …`. */
 const busybox: Program = async (process: SimProcess) => {

@@ -260,7 +260,7 @@ async function proxy(
           incoming.pipe(response);
         },
       );
-      outgoing.once('error', reject);
+      outgoing.on('error', reject);
       request.pipe(outgoing);
     });
   } catch (error) {

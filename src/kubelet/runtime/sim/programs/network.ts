@@ -54,6 +54,7 @@ function listen(process: SimProcess, port: number, { again, command }: { again: 
   return new Promise((resolve, reject) => {
     const server = createServer((socket) => {
       if (!again) server.close();
+      socket.on('error', () => socket.destroy());
       process.onExit(() => socket.destroy());
       const served = command === undefined ? exchange(process, socket) : answerWith(process, socket, command);
       served.then(() => (again ? undefined : resolve(0)), reject);

@@ -11,9 +11,13 @@ import { ControlFlow, copyState, type ShellState } from './state.ts';
 import { redirected, type Streams } from './streams.ts';
 import type { Node, Redirect, SimpleCommand } from './syntax.ts';
 
-/** After so many commands a script rests, so that a busy loop in a pod leaves the machine to others: this process serves them all. */
-const COMMANDS_PER_TURN = 500;
-const REST_MS = 5;
+/**
+ * After so many commands a script rests, this many times as long as it worked: a busy loop in a pod takes a fifth of a core and leaves
+ * the rest to others, since one process serves them all.
+ */
+const COMMANDS_PER_TURN = 100;
+const REST_SHARE = 4;
+const LONGEST_REST_MS = 100;
 
 type Body<T extends Node['type']> = Extract<Node, { type: T }>;
 
@@ -23,12 +27,14 @@ export class Interpreter {
   /** Whether failures of `set -e` count here: not in conditions. */
   #conditional = 0;
   #commands = 0;
+  #restedAt: number;
   readonly #pendingTraps: string[] = [];
   #wakeWait: (() => void) | undefined;
 
   constructor(process: SimProcess, state: ShellState) {
     this.process = process;
     this.state = state;
+    this.#restedAt = process.world.clock.monotonic();
   }
 
   get streams(): Streams {
@@ -416,7 +422,11 @@ export class Interpreter {
   async #turn(): Promise<void> {
     this.process.killed.throwIfAborted();
     this.#commands = (this.#commands + 1) % COMMANDS_PER_TURN;
-    if (this.#commands === 0) await this.process.sleep(REST_MS);
+    if (this.#commands > 0) return;
+    const { clock } = this.process.world;
+    const worked = clock.monotonic() - this.#restedAt;
+    await this.process.sleep(Math.min(worked * REST_SHARE, LONGEST_REST_MS));
+    this.#restedAt = clock.monotonic();
   }
 }
 

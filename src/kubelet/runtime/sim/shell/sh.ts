@@ -1,6 +1,6 @@
 /** The program `sh`: `sh -c TEXT`, `sh FILE`, a script on stdin, or a prompt on a terminal. */
 import { errorMessage } from '../../../../lib/errors.ts';
-import { readAll, readLine } from '../io.ts';
+import { BrokenPipe, readLine } from '../io.ts';
 import type { Program } from '../model.ts';
 import { ProcessExit, type SimProcess } from '../process.ts';
 import { Interpreter } from './interpreter.ts';
@@ -13,14 +13,14 @@ export const sh: Program = async (process) => {
   const shell = new Interpreter(process, newState(name, { env: process.env, cwd: process.cwd, positional }));
   Object.assign(shell.state.options, { exitOnError: flags.includes('e'), trace: flags.includes('x'), unsetIsError: flags.includes('u') });
   try {
-    return text === undefined ? await interactive(shell) : await runScript(shell, text);
+    return text === undefined ? await readCommands(shell) : await runScript(shell, text);
   } finally {
     if (!process.killed.aborted) await shell.runExitTrap();
   }
 };
 
 interface Script {
-  /** Undefined for a prompt. */
+  /** Undefined when commands come from stdin, line by line. */
   text: string | undefined;
   name: string;
   positional: readonly string[];
@@ -29,7 +29,7 @@ interface Script {
 }
 
 async function scriptOf(process: SimProcess): Promise<Script> {
-  const { argv, stdin, killed, world } = process;
+  const { argv, world } = process;
   let flags = '';
   let at = 1;
   for (; at < argv.length && /^-[a-zA-Z]+$/.test(argv[at]!); at++) {
@@ -50,7 +50,7 @@ async function scriptOf(process: SimProcess): Promise<Script> {
     }
     return { text: (await world.files.read(file)).toString('utf8'), name: rest[0], positional: rest.slice(1), flags };
   }
-  return { text: stdin.isTty ? undefined : (await readAll(stdin, killed)).toString('utf8'), name, positional: [], flags };
+  return { text: undefined, name, positional: [], flags };
 }
 
 async function runScript(shell: Interpreter, text: string): Promise<number> {
@@ -64,19 +64,25 @@ async function runScript(shell: Interpreter, text: string): Promise<number> {
   }
 }
 
-/** Reads and runs lines until the end of input or `exit`. Ctrl-C ends the command in hand, not the shell. */
-async function interactive(shell: Interpreter): Promise<number> {
+/**
+ * Reads and runs lines until the end of input or `exit`; with prompts on a terminal. A command may read the lines that follow. Ctrl-C ends
+ * the command in hand, not the shell.
+ */
+async function readCommands(shell: Interpreter): Promise<number> {
   const { process } = shell;
-  process.handle('INT', () => shell.foreground?.signal('INT'));
-  // An interactive shell is not ended by TERM.
-  process.handle('TERM', () => undefined);
+  const interactive = process.stdin.isTty;
+  if (interactive) {
+    process.handle('INT', () => shell.foreground?.signal('INT'));
+    // As shells do on a terminal.
+    process.handle('TERM', () => undefined);
+  }
   let pending = '';
   for (;;) {
-    await process.stderr.write(pending === '' ? promptOf(shell) : '> ');
+    if (interactive) await process.stderr.write(pending === '' ? promptOf(shell) : '> ');
     const line = await readLine(process.stdin, process.killed);
     if (line === undefined) {
-      await process.stderr.write('\n');
-      return shell.state.status;
+      if (interactive) await process.stderr.write('\n');
+      return pending === '' ? shell.state.status : runScript(shell, pending);
     }
     pending += line;
     try {
@@ -89,18 +95,19 @@ async function interactive(shell: Interpreter): Promise<number> {
         continue;
       }
       pending = '';
-      await recover(shell, error);
+      await recover(shell, error, interactive);
     }
   }
 }
 
-/** What does not end the shell is told. */
-async function recover(shell: Interpreter, error: unknown): Promise<void> {
-  if (error instanceof ProcessExit || shell.process.killed.aborted) throw error;
+/** What does not end the shell is told; without a terminal a syntax error ends it. */
+async function recover(shell: Interpreter, error: unknown, interactive: boolean): Promise<void> {
+  if (error instanceof ProcessExit || error instanceof BrokenPipe || shell.process.killed.aborted) throw error;
   if (error instanceof ControlFlow) return;
   const text = error instanceof ShellSyntaxError ? `syntax error: ${error.message}` : errorMessage(error);
   shell.state.status = 2;
   await shell.process.stderr.write(`${shell.state.name}: ${text}\n`);
+  if (!interactive && error instanceof ShellSyntaxError) throw new ProcessExit(2);
 }
 
 function promptOf({ process, state }: Interpreter): string {

@@ -37,7 +37,10 @@ function newWorld(): ContainerWorld {
   };
 }
 
-async function run(script: string, { stdin = '', args = [] as string[] } = {}): Promise<{ out: string; err: string; code: number }> {
+async function run(
+  script: string,
+  { stdin = '', argv = ['sh', '-c', script] }: { stdin?: string; argv?: string[] } = {},
+): Promise<{ out: string; err: string; code: number }> {
   const [stdout, stderr] = [new Collector(), new Collector()];
   const env = new Map([
     ['PATH', '/bin'],
@@ -45,7 +48,7 @@ async function run(script: string, { stdin = '', args = [] as string[] } = {}): 
     ['NAME', 'world'],
   ]);
   const process = new SimProcess(newWorld(), {
-    argv: ['sh', '-c', script, ...args],
+    argv,
     env,
     cwd: '/',
     stdin: stdin === '' ? EMPTY_INPUT : inputOf(stdin),
@@ -139,12 +142,22 @@ describe('shell', () => {
     });
   }
 
-  it('reads a script from stdin, and its arguments', async () => {
-    assert.deepEqual(await run('cat; echo $0 $1', { stdin: 'from a pipe\n', args: ['name', 'first'] }), {
-      out: 'from a pipe\nname first\n',
-      err: '',
-      code: 0,
-    });
+  it('arguments after the script, and stdin for its commands', async () => {
+    const argv = ['sh', '-c', 'cat; echo $0 $1', 'name', 'first'];
+    assert.deepEqual(await run('', { stdin: 'from a pipe\n', argv }), { out: 'from a pipe\nname first\n', err: '', code: 0 });
+  });
+
+  it('tar takes folders apart and puts them together', async () => {
+    const { out } = await run(
+      'mkdir -p /a/b /c; echo one > /a/b/one.txt; printf x > /a/x; tar cf - /a | tar xmf - -C /c; cat /c/a/b/one.txt /c/a/x; tar cf /t.tar a; tar tf /t.tar',
+    );
+    assert.equal(out, 'one\nxa/\na/b/\na/b/one.txt\na/x\n');
+  });
+
+  it('without arguments it runs the lines of stdin, which its commands may read as well', async () => {
+    const stdin = 'read word\nvalue\necho "got $word"\nif true\nthen echo yes\nfi\nexit 4\necho never\n';
+    assert.deepEqual(await run('', { stdin, argv: ['sh'] }), { out: 'got value\nyes\n', err: '', code: 4 });
+    assert.equal((await run('', { stdin: 'echo a\n)\necho b\n', argv: ['sh'] })).code, 2);
   });
 
   it('a busy loop leaves others their turn and can be killed', async () => {
