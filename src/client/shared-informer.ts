@@ -2,7 +2,7 @@ import type { KubeList, ObjectWithMeta, WatchEvent } from '../api/meta.ts';
 import { groupVersion, keyOf } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
 import { backoffDelay } from '../lib/backoff.ts';
-import type { Clock } from '../lib/clock.ts';
+import { pause, type Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Rng } from '../lib/random.ts';
@@ -145,11 +145,7 @@ export class SharedInformer<T extends ObjectWithMeta> implements Informer<T> {
     const entry = { resource: type.resource, error: errorMessage(error), retryInMs: Math.round(delay) };
     if (this.#failures > 3) log.warn('cannot list and watch', entry);
     else log.debug('list and watch was cut off', entry);
-    try {
-      await clock.sleep(delay, signal);
-    } catch (reason) {
-      if (!signal.aborted) throw reason;
-    }
+    await pause(clock, delay, signal);
   }
 
   /** Throws the Status of an ERROR event. */

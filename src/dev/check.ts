@@ -12,6 +12,7 @@ interface Check {
 
 const CHECKS: readonly Check[] = [
   { name: 'types', command: ['tsc', '-p', '.'] },
+  { name: 'types of the page', command: ['tsc', '-p', 'src/dashboard/web'] },
   { name: 'lint', command: ['oxlint', '--type-aware', 'src', 'test'] },
   { name: 'format', command: ['oxfmt', '--check', 'src', 'test'] },
   { name: 'fences', command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'src'] },

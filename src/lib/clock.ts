@@ -42,6 +42,15 @@ function sleepOn(timer: Clock['timer'], ms: number, signal?: AbortSignal): Promi
   });
 }
 
+/** Resolves after `ms`, or as soon as the signal aborts: for loops that look at the signal themselves. */
+export async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await clock.sleep(ms, signal);
+  } catch (reason) {
+    if (!signal.aborted) throw reason;
+  }
+}
+
 /** A clock that moves only when told to: `advance(ms)` fires the timers that fall due, in their order. */
 export class ManualClock implements Clock {
   #now: number;

@@ -3,6 +3,7 @@
  * running node's runtime. One line of JSON on stdout tells how the start went (NodeReport); everything else goes to stderr.
  */
 import { writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { systemClock } from '../lib/clock.ts';
 import { errorCode, errorMessage } from '../lib/errors.ts';
@@ -51,6 +52,8 @@ async function runNode(configPath: string): Promise<void> {
   trace.mark('ready');
   if (config.traceStartup) writeFileSync(join(config.runDir, 'startup.json'), JSON.stringify(trace.phases, null, 2));
   report({ ready: true, phases: { ...trace.phases }, apiserverPort: node.apiserverPort });
+  // Where the cache is not baked into an image: the next start has it even if this process is killed.
+  if (config.runtime === 'sim') flushCompileCache();
   await stopped.promise;
   // A part that hangs must not keep the node from going.
   const cancel = clock.timer(STOP_DEADLINE_MS, () => process.exit(1));

@@ -27,7 +27,7 @@ export function separateProcess(name: SeparateName, configPath: string, config: 
   return supervise({
     name,
     command: process.execPath,
-    args: [process.argv[1]!, 'component', name, configPath],
+    args: [...process.execArgv, process.argv[1]!, 'component', name, configPath],
     pidFile: join(config.runDir, `${name}.pid`),
     probe: async () => {
       if (!existsSync(marker)) throw new Error(`${name} is not ready`);

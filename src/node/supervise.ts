@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { execa, type ResultPromise } from 'execa';
 import { backoffDelay } from '../lib/backoff.ts';
-import type { Clock } from '../lib/clock.ts';
+import { pause, type Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { errorCode, errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
@@ -56,12 +56,9 @@ export function supervise(options: SupervisedProcess): Component {
   let said: string[] = [];
 
   const launch = (): Child => {
-    const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
-    const env = { ...inherited, ...options.env };
     const launched: Child = execa(options.command, options.args, {
       ...CHILD,
-      env,
-      extendEnv: false,
+      ...(options.env ? { env: options.env } : {}),
       detached: true,
       cleanup: false,
       ...(options.cwd ? { cwd: options.cwd } : {}),
@@ -90,7 +87,7 @@ export function supervise(options: SupervisedProcess): Component {
       if (clock.monotonic() - startedAt > STABLE_MS) failures = 0;
       const delay = backoffDelay(failures++, RESTART_BACKOFF);
       log.warn('ended, starting it again', { exitCode: result.exitCode, signal: result.signal, delayMs: delay, said: said.join(' | ') });
-      await clock.sleep(delay, stopping.signal).catch(() => log.debug('stopped while waiting to restart'));
+      await pause(clock, delay, stopping.signal);
     }
   };
 

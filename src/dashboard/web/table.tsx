@@ -20,7 +20,7 @@ export interface TableProps<Row> {
   fill?: boolean;
 }
 
-/** As in app.css. */
+/** `--row` in styles/base.css. */
 const ROW_PX = 40;
 /** Rows above and below what is in view, so that scrolling shows no gap. */
 const MARGIN_ROWS = 12;

@@ -2,7 +2,7 @@ import type { Lease } from '../../api/types.gen.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Client } from '../../client/client.ts';
 import { LEASES } from '../../client/resources.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { pause, type Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import { microTimestamp } from '../../api/time.ts';
@@ -27,7 +27,7 @@ export async function keepLease({ client, clock, log, nodeName, nodeUid, signal 
   const leases = client.resource(LEASES, NAMESPACE);
   let held: Lease | undefined;
   while (!signal.aborted) {
-    let pause = RENEW_MS;
+    let wait = RENEW_MS;
     try {
       const renewTime = microTimestamp(clock.now());
       held ??= await find();
@@ -40,12 +40,10 @@ export async function keepLease({ client, clock, log, nodeName, nodeUid, signal 
     } catch (error) {
       // somebody else wrote it, or it was deleted: read it anew
       held = undefined;
-      pause = RETRY_MS;
+      wait = RETRY_MS;
       if (!signal.aborted) log.debug('node lease was not renewed', { error: errorMessage(error) });
     }
-    await clock.sleep(pause, signal).catch((reason: unknown) => {
-      if (!signal.aborted) throw reason;
-    });
+    await pause(clock, wait, signal);
   }
 
   async function find(): Promise<Lease | undefined> {

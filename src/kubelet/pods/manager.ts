@@ -1,6 +1,7 @@
 /** The pods of this node: a worker for each, woken by the API, the runtime and the probes; what only the runtime knows is cleaned up. */
 import type { Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
+import { pause } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { graceOf, removeFromNode } from './end.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
@@ -120,13 +121,8 @@ class Manager implements PodManager {
     const { clock } = this.#services;
     const { signal } = this.#stopped;
     do {
-      try {
-        await clock.sleep(RELIST_MS.busy, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        throw error;
-      }
-    } while (!(await this.#adopted()));
+      await pause(clock, RELIST_MS.busy, signal);
+    } while (!signal.aborted && !(await this.#adopted()));
   }
 
   /** False when the runtime does not answer. */

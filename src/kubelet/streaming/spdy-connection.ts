@@ -139,10 +139,7 @@ class ServerStream extends Duplex implements SpdyStream {
 
   /** Resolves when somebody reads again, or nobody will. */
   drained(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onRead = resolve;
-      this.once('close', resolve);
-    });
+    return new Promise((resolve) => (this.#onRead = resolve));
   }
 
   override _read(): void {
@@ -156,6 +153,13 @@ class ServerStream extends Duplex implements SpdyStream {
 
   override _final(done: () => void): void {
     this.#send(Buffer.alloc(0), true, done);
+  }
+
+  /** The client learns that nothing more comes, also when it ended in a failure. */
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#onRead?.();
+    if (!this.writableFinished) this.#send(Buffer.alloc(0), true, () => undefined);
+    done(error);
   }
 }
 

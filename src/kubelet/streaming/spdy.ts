@@ -34,21 +34,36 @@ export async function serveSpdy({ request, socket, head }: Upgrade, kind: Stream
 export async function forwardOver(socket: Duplex, serve: Serve): Promise<void> {
   let handler: ((port: number, stream: Duplex) => void) | undefined;
   const waiting: SpdyStream[] = [];
+  /** Each connection has an error stream as well, opened before its data: they share a request id. */
+  const errors = new Map<string, SpdyStream>();
   const accept = (stream: SpdyStream): void => {
-    // each connection has an error stream as well: it ends silently when all went well
-    if (stream.headers.get('streamtype') === 'error') stream.end();
-    else if (handler) handler(Number(stream.headers.get('port')), stream);
+    const id = stream.headers.get('requestid') ?? '';
+    if (stream.headers.get('streamtype') === 'error') {
+      errors.set(id, stream);
+      return;
+    }
+    const error = errors.get(id);
+    errors.delete(id);
+    if (error) tellFailure(stream, error);
+    if (handler) handler(Number(stream.headers.get('port')), stream);
     else waiting.push(stream);
   };
   const connection = new SpdyConnection(socket, accept);
   await serve({
     onConnection(given) {
       handler = given;
-      waiting.splice(0).forEach(accept);
+      for (const stream of waiting.splice(0)) given(Number(stream.headers.get('port')), stream);
     },
     exit: () => connection.end(),
     closed: connection.closed,
   });
+}
+
+/** Why a connection failed is said on its error stream, which ends silently when all went well. */
+function tellFailure(data: SpdyStream, error: SpdyStream): void {
+  data.once('error', (reason: Error) => error.end(reason.message));
+  data.once('finish', () => error.end());
+  data.once('close', () => error.end());
 }
 
 async function commandOver(

@@ -6,7 +6,7 @@ import type { Client, ResourceType } from '../../client/client.ts';
 import { type ObjectWithMeta } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
-import type { Clock } from '../../lib/clock.ts';
+import { pause, type Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Rng } from '../../lib/random.ts';
@@ -121,14 +121,6 @@ async function follow({ client, clock, log, rng }: Context, entry: Entry): Promi
     }
     // an ended watch goes on where it was; the pause bounds a server that ends them at once
     if (!signal.aborted) await pause(clock, backoffDelay(failures, { baseMs: 50, maxMs: 30_000, jitter: 0.5 }, rng), signal);
-  }
-}
-
-async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!signal.aborted) throw error;
   }
 }
 

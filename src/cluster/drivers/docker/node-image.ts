@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
+import { NODE_FLAGS } from '../../../lib/node-config.ts';
 import type { ClusterContext } from '../../context.ts';
 import { aptSource } from '../../image/apt.ts';
 import type { PackageSource } from '../../image/apt.ts';
@@ -134,7 +135,7 @@ async function addBundle(docker: Dockerode, { base, tag, bundle }: Layer, { prog
   const container = await engineCall('cannot prepare the node image', () =>
     docker.createContainer({
       Image: base,
-      Entrypoint: ['/usr/bin/node', program],
+      Entrypoint: ['/usr/bin/node', ...NODE_FLAGS, program],
       Cmd: ['--warm-up'],
       Env: [`ROCKPOOL_COMPILE_CACHE=/${COMPILE_CACHE_DIR}`, 'PATH=/usr/sbin:/usr/bin', 'NODE_ENV=production'],
       HostConfig: { NetworkMode: 'none' },

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
+import { NODE_FLAGS } from '../../../lib/node-config.ts';
 import type { ClusterContext } from '../../context.ts';
 import type { AddonFiles, Availability, Driver, HostState, NodeFiles, NodeLayout } from '../../driver.ts';
 import { readIfExists, writeFileAtomic } from '../../files.ts';
@@ -11,7 +12,7 @@ import { requireFree } from '../../ports.ts';
 import { profilePaths } from '../../paths.ts';
 import { processStart, signalProcess } from '../../processes.ts';
 import { type Profile, listProfileNames, readProfile } from '../../profile.ts';
-import { failure } from '../../reasons.ts';
+import { failure, isReason } from '../../reasons.ts';
 import { requireReady } from '../../node-report.ts';
 import type { ReadyReport } from '../../node-report.ts';
 import { followFile } from './follow-file.ts';
@@ -101,6 +102,8 @@ async function plan(profile: Profile, context: ClusterContext): Promise<Profile>
 }
 
 const RANGES = 60;
+/** The node's DNS listens there at the first address of the pods' range. */
+const SIM_DNS_PORT = 10_053;
 
 /**
  * Pods and Services of a simulated cluster answer on loopback addresses of its own, 127.100.0.0/16 to 127.219.0.0/16 in pairs. The pair is drawn
@@ -115,9 +118,21 @@ async function freeRanges(profile: Profile, { home }: ClusterContext): Promise<P
   for (let step = 0; step < RANGES; step++) {
     const index = (first + step) % RANGES;
     const podCidr = `127.${100 + 2 * index}.0.0/16`;
-    if (!taken.has(podCidr)) return { podCidr, serviceCidr: `127.${101 + 2 * index}.0.0/16` };
+    if (!taken.has(podCidr) && (await isUnused(podCidr))) return { podCidr, serviceCidr: `127.${101 + 2 * index}.0.0/16` };
   }
   throw failure('PROFILE_CONFLICT', `there are ${RANGES} simulated clusters already`);
+}
+
+/** Whether no other cluster's DNS listens at the range's first address, where that of this one would. */
+async function isUnused(podCidr: string): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  try {
+    await requireFree(podCidr.replace('.0.0/16', '.0.1'), SIM_DNS_PORT);
+    return true;
+  } catch (error) {
+    if (isReason(error, 'PORT_IN_USE')) return false;
+    throw error;
+  }
 }
 
 function layout({ home }: ClusterContext, profile: Profile): NodeLayout {
@@ -152,7 +167,7 @@ async function start(
   ]);
   const [output, errors] = await Promise.all([open(reportFile, 'a', 0o600), open(log, 'w', 0o600)]);
   try {
-    const child = spawn(process.execPath, [join(context.packageRoot, 'dist', 'node.mjs'), nodeConfig], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, join(context.packageRoot, 'dist', 'node.mjs'), nodeConfig], {
       detached: true,
       // Files, not pipes: the node must outlive this process and whoever reads from it.
       stdio: ['ignore', output.fd, errors.fd],

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { eventually } from '../../../../test/fixtures/eventually.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import type { ContainerConfig, ContainerRuntime, PodSandboxConfig } from '../runtime.ts';
@@ -81,7 +82,7 @@ describe('simulated runtime', () => {
     assert.equal(response.status, 200);
     assert.match(await response.text(), /Welcome to nginx!/);
     assert.equal((await fetch(`http://${host}:${port}/missing`)).status, 404);
-    assert.match(await web.logs(), /"GET \/ HTTP\/1\.1" 200 \d+/);
+    await eventually(async () => assert.match(await web.logs(), /"GET \/ HTTP\/1\.1" 200 \d+/));
     assert.match(await web.logs(), /\[error\] .*open\(\) "\/usr\/share\/nginx\/html\/missing" failed/);
     assert.match((await shell(web.id, 'cat /etc/nginx/nginx.conf')).out, /http \{/);
     await runtime.stopContainer(web.id, 30);
@@ -263,11 +264,8 @@ describe('simulated runtime', () => {
 
   it('an unknown image runs idle and says so', async () => {
     const idle = await run('example.com/team/app:1', { command: ['/app', '--serve'] });
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    assert.equal(
-      await idle.logs(),
-      'rockpool: image "example.com/team/app:1" is not in the catalogue of simulated images; it runs as an idle process\n',
-    );
+    const said = 'rockpool: image "example.com/team/app:1" is not in the catalogue of simulated images; it runs as an idle process\n';
+    await eventually(async () => assert.equal(await idle.logs(), said));
     await runtime.stopContainer(idle.id, 30);
     assert.equal((await runtime.containerStatus(idle.id))?.exitCode, 0);
   });

@@ -98,19 +98,18 @@ async function forward(network: PodNetwork, port: number, stream: Duplex, signal
 /** What is written once the client is gone is lost, as it is with a real runtime; the program goes on. */
 function outputTo(stream: NodeJS.WritableStream, isTty: boolean): Output {
   let gone = false;
+  const waiting: (() => void)[] = [];
+  const release = (): void => {
+    for (const resolve of waiting.splice(0)) resolve();
+  };
   const leave = (): void => {
     gone = true;
+    release();
   };
-  stream.on('error', leave).once('close', leave);
+  stream.on('error', leave).on('close', leave).on('drain', release);
   return {
     isTty,
-    write: (data) => {
-      if (gone || !stream.writable || stream.write(data)) return undefined;
-      return new Promise<void>((resolve) => {
-        stream.once('drain', () => resolve());
-        stream.once('close', () => resolve());
-      });
-    },
+    write: (data) => (gone || !stream.writable || stream.write(data) ? undefined : new Promise((resolve) => waiting.push(resolve))),
     end: () => undefined,
   };
 }
