@@ -6,9 +6,9 @@
  *
  * A pid file tells the next node process of a child that outlived a killed parent: it is ended first, so that two never share the data.
  */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { execa, type ResultPromise } from 'execa';
 import { backoffDelay } from '../lib/backoff.ts';
 import { pause, type Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
@@ -38,14 +38,11 @@ const PROBE_EVERY_MS = 5;
 const STABLE_MS = 30_000;
 /** How many of its last lines are told when it ends. */
 const LAST_WORDS = 3;
-const CHILD: ChildOptions = { stdio: ['ignore', 'ignore', 'pipe'], reject: false, buffer: false };
 
-interface ChildOptions {
-  stdio: ['ignore', 'ignore', 'pipe'];
-  reject: false;
-  buffer: false;
+interface Child {
+  process: ChildProcess;
+  ended: Promise<{ exitCode?: number; signal?: string }>;
 }
-type Child = ResultPromise<ChildOptions>;
 
 export function supervise(options: SupervisedProcess): Component {
   const { name, clock } = options;
@@ -56,21 +53,15 @@ export function supervise(options: SupervisedProcess): Component {
   let said: string[] = [];
 
   const launch = (): Child => {
-    const launched: Child = execa(options.command, options.args, {
-      ...CHILD,
-      ...(options.env ? { env: options.env } : {}),
-      detached: true,
-      cleanup: false,
-      ...(options.cwd ? { cwd: options.cwd } : {}),
-    });
+    const launched = spawn(options.command, options.args, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true, ...(options.cwd ? { cwd: options.cwd } : {}) });
     said = [];
-    launched.stderr?.on('data', (chunk: Buffer) => {
+    launched.stderr.on('data', (chunk: Buffer) => {
       const text = chunk.toString().trimEnd();
       log.debug(text);
       said = [...said, ...text.split('\n')].slice(-LAST_WORDS);
     });
     writeFileSync(options.pidFile, `${launched.pid ?? ''}`);
-    return launched;
+    return { process: launched, ended: endOf(launched) };
   };
 
   const keepRunning = async (): Promise<void> => {
@@ -80,7 +71,7 @@ export function supervise(options: SupervisedProcess): Component {
       child ??= launch();
       const over = new AbortController();
       void options.onLaunch?.(AbortSignal.any([over.signal, stopping.signal]));
-      const result = await child;
+      const result = await child.ended;
       over.abort();
       child = undefined;
       if (stopping.signal.aborted) return;
@@ -103,7 +94,7 @@ export function supervise(options: SupervisedProcess): Component {
     stop: async () => {
       if (stopping.signal.aborted) return ended;
       stopping.abort(new Error(`${name} is being stopped`));
-      const running = child;
+      const running = child?.process;
       if (running?.pid) {
         running.kill('SIGTERM');
         const cancel = clock.timer(options.stopMs, () => running.kill('SIGKILL'));
@@ -113,6 +104,14 @@ export function supervise(options: SupervisedProcess): Component {
       rmSync(options.pidFile, { force: true });
     },
   };
+}
+
+/** How a process ended; one that could not be launched ended with what its error says. */
+function endOf(launched: ChildProcess): Child['ended'] {
+  return new Promise((resolve) => {
+    launched.once('error', (error) => launched.pid === undefined && resolve({ signal: error.message }));
+    launched.once('exit', (code, signal) => resolve({ ...(code === null ? {} : { exitCode: code }), ...(signal ? { signal } : {}) }));
+  });
 }
 
 async function untilReady(options: SupervisedProcess, signal: AbortSignal): Promise<void> {

@@ -59,13 +59,12 @@ describe('simulated runtime', () => {
     const id = await runtime.createContainer(sandboxId, config, sandbox);
     await runtime.startContainer(id);
     const logs = async () => (await readFile(path.join(dir, name, 'main/0.log'), 'utf8')).replaceAll(/^\S+ \S+ [PF] /gm, '');
-    const ended = async () => {
-      for (;;) {
+    const ended = () =>
+      eventually(async () => {
         const status = await runtime.containerStatus(id);
-        if (status?.state === 'EXITED') return status.exitCode;
-        await new Promise((resolve) => setTimeout(resolve, 2));
-      }
-    };
+        assert.equal(status?.state, 'EXITED');
+        return status!.exitCode;
+      });
     return { id, sandboxId, ip: (await runtime.podSandboxStatus(sandboxId))!.ips[0]!, logs, ended };
   }
 
@@ -176,7 +175,7 @@ describe('simulated runtime', () => {
     assert.equal((await get('/health')).status, 204);
     await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080; return 200 reloaded; }');
     assert.equal((await shell(web.id, 'nginx -t && nginx -s reload')).exitCode, 0);
-    for (let text = ''; text !== 'reloaded'; text = await (await get('/')).text()) await new Promise((resolve) => setTimeout(resolve, 5));
+    await eventually(async () => assert.equal(await (await get('/')).text(), 'reloaded'));
     await writeFile(path.join(folder, 'site.conf'), 'server { listen 8080');
     assert.equal((await shell(web.id, 'nginx -t')).exitCode, 1);
   });
@@ -255,11 +254,13 @@ describe('simulated runtime', () => {
     await runtime.stopContainer(deaf.id, 0.05);
     assert.ok(performance.now() - began >= 45);
     assert.equal((await runtime.containerStatus(deaf.id))?.exitCode, 137);
-    const polite = await run('busybox', { command: ['sh', '-c', 'trap "echo bye; exit 4" TERM; while :; do sleep 0.01; done'] });
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    const polite = await run('busybox', {
+      command: ['sh', '-c', 'trap "echo bye; exit 4" TERM; echo ready; while :; do sleep 0.01; done'],
+    });
+    await eventually(async () => assert.equal(await polite.logs(), 'ready\n'));
     await runtime.stopContainer(polite.id, 30);
     assert.equal((await runtime.containerStatus(polite.id))?.exitCode, 4);
-    assert.equal(await polite.logs(), 'bye\n');
+    assert.equal(await polite.logs(), 'ready\nbye\n');
   });
 
   it('an unknown image runs idle and says so', async () => {

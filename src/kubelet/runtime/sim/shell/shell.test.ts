@@ -170,7 +170,7 @@ describe('shell', () => {
       stderr: new Collector(),
     });
     const ended = process.run(sh);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setImmediate(resolve));
     process.signal('KILL', { fromOutside: true });
     assert.equal(await ended, 137);
   });
