@@ -37,8 +37,7 @@ export function decodeObject(value: unknown, schema: Schema, options: DecodeOpti
     ...(options.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`),
     ...walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
   ];
-  if (findings.length > 0 && options.fieldValidation === 'Strict')
-    throw refuse(`strict decoding error: ${findings.join(', ')}`);
+  if (findings.length > 0 && options.fieldValidation === 'Strict') throw refuse(`strict decoding error: ${findings.join(', ')}`);
   return { object: object as KubeObject, warnings: findings };
 }
 

@@ -198,8 +198,16 @@ describe('update', () => {
 
 describe('patch', () => {
   const wrong: [type: string, patch: unknown, message: RegExp][] = [
-    ['strategic-merge-patch', { spec: { x: 1 } }, /^ "" is invalid: patch: Invalid value: "\{\\"spec\\":\{\\"x\\":1\}\}": strict decoding error: unknown field "spec\.x"$/],
-    ['merge-patch', { spec: { replicas: 'two' } }, /^ "" is invalid: patch: Invalid value: .*: json: cannot unmarshal string into Go struct field .*replicas of type int32$/],
+    [
+      'strategic-merge-patch',
+      { spec: { x: 1 } },
+      /^ "" is invalid: patch: Invalid value: "\{\\"spec\\":\{\\"x\\":1\}\}": strict decoding error: unknown field "spec\.x"$/,
+    ],
+    [
+      'merge-patch',
+      { spec: { replicas: 'two' } },
+      /^ "" is invalid: patch: Invalid value: .*: json: cannot unmarshal string into Go struct field .*replicas of type int32$/,
+    ],
   ];
   for (const [type, body, message] of wrong) {
     test(`a ${type} that makes no object`, async () => {
@@ -393,7 +401,12 @@ describe('subresources', () => {
   test('a signing request says who made it, whatever it says itself', async () => {
     const csr = {
       metadata: { name: 'csr' },
-      spec: { request: 'LS0tCg==', signerName: 'example.com/x', usages: ['client auth'], username: 'somebody-else' },
+      spec: {
+        request: btoa('-----BEGIN CERTIFICATE REQUEST-----\n'),
+        signerName: 'example.com/x',
+        usages: ['client auth'],
+        username: 'somebody-else',
+      },
     };
     const response = await call('POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests?dryRun=All', csr);
     assert.equal(response.status, 201, JSON.stringify(response.body));

@@ -4,6 +4,7 @@ import type { Logger } from '../lib/log.ts';
 import type { Rng } from '../lib/random.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { KubeletDialer } from './streaming/kubelet.ts';
+import type { PodAddressResolver } from './streaming/proxy-location.ts';
 import type { TlsClient } from './streaming/target.ts';
 import type { ValueTransformer } from './watch/watch-cache.ts';
 
@@ -41,6 +42,8 @@ export interface ApiServerOptions {
     dial?: KubeletDialer;
     /** Pods may be on loopback addresses (the simulated runtime). */
     allowLoopback?: boolean;
+    /** Where a simulated pod's address really listens. */
+    resolve?: PodAddressResolver;
   };
   /** Requests that may be in progress, watches and streams not counted; 1500 unless given. Upstream has 600, but queues what is more. */
   maxInFlight?: number;

@@ -60,6 +60,7 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
       kubeletTls: kubelet.tls,
       ...(kubelet.dial ? { dial: kubelet.dial } : {}),
       ...(kubelet.allowLoopback ? { allowLoopback: true } : {}),
+      ...(kubelet.resolve ? { resolve: kubelet.resolve } : {}),
       rng,
     });
   const handlers: Handler[] = [

@@ -4,31 +4,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import { profilePaths } from './paths.ts';
+import { exampleProfile } from './profile.fixture.ts';
 import { checkProfileName, listProfileNames, parseProfile, readProfile, removeProfile, requireProfile, writeProfile } from './profile.ts';
 import type { Profile } from './profile.ts';
 
 const home = await mkdtemp(join(tmpdir(), 'rockpool-profile-'));
 after(() => rm(home, { recursive: true }));
 
-const profile: Profile = {
-  schema: 1,
-  name: 'lesson',
-  driver: 'docker',
-  storage: 'etcd',
-  created: '2026-06-01T10:00:00.000Z',
-  listenAddress: '127.0.0.1',
-  apiPort: 41000,
-  podCidr: '10.244.0.0/16',
-  serviceCidr: '10.96.0.0/12',
-  nodePortRange: '30000-32767',
-  addons: ['dns'],
-  ports: [],
-  simNodes: 0,
-  nodeImage: 'rockpool/node:abc',
-  subnet: '192.168.49.0/24',
-  nodeIp: '192.168.49.2',
-  state: 'created',
-};
+const profile = exampleProfile({ name: 'lesson', addons: ['dns'] });
 
 test('what is written is read, and removed profiles are gone', async () => {
   assert.deepEqual(await listProfileNames(join(home, 'nothing')), []);

@@ -1,6 +1,8 @@
 /** The parts of the node that addons switch on, by the names in their addon.yaml. Each is loaded when it is first wanted. */
 import { serviceAccountUser } from '../client/transports/service-account.ts';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { SimNetwork } from '../kubelet/runtime/sim/network.ts';
 import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
 import type { ComponentFactories, ListeningComponent } from './components.ts';
@@ -11,7 +13,15 @@ import type { ContextFor, NodeTools } from './run.ts';
 const DNS_PORT = 10_053;
 const METRICS_PORT = 9153;
 
-export function componentFactories(config: NodeConfig, { log }: NodeTools, contextFor: ContextFor): ComponentFactories {
+export interface Surroundings {
+  config: NodeConfig;
+  tools: NodeTools;
+  contextFor: ContextFor;
+  /** Where simulated pods listen. */
+  network?: SimNetwork;
+}
+
+export function componentFactories({ config, tools: { log }, contextFor, network }: Surroundings): ComponentFactories {
   const host = componentHost(config);
   return {
     dns: async () => {
@@ -40,6 +50,7 @@ export function componentFactories(config: NodeConfig, { log }: NodeTools, conte
         context,
         listen: { hosts, httpPort, httpsPort },
         addresses: [{ ip: config.apiserver.advertiseAddress }],
+        ...(network ? { connect: (ip, at) => connect(network.resolve(ip, at)) } : {}),
       });
       return { component, address: host, ports: () => component.ports };
     },

@@ -65,7 +65,10 @@ export function podNetwork({ podCidr, runDir }: Pick<ContainerdOptions, 'podCidr
 }
 
 /** containerd's configuration (version 2, read by 1.6 and 1.7). */
-export function containerdConfig({ dataDir, runDir, ociRuntime, cniBinDir = '/usr/lib/cni' }: ContainerdOptions, cniDir: string): string {
+export function containerdConfig(
+  { dataDir, runDir, ociRuntime, cniBinDir = '/usr/lib/cni' }: Pick<ContainerdOptions, 'dataDir' | 'runDir' | 'ociRuntime' | 'cniBinDir'>,
+  cniDir: string,
+): string {
   const cri = 'plugins."io.containerd.grpc.v1.cri"';
   const unused = [
     'snapshotter.v1.btrfs',

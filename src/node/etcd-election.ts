@@ -30,7 +30,8 @@ export async function electAtOnce(options: ElectionOptions, signal: AbortSignal)
     const serves = untilServing(options, either);
     const member = await again(options, either, () => membership(options.peerSocket, either));
     // Repeated: it is refused, without a word, until the log has been read.
-    while (!either.aborted && !(await Promise.race([serves, clock.sleep(AGAIN_MS, either).then(() => false)]))) await timeoutNow(options.peerSocket, member, either);
+    while (!either.aborted && !(await Promise.race([serves, clock.sleep(AGAIN_MS, either).then(() => false)])))
+      await timeoutNow(options.peerSocket, member, either);
   } catch (error) {
     if (!either.aborted) log.debug('etcd is left to hold its election by itself', { error: errorMessage(error) });
   } finally {
@@ -44,10 +45,13 @@ interface Membership {
   member: bigint;
 }
 
-/** etcd accepts connections from clients early and answers them once there is a leader. */
+/** etcd accepts connections from clients early; it is healthy once there is a leader. */
 async function untilServing(options: ElectionOptions, signal: AbortSignal): Promise<boolean> {
   try {
-    await again(options, signal, () => call(options.clientSocket, { path: '/health', signal }));
+    await again(options, signal, async () => {
+      const { status } = await call(options.clientSocket, { path: '/health', signal });
+      if (status !== 200) throw new NotYet(`/health answers ${status}`);
+    });
     return true;
   } catch (error) {
     if (!signal.aborted) options.log.debug('etcd does not tell whether it serves', { error: errorMessage(error) });
@@ -55,13 +59,15 @@ async function untilServing(options: ElectionOptions, signal: AbortSignal): Prom
   }
 }
 
-/** As long as nobody listens. */
+class NotYet extends Error {}
+
+/** As long as nobody listens or the answer is `NotYet`. */
 async function again<T>({ clock }: ElectionOptions, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (!NOBODY_LISTENS.has(errorCode(error) ?? '')) throw error;
+      if (!(error instanceof NotYet) && !NOBODY_LISTENS.has(errorCode(error) ?? '')) throw error;
     }
     await clock.sleep(AGAIN_MS, signal);
   }
@@ -111,15 +117,24 @@ interface CallOptions {
   signal: AbortSignal;
 }
 
-function call(socketPath: string, { path, body, headers, signal }: CallOptions): Promise<{ headers: IncomingHttpHeaders; text: string }> {
+interface Answer {
+  status: number;
+  headers: IncomingHttpHeaders;
+  text: string;
+}
+
+function call(socketPath: string, { path, body, headers, signal }: CallOptions): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, path, method: body ? 'POST' : 'GET', agent: false, signal, ...(headers ? { headers } : {}) }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve({ headers: response.headers, text }));
-      response.on('error', reject);
-    });
+    const sent = request(
+      { socketPath, path, method: body ? 'POST' : 'GET', agent: false, signal, ...(headers ? { headers } : {}) },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
+        response.on('error', reject);
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });

@@ -10,6 +10,7 @@ import type { ComponentContext } from '../client/reconcile.ts';
 import { NODES } from '../client/resources.ts';
 import { serviceAccountUser } from '../client/transports/service-account.ts';
 import { createControllers } from '../controllers/registry.ts';
+import { fleetDialer } from '../kubelet/fleet/dialer.ts';
 import { createSimNetwork, type SimNetwork } from '../kubelet/runtime/sim/network.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
@@ -80,7 +81,7 @@ async function start(node: Node): Promise<RunningNode> {
   if (store.process) parts.started(store.process);
   parts.onStop('store', () => store.storage.close());
 
-  const server = createApiServer(apiServerOptions(config, tools, store.storage));
+  const server = createApiServer(apiServerOptions(config, tools, store.storage, network));
   parts.started(server);
   const { port } = await server.listen({ host: config.apiserver.bindAddress, port: config.apiserver.port });
   await trace.during('apiserver', server.start(signal));
@@ -92,7 +93,7 @@ async function start(node: Node): Promise<RunningNode> {
   await Promise.all([
     runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor),
     startProxy(node, contextFor, network),
-    startAddons(node, contextFor),
+    startAddons(node, contextFor, network),
     startFleet(node, contextFor),
   ]);
   return { apiserverPort: port, stop: () => parts.stop() };
@@ -146,11 +147,19 @@ async function startProxy(node: Node, contextFor: ContextFor, network?: SimNetwo
 /** `--sim-nodes`: nodes without a kubelet each. Those that an earlier start had more of go away. */
 async function startFleet({ config, tools: { trace }, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
   if (config.runtime !== 'sim') return;
-  const [{ createFleet }, { FLEET_LABEL }] = await Promise.all([import('../kubelet/fleet/fleet.ts'), import('../kubelet/fleet/fleet-node.ts')]);
+  const [{ createFleet }, { FLEET_LABEL }] = await Promise.all([
+    import('../kubelet/fleet/fleet.ts'),
+    import('../kubelet/fleet/fleet-node.ts'),
+  ]);
   const context = contextFor(IDENTITIES.admin, 'fleet');
   const count = config.simNodes ?? 0;
   if (count === 0 && (await context.client.resource(NODES).list({ labelSelector: FLEET_LABEL })).items.length === 0) return;
-  const fleet = createFleet({ ...context, count, nodePrefix: `${config.nodeName}-`, version: globalThis.ROCKPOOL_VERSION ?? 'source' });
+  const fleet = createFleet({
+    ...context,
+    count,
+    nodePrefix: fleetPrefix(config.nodeName),
+    version: globalThis.ROCKPOOL_VERSION ?? 'source',
+  });
   await trace.during('fleet', parts.start([fleet], signal));
 }
 
@@ -171,10 +180,15 @@ async function markControlPlane({ nodeName }: NodeConfig, contextFor: ContextFor
 }
 
 /** Addons' manifests, and the parts of the node that are addons. */
-async function startAddons({ config, tools, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+async function startAddons({ config, tools, parts, signal }: Node, contextFor: ContextFor, network?: SimNetwork): Promise<void> {
   const { client, log } = contextFor(IDENTITIES.admin, 'addons');
   const address = config.apiserver.advertiseAddress;
-  const components = componentSwitch({ factories: componentFactories(config, tools, contextFor), client, nodeName: config.nodeName, log });
+  const components = componentSwitch({
+    factories: componentFactories({ config, tools, contextFor, ...(network ? { network } : {}) }),
+    client,
+    nodeName: config.nodeName,
+    log,
+  });
   parts.onStop('components', () => components.stop());
   const manager = addonManager({
     addonsDir: config.addonsDir,
@@ -190,7 +204,7 @@ async function startAddons({ config, tools, parts, signal }: Node, contextFor: C
   if (!inTime) log.warn('the addons are not all up yet', { waitedMs: ADDONS_MS });
 }
 
-function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Storage): ApiServerOptions {
+function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Storage, network?: SimNetwork): ApiServerOptions {
   const { pki } = config;
   return {
     storage,
@@ -212,7 +226,17 @@ function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, st
     externalUrl: config.apiserver.externalUrl,
     kubelet: {
       tls: { ca: readPem(pki, 'caCert'), cert: readPem(pki, 'apiserverKubeletClientCert'), key: readPem(pki, 'apiserverKubeletClientKey') },
-      ...(config.runtime === 'sim' ? { allowLoopback: true } : {}),
+      ...(network ? simulatedPods(config, network) : {}),
     },
   };
 }
+
+/** How the API server reaches simulated pods: where they really listen; and that those of a fleet are not there to be reached. */
+function simulatedPods(
+  { nodeName }: NodeConfig,
+  network: SimNetwork,
+): Pick<NonNullable<ApiServerOptions['kubelet']>, 'allowLoopback' | 'resolve' | 'dial'> {
+  return { allowLoopback: true, resolve: (ip, port) => network.resolve(ip, port), dial: fleetDialer(fleetPrefix(nodeName)) };
+}
+
+const fleetPrefix = (nodeName: string): string => `${nodeName}-`;

@@ -53,7 +53,13 @@ export function supervise(options: SupervisedProcess): Component {
   let said: string[] = [];
 
   const launch = (): Child => {
-    const launched = spawn(options.command, options.args, { stdio: ['ignore', 'ignore', 'pipe'], env, detached: true, ...(options.cwd ? { cwd: options.cwd } : {}) });
+    const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
+    const launched = spawn(options.command, options.args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...inherited, ...options.env },
+      detached: true,
+      ...(options.cwd ? { cwd: options.cwd } : {}),
+    });
     said = [];
     launched.stderr.on('data', (chunk: Buffer) => {
       const text = chunk.toString().trimEnd();

@@ -35,13 +35,25 @@ const VOLUMES = [
   'storageos',
   'vsphereVolume',
 ];
-const PERSISTENT = new Set(['configMap', 'downwardAPI', 'emptyDir', 'ephemeral', 'gitRepo', 'image', 'persistentVolumeClaim', 'projected', 'secret']);
+const PERSISTENT = new Set([
+  'configMap',
+  'downwardAPI',
+  'emptyDir',
+  'ephemeral',
+  'gitRepo',
+  'image',
+  'persistentVolumeClaim',
+  'projected',
+  'secret',
+]);
 
 /** Type to its unions; of each exactly one member (a field, or fields that go together) may be set. */
 export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   Volume: [VOLUMES],
   PersistentVolumeSpec: [[...VOLUMES.filter((name) => !PERSISTENT.has(name)), 'local']],
-  VolumeProjection: [['clusterTrustBundle', 'clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken']],
+  VolumeProjection: [
+    ['clusterTrustBundle', 'clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken'],
+  ],
   DownwardAPIVolumeFile: [['fieldRef', 'resourceFieldRef']],
   ClusterTrustBundleProjection: [['name', ['signerName', 'labelSelector']]],
   Probe: [['exec', 'grpc', 'httpGet', 'tcpSocket']],
@@ -182,6 +194,9 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   // the rest
   'ConfigMap.binaryData': { binary: 'AQI=' },
   'Secret.stringData': null,
+  'CertificateSigningRequestSpec.request': btoa('-----BEGIN CERTIFICATE REQUEST-----\n'),
+  'CertificateSigningRequestSpec.signerName': 'example.com/signer',
+  'CertificateSigningRequestSpec.expirationSeconds': 3600,
   'CertificateSigningRequestSpec.username': 'kubernetes-admin',
   'CertificateSigningRequestSpec.groups': ['system:masters', 'system:authenticated'],
   'CertificateSigningRequestSpec.uid': null,

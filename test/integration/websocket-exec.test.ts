@@ -52,7 +52,9 @@ interface Seen {
 async function session(talk: (webSocket: WebSocket) => void, path = '/exec'): Promise<Seen> {
   const webSocket = new WebSocket(`ws://127.0.0.1:${port}${path}`, ['v5.channel.k8s.io', 'v4.channel.k8s.io']);
   const channels = new Map<number, Buffer>();
-  webSocket.on('message', (data: Buffer) => channels.set(data[0]!, Buffer.concat([channels.get(data[0]!) ?? Buffer.alloc(0), data.subarray(1)])));
+  webSocket.on('message', (data: Buffer) =>
+    channels.set(data[0]!, Buffer.concat([channels.get(data[0]!) ?? Buffer.alloc(0), data.subarray(1)])),
+  );
   webSocket.on('open', () => talk(webSocket));
   const code = await new Promise<number>((resolve, reject) => webSocket.on('close', resolve).on('error', reject));
   assert.equal(webSocket.protocol, 'v5.channel.k8s.io');
@@ -109,6 +111,9 @@ describe('exec over v5.channel.k8s.io', () => {
   });
 
   test('what the runtime refuses is an answer, not a WebSocket', async () => {
-    await assert.rejects(session(() => undefined, '/gone'), /Unexpected server response: 500/);
+    await assert.rejects(
+      session(() => undefined, '/gone'),
+      /Unexpected server response: 500/,
+    );
   });
 });

@@ -178,6 +178,10 @@ export const GOOD: Record<string, Record<string, unknown>> = {
   'node.k8s.io/v1/runtimeclasses': { metadata: { name: 'r' }, handler: 'runc' },
   'certificates.k8s.io/v1/certificatesigningrequests': {
     metadata: { name: 'c' },
-    spec: { request: 'eA==', signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'] },
+    spec: {
+      request: btoa('-----BEGIN CERTIFICATE REQUEST-----\n'),
+      signerName: 'kubernetes.io/kube-apiserver-client',
+      usages: ['client auth'],
+    },
   },
 };

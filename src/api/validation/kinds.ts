@@ -1,5 +1,6 @@
 /** `group/Kind` to its own rules; versions of a kind share them. */
 import { checkCronJob, checkJob, checkJobUpdate } from './batch.ts';
+import { checkCertificateSigningRequest } from './certificate.ts';
 import { checkConfigMap, checkConfigMapUpdate, checkSecret, checkSecretUpdate } from './config.ts';
 import { checkLimitRange, checkNode, checkNodeUpdate, checkPriorityClass, checkPriorityClassUpdate, checkResourceQuota } from './core.ts';
 import { checkCustomResourceDefinition, checkDefinitionUpdate } from './extension.ts';
@@ -59,6 +60,7 @@ export const CREATE_CHECKS: Readonly<Record<string, (problems: Problems, object:
   'rbac.authorization.k8s.io/ClusterRole': checkClusterRole,
   'rbac.authorization.k8s.io/RoleBinding': checkBinding(['ClusterRole', 'Role']),
   'rbac.authorization.k8s.io/ClusterRoleBinding': checkBinding(['ClusterRole']),
+  'certificates.k8s.io/CertificateSigningRequest': checkCertificateSigningRequest,
   'apiextensions.k8s.io/CustomResourceDefinition': checkCustomResourceDefinition,
 };
 

@@ -125,6 +125,25 @@ const BAD: Bad[] = [
   },
   {
     resource: 'apps/v1/deployments',
+    name: 'no selector',
+    change: { spec: { selector: null } },
+    expected: [
+      'spec.selector: Required value',
+      'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`',
+    ],
+  },
+  {
+    resource: 'certificates.k8s.io/v1/certificatesigningrequests',
+    name: 'no request, no signer, twice the same usage',
+    change: { spec: { request: 'eA==', signerName: 'x', usages: ['client auth', 'client auth'] } },
+    expected: [
+      'spec.request: Invalid value: "eA==": PEM block type must be CERTIFICATE REQUEST',
+      'spec.usages[1]: Duplicate value: "client auth"',
+      'spec.signerName: Invalid value: "x": must be a fully qualified domain and path of the form \'example.com/signer-name\'',
+    ],
+  },
+  {
+    resource: 'apps/v1/deployments',
     name: 'negative replicas',
     change: { spec: { replicas: -1 } },
     expected: ['spec.replicas: Invalid value: -1: must be greater than or equal to 0'],

@@ -113,8 +113,11 @@ function checkOwnedTemplate(
   { selector, template }: { selector?: LabelSelector; template?: PodTemplateSpec },
   kind: string,
 ): void {
-  if (!selector) problems.required('spec.selector');
-  else if (!selector.matchLabels && !selector.matchExpressions?.length)
+  if (!selector) {
+    problems.required('spec.selector');
+    // No selector selects nothing, so that it does not select the template either: upstream says both.
+    if (template) problems.invalid('spec.template.metadata.labels', template.metadata?.labels, MISMATCH);
+  } else if (!selector.matchLabels && !selector.matchExpressions?.length)
     problems.invalid('spec.selector', selector, `empty selector is invalid for ${kind}`);
   else checkSelection(problems, selector, template);
   if (!template) return problems.required('spec.template');

@@ -130,10 +130,17 @@ function formOfV2(accept = ''): string {
     if (type === '' || type === '*/*' || type === 'application/*' || type === JSON_TYPE) return JSON_TYPE;
     if (type === PROTOBUF_V2 || type === OLD_PROTOBUF_V2) return PROTOBUF_V2;
   }
-  throw statusError('NotAcceptable', `only the following media types are accepted: ${[JSON_TYPE, OLD_PROTOBUF_V2, PROTOBUF_V2].join(', ')}`);
+  throw statusError(
+    'NotAcceptable',
+    `only the following media types are accepted: ${[JSON_TYPE, OLD_PROTOBUF_V2, PROTOBUF_V2].join(', ')}`,
+  );
 }
 
-function respond({ headers }: RequestContext, { bytes, etag, contentType }: Encoded, extra: Readonly<Record<string, string>> = {}): HandlerResponse {
+function respond(
+  { headers }: RequestContext,
+  { bytes, etag, contentType }: Encoded,
+  extra: Readonly<Record<string, string>> = {},
+): HandlerResponse {
   const sent = { etag, vary: 'Accept', ...extra };
   const known = headers['if-none-match']?.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
   return known ? { status: 304, bytes: Buffer.alloc(0), contentType, headers: sent } : { status: 200, bytes, contentType, headers: sent };

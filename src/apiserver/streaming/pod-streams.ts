@@ -34,7 +34,8 @@ export function podStreamsHandler(options: PodStreamsOptions): StreamingHandler 
       const sent = forwardedHeaders(headers, target.authority, true);
       const passed = { method: request.method!, path, headers: sent, signal, unreachable: dialFailed };
       if (info.subresource === 'portforward' && isTunnel(headers)) await tunnel(target, passed, request, reply);
-      else if (info.subresource !== 'portforward' && canCloseStreams(headers)) await translate(target, { ...passed, wanted: wantedBy(path) }, request, reply);
+      else if (info.subresource !== 'portforward' && canCloseStreams(headers))
+        await translate(target, { ...passed, wanted: wantedBy(path) }, request, reply);
       else await relay(target, passed, reply);
     },
   };

@@ -10,11 +10,16 @@ import { kubeletPort, nodeAddress } from './kubelet.ts';
 import type { Target } from './target.ts';
 import { tcpTarget, tlsTarget } from './target.ts';
 
+/** For pods that are simulated: a server of `ip:port` may listen on another address of this machine. */
+export type PodAddressResolver = (ip: string, port: number) => { host: string; port: number };
+
 export interface ProxyLocationOptions extends StoredObjects {
   kubelet: (nodeName: string) => Target;
   rng: Rng;
   /** Pods and endpoints on loopback addresses are refused unless set: the simulated runtime has them there. */
   allowLoopback?: boolean;
+  /** Where a pod's address really listens; the address itself unless given. */
+  resolve?: PodAddressResolver;
 }
 
 interface Name {
@@ -45,7 +50,8 @@ function parseName({ name, resource }: RequestInfo): Name {
 
 function targetAt(options: ProxyLocationOptions, { scheme }: Name, host: string, port: number): Target {
   if (!proxyable(host, options.allowLoopback)) throw statusError('BadRequest', 'address not allowed');
-  return scheme === 'https' ? tlsTarget(host, port) : tcpTarget(host, port);
+  const at = options.resolve?.(host, port) ?? { host, port };
+  return scheme === 'https' ? tlsTarget(at.host, at.port) : tcpTarget(at.host, at.port);
 }
 
 /** Addresses of this machine and of the link are nobody's pod: without this a user could reach what listens on the server alone. */

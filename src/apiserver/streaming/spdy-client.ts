@@ -49,7 +49,8 @@ export class SpdyClient {
   /** Hands what arrives to the receivers. Resolves when the connection has ended; `head` is what was read of it before. */
   async run(head: Buffer): Promise<void> {
     let data = await this.#frames(head);
-    for await (const chunk of this.#socket) data = await this.#frames(data.length === 0 ? (chunk as Buffer) : Buffer.concat([data, chunk as Buffer]));
+    for await (const chunk of this.#socket)
+      data = await this.#frames(data.length === 0 ? (chunk as Buffer) : Buffer.concat([data, chunk as Buffer]));
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { kubeletLocator } from './kubelet.ts';
 import { podLogHandler } from './logs.ts';
 import { podStreamsHandler } from './pod-streams.ts';
 import { proxyHandler } from './proxy.ts';
+import type { PodAddressResolver } from './proxy-location.ts';
 import type { TlsClient } from './target.ts';
 
 export interface StreamingOptions extends StoredObjects {
@@ -15,6 +16,7 @@ export interface StreamingOptions extends StoredObjects {
   dial?: KubeletDialer;
   /** Pods may be on loopback addresses (the simulated runtime). */
   allowLoopback?: boolean;
+  resolve?: PodAddressResolver;
   authorizer: Pick<Authorizer, 'authorize'>;
   rng: Rng;
 }
@@ -27,13 +29,13 @@ export interface Streaming {
 }
 
 /** All that passes bytes between clients and kubelets, pods and services. */
-export function createStreaming({ kubeletTls, dial, allowLoopback, authorizer, rng, ...objects }: StreamingOptions): Streaming {
+export function createStreaming({ kubeletTls, dial, allowLoopback, resolve, authorizer, rng, ...objects }: StreamingOptions): Streaming {
   const kubelet = kubeletLocator({ ...objects, tls: kubeletTls, ...(dial ? { dial } : {}) });
   return {
     handlers: [podLogHandler({ ...objects, kubelet })],
     takeovers: [
       podStreamsHandler({ ...objects, kubelet, authorizer }),
-      proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}) }),
+      proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}), ...(resolve ? { resolve } : {}) }),
     ],
   };
 }

@@ -56,7 +56,10 @@ export async function translate(
 }
 
 /** undefined when the client's handshake was no good; it has been told then. */
-async function accepted(incoming: IncomingMessage, { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>): Promise<WebSocket | undefined> {
+async function accepted(
+  incoming: IncomingMessage,
+  { socket, head }: Extract<StreamReply, { kind: 'upgrade' }>,
+): Promise<WebSocket | undefined> {
   const { WebSocketServer } = await import('ws');
   const server = new WebSocketServer({ noServer: true, perMessageDeflate: false, handleProtocols: () => PROTOCOL });
   return new Promise((resolve) => {
@@ -75,13 +78,19 @@ async function session(webSocket: WebSocket, { socket, head }: { socket: Duplex;
   const spdy = new SpdyClient(socket);
   const gone = (): void => spdy.close();
   webSocket.once('close', gone).on('error', gone);
-  const outputs: Output[] = ['error', ...(wanted.stdout ? (['stdout'] as const) : []), ...(wanted.stderr && !wanted.tty ? (['stderr'] as const) : [])];
+  const outputs: Output[] = [
+    'error',
+    ...(wanted.stdout ? (['stdout'] as const) : []),
+    ...(wanted.stderr && !wanted.tty ? (['stderr'] as const) : []),
+  ];
   const open = new Set<Output>(outputs);
-  const receive = (name: Output) => async (data: Buffer, end: boolean): Promise<void> => {
-    if (data.length > 0) await sent(webSocket, CHANNEL[name], data);
-    if (end) open.delete(name);
-    if (open.size === 0) webSocket.close(1000);
-  };
+  const receive =
+    (name: Output) =>
+    async (data: Buffer, end: boolean): Promise<void> => {
+      if (data.length > 0) await sent(webSocket, CHANNEL[name], data);
+      if (end) open.delete(name);
+      if (open.size === 0) webSocket.close(1000);
+    };
   try {
     // The order in which kubectl itself opens them.
     await spdy.open({ streamtype: 'error' }, receive('error'));
@@ -104,7 +113,12 @@ function sent(webSocket: WebSocket, channel: number, data: Buffer): Promise<void
   return new Promise((resolve) => webSocket.send(Buffer.concat([Buffer.of(channel), data]), () => resolve()));
 }
 
-function takeInput(webSocket: WebSocket, socket: Duplex, spdy: SpdyClient, streams: { stdin: number | undefined; resize: number | undefined }): void {
+function takeInput(
+  webSocket: WebSocket,
+  socket: Duplex,
+  spdy: SpdyClient,
+  streams: { stdin: number | undefined; resize: number | undefined },
+): void {
   socket.on('drain', () => webSocket.resume());
   webSocket.on('message', (message: Buffer) => {
     const [channel] = message;

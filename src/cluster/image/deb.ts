@@ -56,7 +56,7 @@ export async function readTar(stream: Readable, drop: (path: string) => boolean 
     strict: true,
     onReadEntry: (entry) => {
       const path = cleanPath(entry.path);
-      if (path === '' || drop(path) || !isKept(entry.type)) return  entry.resume();
+      if (path === '' || drop(path) || !isKept(entry.type)) return entry.resume();
       entries.push(collect(entry, path));
     },
   });

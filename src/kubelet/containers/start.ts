@@ -8,7 +8,7 @@ import { currentContainer, type PodRuntime } from '../pods/pod-runtime.ts';
 import { podLogDirectory } from '../pods/sandbox-config.ts';
 import type { PodServices } from '../pods/services.ts';
 import { restartCount } from '../pods/status.ts';
-import { podText } from '../pods/timestamp.ts';
+import { podText } from '../pods/pod-text.ts';
 import type { ContainerConfig, ImageInfo, PodSandboxConfig } from '../runtime/runtime.ts';
 import type { MountedVolume } from '../volumes/manager.ts';
 import { containerConfig } from './config.ts';

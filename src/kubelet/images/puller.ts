@@ -1,6 +1,7 @@
 import type { Container, Pod, Secret } from '../../api/types.gen.ts';
 import { SECRETS } from '../../client/resources.ts';
 import type { EventRecorder } from '../../client/events.ts';
+import { abortable } from '../../lib/abortable.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { Backoff } from '../containers/backoff.ts';
@@ -121,7 +122,7 @@ class Puller implements ImagePuller {
   async #pull(pod: Pod, image: string, signal: AbortSignal): Promise<ImageInfo> {
     const auths = registryAuths(await this.#pullSecrets(pod), image);
     if (auths.length > 0) return this.#pullWith(image, auths, signal);
-    return unlessAborted(this.#underway.get(image) ?? this.#share(image), signal);
+    return abortable(this.#underway.get(image) ?? this.#share(image), signal);
   }
 
   /** Goes on when the pod that asked first ends: others may wait for the same image. */
@@ -155,16 +156,6 @@ class Puller implements ImagePuller {
     const secrets = await Promise.all(names.map((name) => this.#options.objects.fresh({ type: SECRETS, namespace, name })));
     return secrets.filter((secret) => secret !== undefined);
   }
-}
-
-/** Rejects with the signal's reason as soon as it aborts; the promise itself goes on. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 /** Go's way of printing a duration, rounded to milliseconds: `312ms`, `1.204s`, `1m2.5s`. */

@@ -13,7 +13,7 @@ import type { PodPlan } from './plan.ts';
 import { type PodRuntime, readySandbox } from './pod-runtime.ts';
 import { podLogDirectory, podSandboxConfig } from './sandbox-config.ts';
 import type { PodServices } from './services.ts';
-import { podText } from './timestamp.ts';
+import { podText } from './pod-text.ts';
 import { unsupported } from './unsupported.ts';
 
 export interface PlanRun {

@@ -7,6 +7,7 @@
  * The state is not stored: it follows from the pod object and what the runtime holds, so a restarted kubelet goes on where it was.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { keyOf } from '../../api/meta.ts';
 import type { Pod, PodStatus } from '../../api/types.gen.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
 import { errorMessage } from '../../lib/errors.ts';
@@ -206,7 +207,7 @@ class Worker implements PodWorker {
     this.#rests = true;
     if (!this.#gone && !this.#pod.metadata.deletionTimestamp) return;
     await removePod(this.#pod, { gone: this.#gone, signal }, { ...this.#services, client, cache });
-    log.info('pod removed', { pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`, uid: this.uid });
+    log.info('pod removed', { pod: keyOf(this.#pod), uid: this.uid });
     this.#stop.abort(new Error('the pod is gone'));
     this.#onGone();
   }
@@ -294,7 +295,7 @@ class Worker implements PodWorker {
       );
     } else if (!(error instanceof StartError)) {
       log.warn('pod could not be brought to its state', {
-        pod: `${this.#pod.metadata.namespace}/${this.#pod.metadata.name}`,
+        pod: keyOf(this.#pod),
         error: errorMessage(error),
       });
     }

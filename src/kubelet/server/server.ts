@@ -1,6 +1,6 @@
 /** The kubelet's own https server, with upstream's paths: what the API server asks on behalf of kubectl. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:https';
+import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';

@@ -3,8 +3,9 @@
  * time, `..data` is a link to it that is renamed into place, and the visible names are links through `..data`. The layout is
  * upstream's (pkg/volume/util/atomic_writer.go); programs that watch for the rename of `..data` depend on it.
  */
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { changeOwner } from './change-owner.ts';
 import { errorCode } from '../../lib/errors.ts';
 
 export interface PayloadFile {
@@ -32,7 +33,7 @@ export async function writePayload(folder: string, payload: Payload, owner: Owne
   const stamp = new Date(now).toISOString().slice(0, 19).replaceAll(/[-T:]/g, '_');
   const next = await mkdtemp(path.join(folder, `..${stamp}.`));
   await chmod(next, 0o755);
-  if (owner.gid !== undefined) await chown(next, -1, owner.gid);
+  if (owner.gid !== undefined) await changeOwner(next, -1, owner.gid);
   for (const [name, file] of payload) await writeOne(next, name, file, owner);
   await rm(path.join(folder, DATA_NEW), { force: true });
   await symlink(path.basename(next), path.join(folder, DATA_NEW));
@@ -53,7 +54,7 @@ async function writeOne(folder: string, name: string, { data, mode }: PayloadFil
   const file = path.join(folder, name);
   await mkdir(path.dirname(file), { recursive: true, mode: 0o755 });
   await writeFile(file, data);
-  if (uid !== -1 || gid !== -1) await chown(file, uid, gid);
+  if (uid !== -1 || gid !== -1) await changeOwner(file, uid, gid);
   // a group that was given may read what the owner may (SetVolumeOwnership)
   await chmod(file, gid === -1 ? mode : mode | ((mode & 0o400) >> 3));
 }

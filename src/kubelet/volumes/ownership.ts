@@ -1,5 +1,6 @@
-import { chmod, chown, lstat, readdir } from 'node:fs/promises';
+import { chmod, lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { changeOwner } from './change-owner.ts';
 import type { Pod } from '../../api/types.gen.ts';
 
 /** Who a volume's files are handed to: the pod's fsGroup, and the user when all containers run as the same one. */
@@ -25,6 +26,6 @@ export async function applyFsGroup(folder: string, gid: number, policy: string |
 
 async function giveTo(file: string, gid: number, folder: boolean): Promise<void> {
   const { mode } = await lstat(file);
-  await chown(file, -1, gid);
+  await changeOwner(file, -1, gid);
   await chmod(file, (mode & 0o7777) | (folder ? 0o2770 : 0o660));
 }

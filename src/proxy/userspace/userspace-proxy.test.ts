@@ -4,12 +4,13 @@ import { connect, createServer, type Server } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { startTestApiServer, type TestApiServer } from '../../../test/fixtures/apiserver.ts';
 import { eventually } from '../../../test/fixtures/eventually.ts';
+import { newSimNetwork } from '../../../test/fixtures/sim-network.ts';
 import type { Service } from '../../api/types.gen.ts';
 import { createClient } from '../../client/new-client.ts';
 import type { Client } from '../../client/client.ts';
 import { createRecorder } from '../../client/recorder.ts';
 import { ENDPOINT_SLICES, EVENTS, SERVICES } from '../../client/resources.ts';
-import { createSimNetwork } from '../../kubelet/runtime/sim/network.ts';
+
 import { systemClock } from '../../lib/clock.ts';
 import type { Component } from '../../lib/component.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -21,7 +22,7 @@ describe('userspace proxy', () => {
   let api: TestApiServer;
   let client: Client;
   let proxy: Component;
-  const network = createSimNetwork();
+  const network = newSimNetwork();
   const servers: Server[] = [];
 
   before(async () => {

@@ -1,4 +1,11 @@
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type SecureClientSessionOptions } from 'node:http2';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -20,7 +27,16 @@ export interface EtcdTls {
 }
 
 /** The codes of gRPC that are told apart here. */
-export const GrpcCode = { OK: 0, CANCELLED: 1, UNKNOWN: 2, DEADLINE_EXCEEDED: 4, RESOURCE_EXHAUSTED: 8, OUT_OF_RANGE: 11, INTERNAL: 13, UNAVAILABLE: 14 } as const;
+export const GrpcCode = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  DEADLINE_EXCEEDED: 4,
+  RESOURCE_EXHAUSTED: 8,
+  OUT_OF_RANGE: 11,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+} as const;
 
 /** A call that did not end with OK. */
 export class GrpcError extends Error {
@@ -207,7 +223,12 @@ export class Channel {
   #notConnected(cause: Error | undefined): void {
     if (this.#closed) return;
     if (!this.#options.patient)
-      this.#fail(new GrpcError(GrpcCode.UNAVAILABLE, `no connection to ${this.#options.endpoint}: ${cause?.message ?? 'it was closed'}`, { neverSent: true, cause }));
+      this.#fail(
+        new GrpcError(GrpcCode.UNAVAILABLE, `no connection to ${this.#options.endpoint}: ${cause?.message ?? 'it was closed'}`, {
+          neverSent: true,
+          cause,
+        }),
+      );
     this.#cancelPause = this.#options.clock.timer(backoffDelay(this.#failures++, RECONNECT), () => {
       this.#cancelPause = undefined;
       if (this.#waiters.size > 0) this.#connect();
@@ -284,7 +305,14 @@ function receive(stream: ClientHttp2Stream, { onMessage, onEnd }: Receiver): voi
   stream.on('trailers', conclude);
   stream.on('error', (error: Error) => (failure = error));
   stream.once('close', () => {
-    onEnd(outcome === null ? new GrpcError(GrpcCode.UNAVAILABLE, failure?.message ?? 'the connection was lost', { neverSent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM, cause: failure }) : outcome);
+    onEnd(
+      outcome === null
+        ? new GrpcError(GrpcCode.UNAVAILABLE, failure?.message ?? 'the connection was lost', {
+            neverSent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM,
+            cause: failure,
+          })
+        : outcome,
+    );
   });
 }
 

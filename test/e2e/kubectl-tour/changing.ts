@@ -14,8 +14,14 @@ export function applying(cluster: () => Cluster, kubectl: Kubectl): void {
       const mine = file('mine.json', configMap({ a: '1', b: '2' }));
       const theirs = file('theirs.json', configMap({ a: 'changed' }));
       assert.equal(await out('apply', '--server-side', '-f', mine), 'configmap/applied serverside-applied');
-      assert.match(await refused('apply', '--server-side', '--field-manager=other', '-f', theirs), /Apply failed with 1 conflict: conflict with "kubectl"(?: using v1)?: \.data\.a/);
-      assert.equal(await out('apply', '--server-side', '--field-manager=other', '--force-conflicts', '-f', theirs), 'configmap/applied serverside-applied');
+      assert.match(
+        await refused('apply', '--server-side', '--field-manager=other', '-f', theirs),
+        /Apply failed with 1 conflict: conflict with "kubectl"(?: using v1)?: \.data\.a/,
+      );
+      assert.equal(
+        await out('apply', '--server-side', '--field-manager=other', '--force-conflicts', '-f', theirs),
+        'configmap/applied serverside-applied',
+      );
       assert.equal(await out('get', 'configmap', 'applied', '-o', 'jsonpath={.data}'), '{"a":"changed","b":"2"}');
       const managers = await out('get', 'configmap', 'applied', '-o', `jsonpath={.metadata.managedFields[*]['manager','operation']}`);
       assert.match(managers, /kubectl.*other|other.*kubectl/);
@@ -46,7 +52,10 @@ export function applying(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('kustomize: names, labels and generated config maps', async () => {
       file('kustom/app.json', deployment('kustom', 'nginx'));
-      const kustomization = file('kustom/kustomization.yaml', 'namePrefix: my-\nresources: [app.json]\nconfigMapGenerator: [{name: made, literals: [a=b]}]\n');
+      const kustomization = file(
+        'kustom/kustomization.yaml',
+        'namePrefix: my-\nresources: [app.json]\nconfigMapGenerator: [{name: made, literals: [a=b]}]\n',
+      );
       const folder = kustomization.slice(0, kustomization.lastIndexOf('/'));
       assert.match(await out('apply', '-k', folder), /configmap\/my-made-\w+ created\ndeployment\.apps\/my-kustom created/);
       assert.match(await out('delete', '-k', folder), /deployment\.apps "my-kustom" deleted/);
@@ -56,7 +65,10 @@ export function applying(cluster: () => Cluster, kubectl: Kubectl): void {
       const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'wrong' }, spec: { containers: [{ name: 'x', imagee: 'y' }] } };
       const unknown = await refused('create', '-f', file('unknown.json', pod));
       assert.match(unknown, since(27) ? /strict decoding error: unknown field "spec\.containers\[0\]\.imagee"/ : /unknown field "imagee"/);
-      assert.match(await refused('create', '--validate=false', '-f', file('unknown.json', pod)), /^The Pod "wrong" is invalid: spec\.containers\[0\]\.image: Required value/m);
+      assert.match(
+        await refused('create', '--validate=false', '-f', file('unknown.json', pod)),
+        /^The Pod "wrong" is invalid: spec\.containers\[0\]\.image: Required value/m,
+      );
     });
   });
 }
@@ -76,7 +88,10 @@ export function changing(cluster: () => Cluster, kubectl: Kubectl): void {
       await out('patch', 'deployment', 'app', '--type=merge', '-p', '{"metadata":{"annotations":{"x":"y"}}}');
       assert.equal(await app('.metadata.annotations.x'), 'y');
       if (since(24)) await out('patch', 'deployment', 'app', '--subresource=scale', '--type=merge', '-p', '{"spec":{"replicas":1}}');
-      assert.match(await refused('patch', 'deployment', 'app', '-p', '{"spec":{"selector":{"matchLabels":{"x":"y"}}}}'), /spec\.selector: Invalid value: .*: field is immutable/);
+      assert.match(
+        await refused('patch', 'deployment', 'app', '-p', '{"spec":{"selector":{"matchLabels":{"x":"y"}}}}'),
+        /spec\.selector: Invalid value: .*: field is immutable/,
+      );
     });
 
     it('edit opens the object in the editor', async () => {
@@ -86,7 +101,10 @@ export function changing(cluster: () => Cluster, kubectl: Kubectl): void {
       const unchanged = await run(['edit', 'deployment', 'app'], { env: { KUBE_EDITOR: 'true' } });
       assert.match(unchanged.stdout + unchanged.stderr, /Edit cancelled, no changes made/);
       if (!since(27)) return;
-      const mistaken = await run(['edit', 'deployment', 'app'], { env: { KUBE_EDITOR: `sed -i '/^spec:/a\\  replicaz: 2'` }, reject: false });
+      const mistaken = await run(['edit', 'deployment', 'app'], {
+        env: { KUBE_EDITOR: `sed -i '/^spec:/a\\  replicaz: 2'` },
+        reject: false,
+      });
       assert.match(mistaken.stderr, /deployments\.apps "app" is invalid/);
     });
 
@@ -102,10 +120,19 @@ export function changing(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('scale and autoscale', async () => {
       assert.equal(await out('scale', 'deployment', 'app', '--replicas=2'), 'deployment.apps/app scaled');
-      assert.match(await refused('scale', 'deployment', 'app', '--current-replicas=9', '--replicas=1'), /[Ee]xpected replicas to be 9, was 2/);
-      assert.equal(await out('autoscale', 'deployment', 'app', '--min=1', '--max=5', '--cpu-percent=50'), 'horizontalpodautoscaler.autoscaling/app autoscaled');
+      assert.match(
+        await refused('scale', 'deployment', 'app', '--current-replicas=9', '--replicas=1'),
+        /[Ee]xpected replicas to be 9, was 2/,
+      );
+      assert.equal(
+        await out('autoscale', 'deployment', 'app', '--min=1', '--max=5', '--cpu-percent=50'),
+        'horizontalpodautoscaler.autoscaling/app autoscaled',
+      );
       assert.match(await out('get', 'hpa'), /app +Deployment\/app +(?:cpu: )?<unknown>\/50% +1 +5 /);
-      assert.match(await out('describe', 'hpa', 'app'), /resource cpu on pods +\(as a percentage of request\): +<unknown> \/ 50%|Target CPU utilization: +50%/);
+      assert.match(
+        await out('describe', 'hpa', 'app'),
+        /resource cpu on pods +\(as a percentage of request\): +<unknown> \/ 50%|Target CPU utilization: +50%/,
+      );
     });
 
     it('set image, env, resources, service account, selector and subject', async () => {

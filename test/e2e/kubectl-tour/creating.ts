@@ -13,25 +13,57 @@ export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
     const generators: { args: string[]; printed: string; minor?: number }[] = [
       { args: ['configmap', 'settings', '--from-literal=a=b'], printed: 'configmap/settings created' },
       { args: ['secret', 'generic', 'keys', '--from-literal=p=q'], printed: 'secret/keys created' },
-      { args: ['secret', 'docker-registry', 'reg', '--docker-username=u', '--docker-password=p', '--docker-server=r.example'], printed: 'secret/reg created' },
+      {
+        args: ['secret', 'docker-registry', 'reg', '--docker-username=u', '--docker-password=p', '--docker-server=r.example'],
+        printed: 'secret/reg created',
+      },
       { args: ['service', 'clusterip', 'inner', '--tcp=80:8080'], printed: 'service/inner created' },
       { args: ['service', 'clusterip', 'headless', '--clusterip=None'], printed: 'service/headless created' },
       { args: ['service', 'nodeport', 'outer', '--tcp=80'], printed: 'service/outer created' },
       { args: ['service', 'loadbalancer', 'balanced', '--tcp=80'], printed: 'service/balanced created' },
       { args: ['service', 'externalname', 'away', '--external-name=example.com'], printed: 'service/away created' },
       { args: ['serviceaccount', 'robot'], printed: 'serviceaccount/robot created' },
-      { args: ['role', 'reader', '--verb=get,list', '--resource=pods,deployments.apps'], printed: 'role.rbac.authorization.k8s.io/reader created' },
-      { args: ['rolebinding', 'readers', '--role=reader', '--user=jane'], printed: 'rolebinding.rbac.authorization.k8s.io/readers created' },
-      { args: ['clusterrole', `nodes-${suffix}`, '--verb=get', '--resource=nodes'], printed: `clusterrole.rbac.authorization.k8s.io/nodes-${suffix} created` },
-      { args: ['clusterrole', `urls-${suffix}`, '--verb=get', '--non-resource-url=/logs'], printed: `clusterrole.rbac.authorization.k8s.io/urls-${suffix} created` },
-      { args: ['clusterrolebinding', `nodes-${suffix}`, `--clusterrole=nodes-${suffix}`, '--group=devs'], printed: `clusterrolebinding.rbac.authorization.k8s.io/nodes-${suffix} created` },
+      {
+        args: ['role', 'reader', '--verb=get,list', '--resource=pods,deployments.apps'],
+        printed: 'role.rbac.authorization.k8s.io/reader created',
+      },
+      {
+        args: ['rolebinding', 'readers', '--role=reader', '--user=jane'],
+        printed: 'rolebinding.rbac.authorization.k8s.io/readers created',
+      },
+      {
+        args: ['clusterrole', `nodes-${suffix}`, '--verb=get', '--resource=nodes'],
+        printed: `clusterrole.rbac.authorization.k8s.io/nodes-${suffix} created`,
+      },
+      {
+        args: ['clusterrole', `urls-${suffix}`, '--verb=get', '--non-resource-url=/logs'],
+        printed: `clusterrole.rbac.authorization.k8s.io/urls-${suffix} created`,
+      },
+      {
+        args: ['clusterrolebinding', `nodes-${suffix}`, `--clusterrole=nodes-${suffix}`, '--group=devs'],
+        printed: `clusterrolebinding.rbac.authorization.k8s.io/nodes-${suffix} created`,
+      },
       { args: ['deployment', 'web', '--image=nginx', '--replicas=2', '--port=80'], printed: 'deployment.apps/web created' },
       { args: ['job', 'hello', '--image=busybox', '--', 'echo', 'hello'], printed: 'job.batch/hello created' },
-      { args: ['cronjob', 'often', '--image=busybox', '--schedule=*/5 * * * *', '--', 'date'], printed: 'cronjob.batch/often created', minor: 21 },
-      { args: ['ingress', 'page', '--class=nginx', '--rule=web.example/*=web:80,tls=cert'], printed: 'ingress.networking.k8s.io/page created' },
-      { args: ['poddisruptionbudget', 'some', '--selector=app=web', '--min-available=1'], printed: 'poddisruptionbudget.policy/some created', minor: 21 },
+      {
+        args: ['cronjob', 'often', '--image=busybox', '--schedule=*/5 * * * *', '--', 'date'],
+        printed: 'cronjob.batch/often created',
+        minor: 21,
+      },
+      {
+        args: ['ingress', 'page', '--class=nginx', '--rule=web.example/*=web:80,tls=cert'],
+        printed: 'ingress.networking.k8s.io/page created',
+      },
+      {
+        args: ['poddisruptionbudget', 'some', '--selector=app=web', '--min-available=1'],
+        printed: 'poddisruptionbudget.policy/some created',
+        minor: 21,
+      },
       { args: ['quota', 'few', '--hard=pods=20,count/deployments.apps=5'], printed: 'resourcequota/few created' },
-      { args: ['priorityclass', `high-${suffix}`, '--value=100', '--description=x'], printed: `priorityclass.scheduling.k8s.io/high-${suffix} created` },
+      {
+        args: ['priorityclass', `high-${suffix}`, '--value=100', '--description=x'],
+        printed: `priorityclass.scheduling.k8s.io/high-${suffix} created`,
+      },
       { args: ['namespace', `made-${suffix}`], printed: `namespace/made-${suffix} created` },
     ];
 
@@ -58,11 +90,19 @@ export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
     });
 
     it('wide, with columns, sorted, labelled', async () => {
-      assert.match(await out('get', 'deployments', '-o', 'wide'), /NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\nweb +\d\/2 .* nginx +nginx +app=web/);
+      assert.match(
+        await out('get', 'deployments', '-o', 'wide'),
+        /NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\nweb +\d\/2 .* nginx +nginx +app=web/,
+      );
       assert.match(await out('get', 'services'), /away +ExternalName +<none> +example\.com +<none>/);
       assert.match(await out('get', 'services'), /headless +ClusterIP +None +<none> +<none>/);
-      const names = (await out('get', 'services', '--sort-by=.metadata.name', '-o', 'custom-columns=N:.metadata.name,T:.spec.type', '--no-headers')).split('\n');
-      assert.deepEqual(names.map((line) => line.split(/ +/)[0]), ['away', 'balanced', 'headless', 'inner', 'outer']);
+      const names = (
+        await out('get', 'services', '--sort-by=.metadata.name', '-o', 'custom-columns=N:.metadata.name,T:.spec.type', '--no-headers')
+      ).split('\n');
+      assert.deepEqual(
+        names.map((line) => line.split(/ +/)[0]),
+        ['away', 'balanced', 'headless', 'inner', 'outer'],
+      );
       assert.match(await out('get', 'deployments', '-L', 'app', '--show-labels'), /APP +LABELS\n.* web +app=web$/);
       assert.match(await out('get', 'configmaps', '-A'), /^NAMESPACE +NAME +DATA +AGE\n/);
       assert.match(await out('get', 'ingress'), /page +nginx +web\.example .*80, 443/);
@@ -110,7 +150,12 @@ export function creating(cluster: () => Cluster, kubectl: Kubectl): void {
         ['storageclass', /IsDefaultClass: +Yes/],
         ['nodes', /Conditions:[\s\S]*Ready +True[\s\S]*Allocated resources:/],
       ];
-      if (since(21)) described.push(['cronjob/often', /Schedule: +\*\/5 \* \* \* \*/], ['pdb/some', /Min available: +1/], ['ingress/page', /web\.example\s+\n?\s+\/ +web:80/]);
+      if (since(21))
+        described.push(
+          ['cronjob/often', /Schedule: +\*\/5 \* \* \* \*/],
+          ['pdb/some', /Min available: +1/],
+          ['ingress/page', /web\.example\s+\n?\s+\/ +web:80/],
+        );
       for (const [what, expected] of described) assert.match(await out('describe', ...what.split('/')), expected, what);
       await eventually(async () => assert.match(await out('describe', 'pods', '-l', 'app=web'), /Ready +True/));
     });

@@ -10,7 +10,10 @@ const pod = (name: string, resources: object = {}): object => ({
   apiVersion: 'v1',
   kind: 'Pod',
   metadata: { name },
-  spec: { containers: [{ name: 'main', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '1000'], resources }], terminationGracePeriodSeconds: 0 },
+  spec: {
+    containers: [{ name: 'main', image: 'busybox', imagePullPolicy: 'IfNotPresent', command: ['sleep', '1000'], resources }],
+    terminationGracePeriodSeconds: 0,
+  },
 });
 
 export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
@@ -19,7 +22,10 @@ export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('a quota refuses what is too much', async () => {
       await out('create', 'quota', 'few', '--hard=pods=1,requests.cpu=500m,count/secrets=1');
-      assert.match(await refused('create', '-f', file('none.json', pod('none'))), /pods "none" is forbidden: failed quota: few: must specify requests\.cpu for: main/);
+      assert.match(
+        await refused('create', '-f', file('none.json', pod('none'))),
+        /pods "none" is forbidden: failed quota: few: must specify requests\.cpu for: main/,
+      );
       await out('create', '-f', file('one.json', pod('one', { requests: { cpu: '300m' } })));
       assert.match(
         await refused('create', '-f', file('two.json', pod('two', { requests: { cpu: '300m' } }))),
@@ -31,18 +37,37 @@ export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('a limit range gives defaults, and refuses what is outside', async () => {
       const limits = [{ type: 'Container', max: { cpu: '400m' }, default: { cpu: '100m' }, defaultRequest: { cpu: '50m' } }];
-      await out('create', '-f', file('range.json', { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'range' }, spec: { limits } }));
+      await out(
+        'create',
+        '-f',
+        file('range.json', { apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'range' }, spec: { limits } }),
+      );
       await out('create', '-f', file('given.json', pod('given')));
-      assert.equal(await out('get', 'pod', 'given', '-o', 'jsonpath={.spec.containers[0].resources}'), '{"limits":{"cpu":"100m"},"requests":{"cpu":"50m"}}');
-      assert.match(await refused('create', '-f', file('big.json', pod('big', { limits: { cpu: '2' } }))), /maximum cpu usage per Container is 400m, but limit is 2/);
+      assert.equal(
+        await out('get', 'pod', 'given', '-o', 'jsonpath={.spec.containers[0].resources}'),
+        '{"limits":{"cpu":"100m"},"requests":{"cpu":"50m"}}',
+      );
+      assert.match(
+        await refused('create', '-f', file('big.json', pod('big', { limits: { cpu: '2' } }))),
+        /maximum cpu usage per Container is 400m, but limit is 2/,
+      );
       assert.match(await out('describe', 'limits', 'range'), /Container +cpu +- +400m +50m +100m/);
       await out('delete', 'limits', 'range');
     });
 
     it('pod security warns and refuses', async () => {
-      await out('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=baseline', 'pod-security.kubernetes.io/warn=restricted');
+      await out(
+        'label',
+        'namespace',
+        namespace,
+        'pod-security.kubernetes.io/enforce=baseline',
+        'pod-security.kubernetes.io/warn=restricted',
+      );
       const { stderr } = await run(['create', '-f', file('plain.json', pod('plain'))]);
-      assert.match(stderr, /^Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false \(container "main" must set/m);
+      assert.match(
+        stderr,
+        /^Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false \(container "main" must set/m,
+      );
       const privileged = structuredClone(pod('root')) as { spec: { containers: object[] } };
       Object.assign(privileged.spec.containers[0]!, { securityContext: { privileged: true } });
       assert.match(
@@ -54,10 +79,28 @@ export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('a certificate request is approved, once', async () => {
       const key = file('key.pem', '');
-      const { stdout } = await execa('openssl', ['req', '-new', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-subj', '/CN=jane/O=devs']);
-      const spec = { request: Buffer.from(stdout).toString('base64'), signerName: 'kubernetes.io/kube-apiserver-client', usages: ['client auth'] };
+      const { stdout } = await execa('openssl', [
+        'req',
+        '-new',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        key,
+        '-subj',
+        '/CN=jane/O=devs',
+      ]);
+      const spec = {
+        request: Buffer.from(stdout).toString('base64'),
+        signerName: 'kubernetes.io/kube-apiserver-client',
+        usages: ['client auth'],
+      };
       const name = `jane-${suffix}`;
-      await out('apply', '-f', file('csr.json', { apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name }, spec }));
+      await out(
+        'apply',
+        '-f',
+        file('csr.json', { apiVersion: 'certificates.k8s.io/v1', kind: 'CertificateSigningRequest', metadata: { name }, spec }),
+      );
       assert.match(await out('get', 'csr', name), /kubernetes\.io\/kube-apiserver-client +kubernetes-admin .*Pending/);
       assert.equal(await out('certificate', 'approve', name), `certificatesigningrequest.certificates.k8s.io/${name} approved`);
       assert.match(await out('get', 'csr', name), /Approved/);
@@ -74,7 +117,10 @@ export function governing(cluster: () => Cluster, kubectl: Kubectl): void {
       try {
         assert.equal(await out('cordon', node), `node/${node} cordoned`);
         assert.match(await out('get', 'node', node), /Ready,SchedulingDisabled/);
-        assert.match(await refused('drain', node, `--pod-selector=leaving=${suffix}`, '--timeout=20s'), /declare no controller|not managed by/);
+        assert.match(
+          await refused('drain', node, `--pod-selector=leaving=${suffix}`, '--timeout=20s'),
+          /declare no controller|not managed by/,
+        );
         await out('drain', node, `--pod-selector=leaving=${suffix}`, '--force', '--timeout=60s');
         assert.match(await refused('get', 'pod', 'leaving'), /NotFound/);
       } finally {

@@ -27,7 +27,8 @@ export function looking(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('api-versions and api-resources list what is served', async () => {
       const versions = (await out('api-versions')).split('\n');
-      for (const version of ['v1', 'apps/v1', 'autoscaling/v2', 'batch/v1', 'networking.k8s.io/v1', 'storage.k8s.io/v1']) assert.ok(versions.includes(version), version);
+      for (const version of ['v1', 'apps/v1', 'autoscaling/v2', 'batch/v1', 'networking.k8s.io/v1', 'storage.k8s.io/v1'])
+        assert.ok(versions.includes(version), version);
       const resources = await out('api-resources');
       assert.match(resources, /^deployments +deploy +apps\/v1 +true +Deployment$/m);
       assert.match(await out('api-resources', '--namespaced=false', '-o', 'name'), /^nodes$/m);
@@ -38,12 +39,14 @@ export function looking(cluster: () => Cluster, kubectl: Kubectl): void {
       const rows = (await out('api-resources', '--no-headers')).split('\n').map(rowOf);
       assert.ok(rows.length > 60);
       const queue = [...rows];
-      await Promise.all(Array.from({ length: 3 }, async () => {
-        for (let row = queue.pop(); row; row = queue.pop()) {
-          const text = await out('explain', row.name, `--api-version=${row.apiVersion}`, '--recursive');
-          assert.match(text, /^FIELDS:\n[\s\S]*^\s+apiVersion\s+<string>/m, `${row.apiVersion} ${row.name}`);
-        }
-      }));
+      await Promise.all(
+        Array.from({ length: 3 }, async () => {
+          for (let row = queue.pop(); row; row = queue.pop()) {
+            const text = await out('explain', row.name, `--api-version=${row.apiVersion}`, '--recursive');
+            assert.match(text, /^FIELDS:\n[\s\S]*^\s+apiVersion\s+<string>/m, `${row.apiVersion} ${row.name}`);
+          }
+        }),
+      );
     });
 
     it('explain goes into fields, and says what it does not find', async () => {

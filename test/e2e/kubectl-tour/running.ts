@@ -19,11 +19,16 @@ export function rollouts(cluster: () => Cluster, kubectl: Kubectl): void {
       await out('set', 'image', 'deployment/app', 'nginx=nginx');
       await out('annotate', 'deployment/app', 'kubernetes.io/change-cause=newest nginx');
       await out('rollout', 'status', 'deployment/app', '--timeout=60s');
-      await eventually(async () => assert.match(await out('rollout', 'history', 'deployment/app'), /REVISION +CHANGE-CAUSE\n1 +<none>\n2 +newest nginx/));
+      await eventually(async () =>
+        assert.match(await out('rollout', 'history', 'deployment/app'), /REVISION +CHANGE-CAUSE\n1 +<none>\n2 +newest nginx/),
+      );
       assert.match(await out('rollout', 'history', 'deployment/app', '--revision=1'), /with revision #1\n[\s\S]*Image:\s+nginx:1\.26/);
       assert.equal(await out('rollout', 'undo', 'deployment/app'), 'deployment.apps/app rolled back');
       assert.equal(await out('get', 'deployment', 'app', '-o', 'jsonpath={.spec.template.spec.containers[0].image}'), 'nginx:1.26');
-      assert.match(await refused('rollout', 'undo', 'deployment/app', '--to-revision=99'), /unable to find specified revision 99 in history/);
+      assert.match(
+        await refused('rollout', 'undo', 'deployment/app', '--to-revision=99'),
+        /unable to find specified revision 99 in history/,
+      );
     });
 
     it('pause, resume, restart', async () => {
@@ -33,7 +38,10 @@ export function rollouts(cluster: () => Cluster, kubectl: Kubectl): void {
       assert.equal(await out('rollout', 'resume', 'deployment/app'), 'deployment.apps/app resumed');
       assert.equal(await out('rollout', 'restart', 'deployment/app'), 'deployment.apps/app restarted');
       await out('rollout', 'status', 'deployment/app', '--timeout=60s');
-      assert.notEqual(await out('get', 'pods', '-l', 'app=app', '-o', `jsonpath={.items[0].metadata.annotations.kubectl\\.kubernetes\\.io/restartedAt}`), '');
+      assert.notEqual(
+        await out('get', 'pods', '-l', 'app=app', '-o', `jsonpath={.items[0].metadata.annotations.kubectl\\.kubernetes\\.io/restartedAt}`),
+        '',
+      );
     });
 
     it('each way to delete', async () => {
@@ -58,9 +66,26 @@ export function pods(cluster: () => Cluster, kubectl: Kubectl): void {
 
     it('run, expose, and wait in every way', async () => {
       const script = 'echo one; echo two; while true; do sleep 1; done';
-      assert.equal(await out('run', 'solo', '--image=busybox', '--image-pull-policy=IfNotPresent', '--restart=Never', '--labels=run=solo', '--env=X=Y', '--command', '--', 'sh', '-c', script), 'pod/solo created');
+      assert.equal(
+        await out(
+          'run',
+          'solo',
+          '--image=busybox',
+          '--image-pull-policy=IfNotPresent',
+          '--restart=Never',
+          '--labels=run=solo',
+          '--env=X=Y',
+          '--command',
+          '--',
+          'sh',
+          '-c',
+          script,
+        ),
+        'pod/solo created',
+      );
       assert.equal(await out('wait', 'pod/solo', '--for=condition=Ready', '--timeout=60s'), 'pod/solo condition met');
-      if (since(23)) assert.equal(await out('wait', 'pod/solo', '--for=jsonpath={.status.phase}=Running', '--timeout=10s'), 'pod/solo condition met');
+      if (since(23))
+        assert.equal(await out('wait', 'pod/solo', '--for=jsonpath={.status.phase}=Running', '--timeout=10s'), 'pod/solo condition met');
       assert.equal(await out('expose', 'pod', 'solo', '--port=80'), 'service/solo exposed');
       assert.equal(await out('get', 'service', 'solo', '-o', 'jsonpath={.spec.selector.run}'), 'solo');
     });
@@ -96,7 +121,18 @@ export function pods(cluster: () => Cluster, kubectl: Kubectl): void {
     });
 
     it('attach sees what the container prints', async () => {
-      await out('run', 'ticking', '--image=busybox', '--image-pull-policy=IfNotPresent', '--restart=Never', '--command', '--', 'sh', '-c', 'while true; do echo tick; sleep 1; done');
+      await out(
+        'run',
+        'ticking',
+        '--image=busybox',
+        '--image-pull-policy=IfNotPresent',
+        '--restart=Never',
+        '--command',
+        '--',
+        'sh',
+        '-c',
+        'while true; do echo tick; sleep 1; done',
+      );
       await out('wait', 'pod/ticking', '--for=condition=Ready', '--timeout=60s');
       const attached = start('attach', 'ticking');
       await eventually(() => assert.match(attached.printed(), /^tick$/m));
@@ -120,7 +156,9 @@ export function pods(cluster: () => Cluster, kubectl: Kubectl): void {
         const port = await eventually(() => /127\.0\.0\.1:(\d+) -> 80/.exec(forward.printed())![1]!);
         assert.match(await curl(`http://127.0.0.1:${port}/`), /Welcome to nginx!/);
         const api = await eventually(() => /127\.0\.0\.1:(\d+)/.exec(proxy.printed())![1]!);
-        await eventually(async () => assert.match(await curl(`http://127.0.0.1:${api}/api/v1/namespaces/${namespace}/services/page:80/proxy/`), /Welcome to nginx!/));
+        await eventually(async () =>
+          assert.match(await curl(`http://127.0.0.1:${api}/api/v1/namespaces/${namespace}/services/page:80/proxy/`), /Welcome to nginx!/),
+        );
         assert.match(await curl(`http://127.0.0.1:${api}/version`), /"gitVersion": ?"v1\.36/);
       } finally {
         await forward.stop();

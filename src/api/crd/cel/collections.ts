@@ -1,6 +1,6 @@
 /** Functions on lists, sets and numbers. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { sameValue } from './types.ts';
+import { sameValue } from './values.ts';
 
 type List = readonly unknown[];
 

@@ -15,16 +15,6 @@ export function kubernetesEnvironment(): Environment {
   return shared().clone();
 }
 
-/** Throws for text that is no duration. */
-export function durationOf(text: string): unknown {
-  return shared().evaluate('duration(text)', { text });
-}
-
-/** A CEL optional; undefined makes the empty one. */
-export function optionalOf(value: unknown): unknown {
-  return value === undefined ? shared().evaluate('optional.none()') : shared().evaluate('optional.of(value)', { value });
-}
-
 function shared(): Environment {
   if (base) return base;
   const made = new Environment({
@@ -32,7 +22,6 @@ function shared(): Environment {
     homogeneousAggregateLiterals: false,
     limits: { maxAstNodes: 20_000, maxDepth: 100, maxListElements: 1000, maxMapEntries: 1000, maxCallArguments: 64 },
   });
-  made.registerVariable('text', 'string').registerVariable('value', 'dyn');
   registerText(made);
   registerCollections(made);
   registerQuantity(made);

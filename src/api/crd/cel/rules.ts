@@ -1,6 +1,213 @@
+/** x-kubernetes-validations (KEP-2876): compiled once a schema, run after the schema's own validation. */
+import type { Environment } from '@marcbachmann/cel-js';
 import type { KubeObject } from '../../meta.ts';
+import { isRecord } from '../../patch/json.ts';
 import type { FieldError } from '../../status.ts';
-import type { JSONSchemaProps } from '../../types.gen.ts';
-export function ruleChecker(_node: JSONSchemaProps): (object: KubeObject, old: KubeObject | undefined) => FieldError[] {
-  return () => [];
+import type { JSONSchemaProps, ValidationRule } from '../../types.gen.ts';
+import { child } from '../findings.ts';
+import { correlated } from '../validate.ts';
+import { kubernetesEnvironment } from './environment.ts';
+import { declareTypes, type CelType } from './types.ts';
+import { optionalOf } from './values.ts';
+
+export type RuleChecker = (object: KubeObject, old: KubeObject | undefined) => FieldError[];
+
+/** Runs the rules of a schema, which are compiled when they are first needed. Rules that do not compile have been refused before. */
+export function ruleChecker(root: JSONSchemaProps): RuleChecker {
+  if (!hasRules(root)) return () => [];
+  let compiled: ReadonlyMap<JSONSchemaProps, NodeRules> | undefined;
+  return (object, old) => {
+    compiled ??= compileRules(root).rules;
+    const run = new Run(compiled);
+    run.visit({ value: object, old, path: '' }, root);
+    return run.findings;
+  };
+}
+
+/** What cannot be compiled: the node's path below the schema, the rule's index, and why. */
+export interface RuleProblem {
+  node: JSONSchemaProps;
+  index: number;
+  field: 'rule' | 'messageExpression';
+  text: string;
+  message: string;
+}
+
+interface NodeRules {
+  type: CelType;
+  rules: readonly Compiled[];
+}
+
+interface Compiled {
+  rule: ValidationRule;
+  isTransition: boolean;
+  run: (variables: Record<string, unknown>) => unknown;
+  message?: (variables: Record<string, unknown>) => unknown;
+}
+
+/** Compiles every rule; the problems are told, and what has none is returned. */
+export function compileRules(root: JSONSchemaProps): { rules: ReadonlyMap<JSONSchemaProps, NodeRules>; problems: readonly RuleProblem[] } {
+  const env = kubernetesEnvironment();
+  const typeOf = declareTypes(env, root);
+  const rules = new Map<JSONSchemaProps, NodeRules>();
+  const problems: RuleProblem[] = [];
+  for (const node of nodesWithRules(root)) {
+    const type = typeOf(node);
+    const found = node['x-kubernetes-validations']!.flatMap((rule, index) => {
+      const scope = env.clone().registerVariable('self', type.name);
+      scope.registerVariable('oldSelf', rule.optionalOldSelf ? `optional<${type.name}>` : type.name);
+      return compile(scope, rule, (field, message) => problems.push({ node, index, field, text: rule[field]!, message })) ?? [];
+    });
+    rules.set(node, { type, rules: found });
+  }
+  return { rules, problems };
+}
+
+function compile(
+  scope: Environment,
+  rule: ValidationRule,
+  report: (field: RuleProblem['field'], message: string) => void,
+): Compiled | undefined {
+  const run = parsed(scope, rule.rule, 'bool', (message) => report('rule', message));
+  const message =
+    rule.messageExpression === undefined
+      ? undefined
+      : parsed(scope, rule.messageExpression, 'string', (text) => report('messageExpression', text));
+  return run && { rule, isTransition: /\boldSelf\b/.test(rule.rule), run, ...(message ? { message } : {}) };
+}
+
+function parsed(
+  scope: Environment,
+  text: string,
+  expected: string,
+  report: (message: string) => void,
+): ((variables: Record<string, unknown>) => unknown) | undefined {
+  const readable = withFlagGroups(text);
+  const { valid, type, error } = scope.check(readable);
+  if (!valid) {
+    report(`compilation failed: ${error?.message.split('\n')[0] ?? 'unknown error'}`);
+    return undefined;
+  }
+  if (type !== expected && type !== 'dyn') {
+    report(`${expected === 'bool' ? 'cel expression must evaluate to a bool' : 'messageExpression must evaluate to a string'}`);
+    return undefined;
+  }
+  return scope.parse(readable);
+}
+
+/** RE2 puts flags in front of a pattern, JavaScript around it; `matches` is the library's own and knows the latter. */
+function withFlagGroups(text: string): string {
+  return text.replaceAll(/\.matches\(\s*(r?)(['"])\(\?([ims]+)\)(.*?)\2\s*\)/g, '.matches($1$2(?$3:$4)$2)');
+}
+
+const rulesBelow = new WeakMap<JSONSchemaProps, boolean>();
+
+function hasRules(node: JSONSchemaProps): boolean {
+  let known = rulesBelow.get(node);
+  if (known === undefined) {
+    known = (node['x-kubernetes-validations']?.length ?? 0) > 0 || below(node).some(hasRules);
+    rulesBelow.set(node, known);
+  }
+  return known;
+}
+
+function below({ properties, items, additionalProperties }: JSONSchemaProps): JSONSchemaProps[] {
+  return [
+    ...Object.values(properties ?? {}),
+    ...[items, additionalProperties].filter((inner): inner is JSONSchemaProps => isRecord(inner)),
+  ];
+}
+
+function nodesWithRules(node: JSONSchemaProps): JSONSchemaProps[] {
+  if (!hasRules(node)) return [];
+  return [...(node['x-kubernetes-validations']?.length ? [node] : []), ...below(node).flatMap(nodesWithRules)];
+}
+
+interface Place {
+  value: unknown;
+  old: unknown;
+  path: string;
+}
+
+/** One walk over an object, with what stood at each place before. */
+class Run {
+  readonly findings: FieldError[] = [];
+  readonly #compiled: ReadonlyMap<JSONSchemaProps, NodeRules>;
+
+  constructor(compiled: ReadonlyMap<JSONSchemaProps, NodeRules>) {
+    this.#compiled = compiled;
+  }
+
+  visit(place: Place, node: JSONSchemaProps): void {
+    const { value, old, path } = place;
+    if (value === undefined || value === null || !hasRules(node)) return;
+    this.#rules(place, node);
+    if (Array.isArray(value)) {
+      const before = correlated(old, node);
+      for (const [index, item] of value.entries())
+        this.visit({ value: item, old: before(item), path: `${path}[${index}]` }, node.items as JSONSchemaProps);
+    } else if (isRecord(value)) {
+      const past = isRecord(old) ? old : {};
+      for (const name in value) {
+        const inner = node.properties?.[name] ?? (isRecord(node.additionalProperties) ? (node.additionalProperties as JSONSchemaProps) : undefined);
+        if (!inner) continue;
+        this.visit({ value: value[name], old: past[name], path: node.properties?.[name] ? child(path, name) : `${path}[${name}]` }, inner);
+      }
+    }
+  }
+
+  #rules({ value, old, path }: Place, node: JSONSchemaProps): void {
+    const own = this.#compiled.get(node);
+    if (!own) return;
+    const self = own.type.convert(value);
+    const oldSelf = old === undefined || old === null ? undefined : own.type.convert(old);
+    for (const compiled of own.rules) {
+      const { rule, isTransition } = compiled;
+      if (isTransition && oldSelf === undefined && !rule.optionalOldSelf) continue;
+      const message = failure(compiled, { self, oldSelf: rule.optionalOldSelf ? optionalOf(oldSelf) : oldSelf });
+      if (message !== undefined) this.findings.push(finding(rule, path, node, message));
+    }
+  }
+}
+
+/** What a rule that does not hold says; undefined when it holds. */
+function failure({ rule, run, message }: Compiled, variables: Record<string, unknown>): string | undefined {
+  try {
+    if (run(variables) === true) return undefined;
+  } catch (error) {
+    return `${errorText(error)} evaluating rule: ${rule.rule}`;
+  }
+  return expressed(message, variables) ?? rule.message ?? `failed rule: ${rule.rule.trim()}`;
+}
+
+/** A message expression that fails, or says nothing, leaves the word to `message` (KEP-2876). */
+function expressed(message: Compiled['message'], variables: Record<string, unknown>): string | undefined {
+  if (!message) return undefined;
+  try {
+    const text = message(variables);
+    return typeof text === 'string' && text.trim() !== '' && !text.includes('\n') ? text : undefined;
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+function errorText(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  return text.replace(/^No such key/, 'no such key');
+}
+
+function finding(rule: ValidationRule, path: string, node: JSONSchemaProps, message: string): FieldError {
+  const field = rule.fieldPath ? (path + rule.fieldPath).replace(/^\./, '') : path || '<nil>';
+  const type = JSON.stringify(node.type ?? 'object');
+  switch (rule.reason) {
+    case 'FieldValueRequired':
+      return { field, type: 'FieldValueRequired', message: `Required value: ${message}` };
+    case 'FieldValueForbidden':
+      return { field, type: 'FieldValueForbidden', message: `Forbidden: ${message}` };
+    case 'FieldValueDuplicate':
+      return { field, type: 'FieldValueDuplicate', message: `Duplicate value: ${type}` };
+    default:
+      return { field, type: 'FieldValueInvalid', message: `Invalid value: ${type}: ${message}` };
+  }
 }

@@ -3,7 +3,7 @@ import type { Environment } from '@marcbachmann/cel-js';
 import { patternOf } from '../validate.ts';
 import { dns1035LabelProblems, dns1123LabelProblems, dns1123SubdomainProblems, labelValueProblems, qualifiedNameProblems } from '../../validation/names.ts';
 import { hasFormat } from '../formats.ts';
-import { optionalOf } from './environment.ts';
+import { optionalOf } from './values.ts';
 
 export function registerText(env: Environment): void {
   env.registerFunction('string.charAt(int): string', (text: string, at: bigint) => [...text][Number(at)] ?? '');

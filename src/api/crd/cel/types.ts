@@ -2,7 +2,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { isRecord } from '../../patch/json.ts';
 import type { JSONSchemaProps } from '../../types.gen.ts';
-import { durationOf } from './environment.ts';
+import { durationOf, sameObject } from './values.ts';
 
 /** A node of the schema, for CEL. */
 export interface CelType {
@@ -121,22 +121,6 @@ function plain(value: unknown): unknown {
   if (Number.isInteger(value)) return BigInt(value as number);
   if (Array.isArray(value)) return value.map(plain);
   return isRecord(value) ? new Map(Object.entries(value).map(([key, each]) => [key, plain(each)])) : value;
-}
-
-function sameObject(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]));
-}
-
-/** Equality of converted values. */
-export function sameValue(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Array.isArray(a)) return Array.isArray(b) && a.length === b.length && a.every((item, at) => sameValue(item, b[at]));
-  if (a instanceof Map) return b instanceof Map && a.size === b.size && [...a].every(([key, item]) => b.has(key) && sameValue(item, b.get(key)));
-  if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime();
-  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0;
-  return sameObject(a as Record<string, unknown>, b as Record<string, unknown>);
 }
 
 const RESERVED = new Set(

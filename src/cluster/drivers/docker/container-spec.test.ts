@@ -1,28 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { exampleProfile } from '../../profile.fixture.ts';
 import type { Profile } from '../../profile.ts';
 import { containerSpec, parsePorts } from './container-spec.ts';
 import { proxySettings } from './proxy-settings.ts';
 
-const profile: Profile = {
-  schema: 1,
-  name: 'rockpool',
-  driver: 'docker',
-  storage: 'etcd',
-  created: '2026-06-01T10:00:00.000Z',
-  listenAddress: '127.0.0.1',
-  apiPort: 41000,
-  podCidr: '10.244.0.0/16',
-  serviceCidr: '10.96.0.0/12',
-  nodePortRange: '30000-32767',
-  addons: [],
-  ports: [],
-  simNodes: 0,
-  nodeImage: 'rockpool/node:abc',
-  subnet: '192.168.49.0/24',
-  nodeIp: '192.168.49.2',
-  state: 'created',
-};
+const profile = exampleProfile();
 
 test('the node container asks for what it needs and not for --privileged', () => {
   const { HostConfig, ...spec } = containerSpec(profile);

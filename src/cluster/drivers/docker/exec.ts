@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
+import { abortable } from '../../../lib/abortable.ts';
 import type { ExecResult } from '../../driver.ts';
 import { engineCall } from './engine.ts';
 import { Demultiplexer } from './multiplexed.ts';
@@ -24,16 +25,15 @@ export async function execInContainer(
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   const parts = new Demultiplexer((name, data) => (name === 'stdout' ? out : err).push(data));
-  await new Promise<void>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
+  const over = new Promise<void>((resolve, reject) => {
     stream.on('data', (chunk: Buffer) => parts.write(chunk));
     stream.on('end', resolve);
     stream.on('close', resolve);
     stream.on('error', reject);
     stdin?.on('error', reject);
     stdin?.pipe(stream);
-  }).finally(() => stream.destroy());
+  });
+  await abortable(over, signal).finally(() => stream.destroy());
   const { ExitCode } = await exec.inspect();
   return { exitCode: ExitCode ?? 1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
 }

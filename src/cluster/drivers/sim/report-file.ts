@@ -1,4 +1,5 @@
 import { watch } from 'node:fs';
+import { abortable } from '../../../lib/abortable.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { NodeReport } from '../../../lib/node-config.ts';
 import { readIfExists } from '../../files.ts';
@@ -42,14 +43,11 @@ async function written(reportFile: string, signal: AbortSignal): Promise<NodeRep
   };
   const watcher = watch(reportFile, look);
   watcher.on('error', reject);
-  const onAbort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort, { once: true });
   look();
   try {
-    return await promise;
+    return await abortable(promise, signal);
   } finally {
     watcher.close();
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -13,6 +13,7 @@ import { nodeConfig } from '../../node-config.ts';
 import { profilePaths } from '../../paths.ts';
 import { freePort } from '../../ports.ts';
 import { processStart } from '../../processes.ts';
+import { exampleProfile } from '../../profile.fixture.ts';
 import type { Profile } from '../../profile.ts';
 import { simDriver } from './sim-driver.ts';
 
@@ -52,22 +53,7 @@ after(async () => {
 });
 
 async function profileOf(name: string): Promise<Profile> {
-  return {
-    schema: 1,
-    name,
-    driver: 'sim',
-    storage: 'embedded',
-    created: '2026-06-01T10:00:00Z',
-    listenAddress: '127.0.0.1',
-    apiPort: await freePort('127.0.0.1'),
-    podCidr: '10.244.0.0/16',
-    serviceCidr: '10.96.0.0/12',
-    nodePortRange: '30000-32767',
-    addons: [],
-    ports: [],
-    simNodes: 0,
-    state: 'created',
-  };
+  return exampleProfile({ name, driver: 'sim', storage: 'embedded', apiPort: await freePort('127.0.0.1') });
 }
 
 function filesOf(profile: Profile): NodeFiles {

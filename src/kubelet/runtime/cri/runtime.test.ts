@@ -30,7 +30,7 @@ describe('CRI against a real containerd', { skip: containerdMissing() ?? false }
 
   test('imported images, docker and OCI form, are there under their full names', async () => {
     const images = await containerd.runtime.listImages();
-    assert.deepEqual(images.flatMap((image) => image.tags).toSorted(), ['docker.io/library/busybox:latest', 'k8s.local/pause:1']);
+    assert.deepEqual(images.flatMap((image) => image.tags).toSorted(), ['docker.io/library/busybox:latest', 'rockpool.dev/pause:1']);
     assert.equal(await containerd.runtime.imageStatus('docker.io/library/absent:1'), undefined);
   });
 

@@ -63,7 +63,7 @@ describe('simulated runtime', () => {
       eventually(async () => {
         const status = await runtime.containerStatus(id);
         assert.equal(status?.state, 'EXITED');
-        return status!.exitCode;
+        return status.exitCode;
       });
     return { id, sandboxId, ip: (await runtime.podSandboxStatus(sandboxId))!.ips[0]!, logs, ended };
   }

@@ -116,7 +116,7 @@ function outputTo(stream: NodeJS.WritableStream, isTty: boolean): Output {
 
 /** What was written is on its way before the exit code is: clients stop reading at that. */
 async function drained({ stdout, stderr, closed }: StreamSession): Promise<void> {
-  const ends = [stdout, stderr].map((stream) => (stream ? new Promise<void>((resolve) => stream.end(() => resolve())) : undefined));
+  const ends = [stdout, stderr].map((stream) => (stream ? new Promise<void>((resolve) => stream.end(() => resolve())) : Promise.resolve()));
   await Promise.race([Promise.all(ends), aborted(closed)]);
 }
 
@@ -127,7 +127,7 @@ function pump({ stdin }: StreamSession, take: (chunk: Buffer) => void | Promise<
     if (!written) return;
     // Back-pressure: no more is read until there is room.
     stdin.pause();
-    written.finally(() => stdin.resume());
+    void written.finally(() => stdin.resume());
   });
   stdin.once('end', end).once('close', end);
   stdin.on('error', end);

@@ -11,7 +11,7 @@ function newTerminal() {
   return {
     screen: () => screen.bytes().toString('utf8'),
     input,
-    type: (text: string) => terminal.keys(Buffer.from(text)),
+    type: (text: string) => void terminal.keys(Buffer.from(text)),
     output: terminal.output,
     interrupts: () => interrupts,
   };

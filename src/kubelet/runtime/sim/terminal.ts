@@ -7,8 +7,8 @@ import type { Output, Pipe } from './io.ts';
 export interface Terminal {
   /** What programs write to. */
   readonly output: Output;
-  /** Bytes as the client typed them. */
-  keys(bytes: Buffer): void;
+  /** Bytes as the client typed them. Resolves when there is room for more; throws or rejects with BrokenPipe when nobody reads. */
+  keys(bytes: Buffer): void | Promise<void>;
 }
 
 export interface TerminalOptions {
@@ -31,6 +31,7 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
   let prompt = '';
   /** What is to be shown of the keys in hand: one write for all of them. */
   let shown = '';
+  let full: void | Promise<void>;
   const show = (text: string): void => {
     shown += text;
   };
@@ -49,7 +50,7 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
     // Before what the program will print.
     flush();
     prompt = '';
-    input.write(`${line}\n`);
+    full = input.write(`${line}\n`);
     line = '';
   };
   const recall = (step: number): void => {
@@ -104,6 +105,9 @@ export function createTerminal({ screen, input, interrupt }: TerminalOptions): T
         }
       }
       flush();
+      const waits = full;
+      full = undefined;
+      return waits;
     },
   };
 }

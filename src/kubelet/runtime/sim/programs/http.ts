@@ -71,7 +71,7 @@ function urlOf(text: string): URL {
 const wget: Program = async (process) => {
   const parsed = parseArguments(process.argv, {
     known: 'qcS',
-    valued: 'OTtUPoY',
+    valued: 'OTtUPoYHD',
     long: {
       'output-document': 'O',
       timeout: 'T',
@@ -84,7 +84,6 @@ const wget: Program = async (process) => {
       'server-response': 'S',
     },
   });
-  const long = longValues(process.argv, ['header', 'post-data']);
   const [text] = parsed.operands;
   if (text === undefined) {
     await process.stderr.write('Usage: wget [-q] [-O FILE] [-T SEC] URL...\n');
@@ -92,7 +91,7 @@ const wget: Program = async (process) => {
   }
   const url = urlOf(text);
   const quiet = parsed.flags.has('q');
-  const data = long.get('post-data')?.[0];
+  const data = parsed.value('D');
   const timeout = parsed.value('T');
   const request: HttpRequest = {
     url,
@@ -100,7 +99,7 @@ const wget: Program = async (process) => {
     headers: {
       'user-agent': parsed.value('U') ?? 'Wget',
       ...(data === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
-      ...headersOf(long.get('header') ?? []),
+      ...headersOf(parsed.values('H')),
     },
     body: data,
     timeoutMs: timeout === undefined ? undefined : Number(timeout) * 1000,
@@ -121,17 +120,6 @@ const wget: Program = async (process) => {
     return 1;
   }
 };
-
-/** Values of long options that may be given more than once. */
-function longValues(argv: readonly string[], names: readonly string[]): Map<string, string[]> {
-  const result = new Map<string, string[]>();
-  for (const [at, word] of argv.entries()) {
-    const name = names.find((one) => word === `--${one}` || word.startsWith(`--${one}=`));
-    if (name)
-      result.set(name, [...(result.get(name) ?? []), word.includes('=') ? word.slice(word.indexOf('=') + 1) : (argv[at + 1] ?? '')]);
-  }
-  return result;
-}
 
 function headersOf(lines: readonly string[]): Record<string, string> {
   return Object.fromEntries(
