@@ -6,7 +6,6 @@ import { after, test } from 'node:test';
 import { profilePaths } from './paths.ts';
 import { exampleProfile } from './profile.fixture.ts';
 import { checkProfileName, listProfileNames, parseProfile, readProfile, removeProfile, requireProfile, writeProfile } from './profile.ts';
-import type { Profile } from './profile.ts';
 
 const home = await mkdtemp(join(tmpdir(), 'rockpool-profile-'));
 after(() => rm(home, { recursive: true }));

@@ -84,6 +84,58 @@ const LABELS = { app: 'every-field' };
 const CPU = { cpu: '2' };
 const STORAGE = { storage: '3Gi' };
 
+/** All that a structural schema may say, spread over its parts. */
+const STRUCTURAL = {
+  type: 'object',
+  title: 'title',
+  description: 'description',
+  externalDocs: { url: 'https://example.com', description: 'more' },
+  example: { text: 'a' },
+  required: ['text'],
+  minProperties: 1,
+  maxProperties: 20,
+  'x-kubernetes-validations': [
+    {
+      rule: 'self.text != oldSelf.orValue(self).text',
+      message: 'm',
+      messageExpression: '"m"',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.text',
+      optionalOldSelf: true,
+    },
+  ],
+  properties: {
+    text: { type: 'string', format: 'date', pattern: '^a', enum: ['a', 'ab'], minLength: 1, maxLength: 9, nullable: true },
+    number: {
+      type: 'number',
+      default: 2,
+      minimum: 1,
+      maximum: 9,
+      exclusiveMinimum: true,
+      exclusiveMaximum: true,
+      multipleOf: 1,
+      allOf: [{ minimum: 1 }],
+      anyOf: [{ minimum: 1 }],
+      oneOf: [{ minimum: 1 }],
+      not: { minimum: 100 },
+    },
+    list: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 9,
+      items: { type: 'object', required: ['key'], properties: { key: { type: 'string' } } },
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['key'],
+    },
+    map: { type: 'object', additionalProperties: { type: 'string' }, 'x-kubernetes-map-type': 'granular' },
+    either: { 'x-kubernetes-int-or-string': true },
+    embedded: { type: 'object', 'x-kubernetes-embedded-resource': true, 'x-kubernetes-preserve-unknown-fields': true },
+  },
+};
+
+/** What JSON schema has and a structural schema has not. */
+const NOT_STRUCTURAL = ['$ref', '$schema', 'additionalItems', 'definitions', 'dependencies', 'id', 'patternProperties', 'uniqueItems'];
+
 /** Lists of these show every member of the union at once. */
 export const LISTED: ReadonlySet<string> = new Set([
   'DownwardAPIVolumeFile',
@@ -210,7 +262,23 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'CustomResourceDefinitionSpec.group': 'example.com',
   'CustomResourceDefinitionSpec.scope': 'Namespaced',
   'CustomResourceDefinitionNames.plural': (variant: number) => `things${variant}`,
-  'JSONSchemaProps.type': 'object',
+  'CustomResourceDefinitionNames.kind': (variant: number) => `Thing${variant}`,
+  'CustomResourceDefinitionNames.listKind': (variant: number) => `Thing${variant}List`,
+  'CustomResourceDefinitionNames.singular': (variant: number) => `thing${variant}`,
+  'CustomResourceDefinitionNames.shortNames': (variant: number) => [`th${variant}`],
+  'CustomResourceDefinitionVersion.name': 'v1',
+  'CustomResourceDefinitionSpec.preserveUnknownFields': null,
+  'CustomResourceConversion.strategy': 'Webhook',
+  'WebhookConversion.conversionReviewVersions': ['v1'],
+  'WebhookClientConfig.url': 'https://hooks.example.com/convert',
+  'CustomResourceColumnDefinition.type': 'string',
+  'CustomResourceColumnDefinition.format': 'date',
+  'CustomResourceColumnDefinition.jsonPath': '.text',
+  'SelectableField.jsonPath': '.text',
+  'CustomResourceSubresourceScale.specReplicasPath': '.spec.replicas',
+  'CustomResourceSubresourceScale.statusReplicasPath': '.status.replicas',
+  'CustomResourceSubresourceScale.labelSelectorPath': '.status.selector',
+  'CustomResourceValidation.openAPIV3Schema': STRUCTURAL,
 };
 
 /** Fields that no stored object ever shows (or none of a kind: `Kind:Type.field`), with why. */
@@ -228,6 +296,8 @@ export const NEVER_KEPT: ReadonlySet<string> = new Set([
   'PodSpec.ephemeralContainers', // only by their own subresource
   'PodSpec.activeDeadlineSeconds', // of pods that end
   'Role:PolicyRule.nonResourceURLs', // of cluster roles only
+  'CustomResourceDefinitionSpec.preserveUnknownFields', // true is refused, false is absence
+  ...NOT_STRUCTURAL.map((name) => `JSONSchemaProps.${name}`),
   'Subject.namespace', // of service accounts only
 ]);
 
