@@ -59,6 +59,8 @@ export interface RequestContext {
 export interface PeerCertificate {
   commonName: string;
   organizations: readonly string[];
+  /** SHA-256 of the DER, hexadecimal in lower case. */
+  fingerprint: string;
   /** Which client CA signed it. */
   issuer: 'client' | 'front-proxy';
 }

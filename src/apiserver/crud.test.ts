@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
 import type { KubeObject } from '../api/meta.ts';
 import type { ApiRequest, ApiResponse } from '../api/transport.ts';
-import type { Status } from '../api/types.gen.ts';
+import type { CertificateSigningRequest, Status } from '../api/types.gen.ts';
 
 let api: TestApiServer;
 before(async () => {
@@ -406,11 +406,14 @@ describe('subresources', () => {
         signerName: 'example.com/x',
         usages: ['client auth'],
         username: 'somebody-else',
+        uid: 'stolen',
+        extra: { scopes: ['all'] },
       },
     };
     const response = await call('POST', '/apis/certificates.k8s.io/v1/certificatesigningrequests?dryRun=All', csr);
     assert.equal(response.status, 201, JSON.stringify(response.body));
-    assert.equal((response.body as { spec: { username: string } }).spec.username, 'kubernetes-admin');
+    const { username, uid, extra } = (response.body as CertificateSigningRequest).spec;
+    assert.deepEqual([username, uid, extra], ['kubernetes-admin', undefined, undefined]);
   });
 
   test('scale reads and writes replicas only', async () => {

@@ -207,10 +207,18 @@ function headersOf(request: Request | undefined, contentType: string): OutgoingH
   return headers;
 }
 
+/** A body from this size on goes to TLS by itself: with its head in the same write it would be copied first. */
+const ALONE_FROM = 64 * 1024;
+
 function end(response: ServerResponse, status: number, headers: OutgoingHttpHeaders, bytes: Buffer): void {
   headers['content-length'] = bytes.length;
   response.writeHead(status, headers);
-  response.end(bytes);
+  if (bytes.length < ALONE_FROM || response.req.method === 'HEAD') {
+    response.end(bytes);
+    return;
+  }
+  response.flushHeaders();
+  response.write(bytes, () => response.end());
 }
 
 async function writeHandled(handled: HandlerResponse, request: Request, response: ServerResponse): Promise<void> {

@@ -79,11 +79,12 @@ export class Resources {
     this.replace([info], []);
   }
 
-  /** Both at once, so that nobody sees the state between. What is in both lists (by its group, version and resource) is served without a gap. */
+  /** Both at once, so that nobody sees the state between. What is in both lists (by its group, version and resource) is served without a gap; its watches end. */
   replace(gone: readonly ResourceInfo[], come: readonly ResourceInfo[]): void {
     for (const info of gone) this.#served.delete(`${info.group}/${info.version}/${info.resource}`);
     for (const info of come) this.#put(info);
     this.#linkVersions();
+    for (const { storagePrefix } of gone) this.#fanouts.get(storagePrefix)?.end();
     if (gone.length + come.length > 0) this.#announce();
   }
 

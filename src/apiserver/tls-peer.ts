@@ -41,7 +41,11 @@ function readPeer(socket: TLSSocket, { client, frontProxy }: ClientAuthorities):
   if (!socket.authorized) return 'invalid';
   const { subject } = certificate.toLegacyObject();
   const organizations = subject.O;
-  const names = { commonName: firstOf(subject.CN), organizations: organizations === undefined ? [] : [organizations].flat() };
+  const names = {
+    commonName: firstOf(subject.CN),
+    organizations: organizations === undefined ? [] : [organizations].flat(),
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+  };
   if (frontProxy && certificate.verify(frontProxy.publicKey)) return { ...names, issuer: 'front-proxy' };
   return certificate.verify(client.publicKey) ? { ...names, issuer: 'client' } : 'invalid';
 }

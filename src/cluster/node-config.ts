@@ -12,6 +12,7 @@ export function serverUrl({ listenAddress, apiPort }: Pick<Profile, 'listenAddre
   return `https://${host.includes(':') ? `[${host}]` : host}:${apiPort}`;
 }
 
+/** What the node is told: the profile in the places of the driver's layout. */
 export function nodeConfig(
   driver: Driver,
   profile: Profile,

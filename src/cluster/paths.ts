@@ -25,6 +25,7 @@ export function profilesDir(home: string): string {
   return join(home, 'profiles');
 }
 
+/** Where things of the profile stand; nothing is looked at or made. */
 export function profilePaths(home: string, name: string): ProfilePaths {
   const dir = join(profilesDir(home), name);
   return {

@@ -58,6 +58,7 @@ export async function requireProfile(home: string, name: string): Promise<Profil
   return profile;
 }
 
+/** Written by rename and on disk when this resolves: a reader sees the old profile or the new one. */
 export async function writeProfile(home: string, profile: Profile): Promise<void> {
   await writeFileAtomic(profilePaths(home, profile.name).profile, `${JSON.stringify(profile, null, 2)}\n`, { durable: true });
 }
@@ -123,6 +124,7 @@ const FIELDS: Record<keyof Profile, Check> = {
   state: oneOf('creating', 'created'),
 };
 
+/** `path` and `name` are for the message and the check that file and folder agree. Throws PROFILE_CORRUPT, naming the field. */
 export function parseProfile(text: string, path: string, name: string): Profile {
   let value: unknown;
   try {

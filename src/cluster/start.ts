@@ -40,6 +40,7 @@ const STOP_MS = 10_000;
 /** A node that goes away again has nothing to bring in order. */
 const ABANDON_MS = 500;
 
+/** Brings the profile's cluster up and points kubectl at it. What a failed or interrupted start made is taken back. Throws RockpoolError. */
 export async function startCluster(request: StartRequest, context: ClusterContext): Promise<StartResult> {
   checkProfileName(request.name);
   checkKubernetesVersion(request.kubernetesVersion ?? KUBERNETES_VERSION);

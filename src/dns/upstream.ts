@@ -19,6 +19,7 @@ const TCP_TIMEOUT_MS = 4_000;
 /** How long an unhealthy one is asked last. It is learnt from questions alone: nothing is sent while nobody asks. */
 const UNHEALTHY = { baseMs: 500, maxMs: 30_000 };
 
+/** Healthy until `maxFails` questions in a row failed; then asked last for a while that doubles. */
 export class Upstream {
   readonly #address: { host: string; port: number };
   readonly #options: UpstreamOptions;

@@ -38,6 +38,7 @@ export interface IngressController extends Component {
   readonly ports: { http: number; https: number };
 }
 
+/** `start` resolves when the caches are filled and all ports listen. */
 export function createIngressController(options: IngressControllerOptions): IngressController {
   return new Controller(options);
 }

@@ -33,6 +33,7 @@ export interface ReverseProxyOptions {
 const ATTEMPTS = 3;
 const IDLE_CONNECTION_MS = 30_000;
 
+/** Passes requests and upgrades on to endpoints, over connections that are kept; answers itself where there is none. */
 export class ReverseProxy {
   readonly #options: ReverseProxyOptions;
   readonly #agent: Agent;

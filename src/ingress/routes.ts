@@ -48,6 +48,7 @@ export interface Match {
 const PREFIX = 'nginx.ingress.kubernetes.io/';
 const READ_TIMEOUT_SECONDS = 60;
 
+/** Of all Ingresses that are to be served, in any order. */
 export function buildRoutes(ingresses: readonly Ingress[]): RouteTable {
   const table: RouteTable = { hosts: new Map(), certificates: new Map() };
   for (const ingress of ingresses.toSorted(byAge)) addIngress(table, ingress);

@@ -67,6 +67,7 @@ export interface Kubelet extends Component {
 
 const DEFAULT_MAX_PODS = 110;
 
+/** Nothing is touched before `start`. After `stop` the containers go on, and the next kubelet takes them over. */
 export function createKubelet(options: KubeletOptions): Kubelet {
   return new KubeletComponent(options);
 }

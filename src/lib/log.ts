@@ -20,6 +20,7 @@ export interface LoggerOptions {
   now?: () => number;
 }
 
+/** A logger that writes lines of text; `bound` are fields of every entry. */
 export function createLogger(options: LoggerOptions = {}, bound: LogFields = {}): Logger {
   const { level = 'info', write = (line) => void process.stderr.write(line), now = () => Date.now() } = options;
   const emit = (at: Exclude<LogLevel, 'silent'>, message: string, fields?: LogFields): void => {

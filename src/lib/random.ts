@@ -18,6 +18,7 @@ function suffixOf(next: () => number, length: number): string {
   return text;
 }
 
+/** Real chance; not for secrets, but for `uuid`. */
 export function systemRng(): Rng {
   const next = (): number => Math.random();
   return { next, uuid: () => randomUUID(), suffix: (length) => suffixOf(next, length) };

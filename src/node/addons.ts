@@ -51,6 +51,7 @@ const LABEL = 'rockpool.dev/addon';
 const MODE_LABEL = 'addonmanager.kubernetes.io/mode';
 const FIELD_MANAGER = 'rockpool-addons';
 
+/** `start` resolves when the enabled addons were applied once. A failure is tried again later, with a log line. */
 export function addonManager(options: AddonsOptions): Component {
   const { addonsDir, clock, log } = options;
   let watcher: FSWatcher | undefined;

@@ -44,6 +44,7 @@ interface Child {
   ended: Promise<{ exitCode?: number; signal?: string }>;
 }
 
+/** `start` resolves when the process serves and rejects when it does not within `readyMs`; from then on it is started again whenever it ends. */
 export function supervise(options: SupervisedProcess): Component {
   const { name, clock } = options;
   const log = options.log.with({ process: name });

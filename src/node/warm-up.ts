@@ -36,6 +36,7 @@ Dpw8ibZ11+15qqbgegIgJMnBoe+9s/DH1tvkW7flBOdRKxAkxWUStvfoPUtza2k=
 -----END CERTIFICATE-----
 `;
 
+/** Resolves when the pod of a small Deployment was looked at by the scheduler; nothing of it is left. Rejects after ten seconds. */
 export async function warmUp({ clock, rng, log }: NodeTools): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'rockpool-warm-up-'));
   const parts = new Parts(log);

@@ -16,6 +16,7 @@ export interface Binder {
   preempt(pod: Pod, plan: PreemptionPlan): Promise<void>;
 }
 
+/** Writes through `context`'s client and records events in its name. */
 export function createBinder({ client, clock, events }: ComponentContext, schedulerName: string, volumes: BindingPlugin): Binder {
   const pods = (pod: Pod) => client.resource(PODS, pod.metadata.namespace);
   const now = (): string => timestamp(clock.now());

@@ -43,6 +43,7 @@ export function beginPlugins(pod: PodInfo, snapshot: Snapshot, plugins: readonly
   });
 }
 
+/** One pod, one look at the nodes: the best of enough feasible ones, or why each was refused. Changes nothing. */
 export function schedule(
   pod: PodInfo,
   snapshot: Snapshot,
@@ -91,6 +92,7 @@ function pinnedTo(pinned: readonly ReadonlySet<string>[], nodes: readonly NodeIn
     : names.map((name) => snapshot.node(name)).filter((node) => node !== undefined);
 }
 
+/** The first refusal of the node; `rejectedBy` collects whose it was. */
 export function filterNode(node: NodeInfo, filters: readonly BegunPlugin[], rejectedBy?: Set<string>): Rejection | undefined {
   for (const { name, cycle } of filters) {
     const rejection = cycle.filter!(node);
@@ -129,6 +131,7 @@ export function failureMessage({ total, whole, rejections }: FitFailure, preempt
   return total === 0 && !whole ? 'no nodes available to schedule pods' : `${head}${preemption ? ` preemption: ${preemption}` : ''}`;
 }
 
+/** `1 Insufficient cpu, 2 node(s) were unschedulable`: each reason with how often it was given. */
 export function histogram(rejections: Iterable<Rejection>): string {
   const counts = new Map<string, number>();
   for (const { reasons } of rejections) for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);

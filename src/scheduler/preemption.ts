@@ -25,6 +25,7 @@ export interface PreemptionOptions {
   budgets: readonly PodDisruptionBudget[];
 }
 
+/** The node, of enough candidates, on which the least would be lost, and the pods that would have to go; or upstream's words for why none would help. */
 export function planPreemption(
   pod: PodInfo,
   failure: FitFailure,

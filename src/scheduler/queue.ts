@@ -35,6 +35,13 @@ export interface QueueOptions {
   maxWaitMs?: number;
 }
 
+/**
+ * Pods that wait for a node.
+ *
+ *     active --take--> in flight --no node--> unschedulable --event that helps--> backoff --time--> active
+ *
+ * What happens while a pod is in flight is noted and looked at when it comes back.
+ */
 export class SchedulingQueue {
   readonly #options: Required<QueueOptions>;
   readonly #active = new Heap<QueuedPod>((a, b) => b.info.priority - a.info.priority || a.since - b.since);

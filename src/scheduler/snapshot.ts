@@ -26,6 +26,7 @@ export interface PodInfo {
   hasAffinity: boolean;
 }
 
+/** A node with its pods, summed up. */
 export class NodeInfo {
   readonly name: string;
   node: Node;
@@ -100,6 +101,7 @@ export interface Snapshot {
   readonly nodesWithAffinity: readonly NodeInfo[];
 }
 
+/** What scheduling asks of a pod, worked out once. */
 export function podInfo(pod: Pod): PodInfo {
   const { affinity } = pod.spec!;
   const hostPorts = (pod.spec!.containers.flatMap((container) => container.ports ?? []) ?? [])
@@ -126,6 +128,7 @@ interface Counter {
   counts: Map<string, number>;
 }
 
+/** The picture of the cluster that cycles look at: changed by events and by assumptions, never rebuilt. */
 export class ClusterState implements Snapshot {
   readonly #nodes = new Map<string, NodeInfo>();
   /** Where each counted pod is. */

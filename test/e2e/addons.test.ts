@@ -151,7 +151,7 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
           });
           await page.getByRole('link', { name: 'web', exact: true }).click();
           await page.getByText('1/1').first().waitFor();
-          await page.getByRole('tab', { name: 'Logs' }).click();
+          await page.getByRole('link', { name: 'Logs', exact: true }).click();
           await page.getByText('Following').waitFor();
           await cluster.kubectl(['get', '--raw', '/api/v1/namespaces/default/services/web/proxy/shown-live'], { reject: false });
           await page.getByText('GET /shown-live').first().waitFor();

@@ -35,7 +35,8 @@ function checkSchemas(versions: readonly CustomResourceDefinitionVersion[], find
     checkSchema(first, 'spec.validation.openAPIV3Schema', findings);
     return;
   }
-  for (const [index, schema] of schemas.entries()) if (schema) checkSchema(schema, `spec.versions[${index}].schema.openAPIV3Schema`, findings);
+  for (const [index, schema] of schemas.entries())
+    if (schema) checkSchema(schema, `spec.versions[${index}].schema.openAPIV3Schema`, findings);
 }
 
 function checkSchema(root: JSONSchemaProps, path: string, findings: FieldError[]): void {
@@ -55,12 +56,17 @@ function checkSchema(root: JSONSchemaProps, path: string, findings: FieldError[]
 function locate(node: JSONSchemaProps, place: { path: string; correlates: boolean }, places: Map<JSONSchemaProps, typeof place>): void {
   places.set(node, place);
   const { path, correlates } = place;
-  for (const [name, property] of Object.entries(node.properties ?? {})) locate(property, { path: `${path}.properties[${name}]`, correlates }, places);
+  for (const [name, property] of Object.entries(node.properties ?? {}))
+    locate(property, { path: `${path}.properties[${name}]`, correlates }, places);
   if (isRecord(node.additionalProperties))
     locate(node.additionalProperties as JSONSchemaProps, { path: `${path}.additionalProperties`, correlates }, places);
   // Items of a plain list have no identity, so what they were before cannot be told.
   if (isRecord(node.items))
-    locate(node.items as JSONSchemaProps, { path: `${path}.items`, correlates: correlates && node['x-kubernetes-list-type'] === 'map' }, places);
+    locate(
+      node.items as JSONSchemaProps,
+      { path: `${path}.items`, correlates: correlates && node['x-kubernetes-list-type'] === 'map' },
+      places,
+    );
 }
 
 function checkRules(node: JSONSchemaProps, { path, correlates }: { path: string; correlates: boolean }, findings: FieldError[]): void {
@@ -69,18 +75,25 @@ function checkRules(node: JSONSchemaProps, { path, correlates }: { path: string;
     if (rule.rule.trim() === '') findings.push(required(`${at}.rule`, 'rule is not specified'));
     if (rule.message !== undefined && rule.message.trim() === '')
       findings.push(invalidValue(`${at}.message`, rule.message, 'message must be non-empty if specified'));
-    else if (rule.message?.includes('\n')) findings.push(invalidValue(`${at}.message`, rule.message, 'message must not contain line breaks'));
+    else if (rule.message?.includes('\n'))
+      findings.push(invalidValue(`${at}.message`, rule.message, 'message must not contain line breaks'));
     else if (rule.rule.trim().includes('\n') && rule.message === undefined)
       findings.push(required(`${at}.message`, 'message must be specified if rule contains line breaks'));
     if (rule.reason !== undefined && !REASONS.includes(rule.reason)) findings.push(unsupported(`${at}.reason`, rule.reason, REASONS));
     if (!correlates && /\boldSelf\b/.test(rule.rule))
-      findings.push(invalidValue(`${at}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${path}`));
+      findings.push(
+        invalidValue(`${at}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${path}`),
+      );
   }
 }
 
 const REASONS = ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired'];
 
-function checkApproval({ metadata, spec }: CustomResourceDefinition, old: CustomResourceDefinition | undefined, findings: FieldError[]): void {
+function checkApproval(
+  { metadata, spec }: CustomResourceDefinition,
+  old: CustomResourceDefinition | undefined,
+  findings: FieldError[],
+): void {
   if (!/(?:^|\.)(?:k8s|kubernetes)\.io$/.test(spec.group)) return;
   const key = 'api-approved.kubernetes.io';
   const given = metadata.annotations?.[key];
@@ -197,6 +210,10 @@ function checkTarget(
   if (!node) findings.push(invalidValue(at, text, 'does not refer to a valid field'));
   else if (node.type !== 'string' && node.type !== 'integer' && node.type !== 'boolean')
     findings.push(
-      invalidValue(at, text, 'must point to a field of type boolean, integer, or string. Enum string fields and strings with formats are allowed.'),
+      invalidValue(
+        at,
+        text,
+        'must point to a field of type boolean, integer, or string. Enum string fields and strings with formats are allowed.',
+      ),
     );
 }

@@ -26,8 +26,9 @@ function stepsOf(text: string): Step[] {
   if (path === '' || path === '.') return [];
   const steps: Step[] = [];
   let at = 0;
-  TOKEN.lastIndex = 0;
   while (at < path.length) {
+    // Said each time: a filter's own path is read in between.
+    TOKEN.lastIndex = at;
     const match = TOKEN.exec(path);
     if (!match) throw new SyntaxError(`unrecognized character in action: ${JSON.stringify(path.slice(at))}`);
     at = TOKEN.lastIndex;

@@ -15,15 +15,17 @@ import { validateValue } from './validate.ts';
 
 /** How objects of a definition with a webhook come from one version to another; made where there is a network. */
 export interface WebhookConversion {
-  /** What `prepare` has converted before; undefined when it has not. */
+  /** A stored object in another version; undefined when it was not prepared. */
   converted(object: KubeObject, apiVersion: string): KubeObject | undefined;
-  /** Throws StatusError when the webhook fails. */
-  convert(objects: readonly KubeObject[], apiVersion: string): Promise<KubeObject[]>;
+  /** Makes `converted` ready for these. Throws StatusError when the webhook fails. */
+  prepare(objects: readonly KubeObject[], apiVersion: string): Promise<void>;
+  /** An object in any served version as it is stored. Throws StatusError when the webhook fails. */
+  toStorage(object: KubeObject): Promise<KubeObject>;
 }
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
-/** While a definition is going its objects can only go, too. */
-const TERMINATING_VERBS = ['delete', 'deletecollection', 'get', 'list', 'watch'];
+/** While a definition is going nothing comes anew; what is there may still lose its finalizers. */
+const TERMINATING_VERBS = VERBS.filter((verb) => verb !== 'create');
 const READ_WRITE = ['get', 'patch', 'update'];
 
 /** One entry for each served version. `webhook` is given where the definition's conversion strategy asks for it. */
@@ -35,7 +37,11 @@ export function resourcesOf(definition: CustomResourceDefinition, webhook?: Webh
   return shown.map((version) => resourceOf(definition, version, webhook));
 }
 
-function resourceOf(definition: CustomResourceDefinition, version: CustomResourceDefinitionVersion, webhook?: WebhookConversion): ResourceInfo {
+function resourceOf(
+  definition: CustomResourceDefinition,
+  version: CustomResourceDefinitionVersion,
+  webhook?: WebhookConversion,
+): ResourceInfo {
   const { spec, status } = definition;
   const { group } = spec;
   const names = status?.acceptedNames?.plural ? status.acceptedNames : spec.names;
@@ -83,8 +89,8 @@ function rulesOf(
     key: `${metadata.uid ?? ''} ${metadata.generation ?? 0} ${version.name}`,
     validate: (object, old) => validateObject(object, old, node, checkRules),
     fromStorage: (object) => shaped(inVersion(object, own, webhook), schema),
-    toStorage: (object) => toVersion(object, stored, webhook),
-    ...(webhook ? { prepare: (objects: readonly KubeObject[]) => prepare(objects, own, webhook) } : {}),
+    toStorage: (object) => (webhook ? webhook.toStorage(object) : toVersion(object, stored)),
+    ...(webhook ? { prepare: (objects: readonly KubeObject[]) => webhook.prepare(objects, own) } : {}),
     printer: customPrinter(version.additionalPrinterColumns),
     ...(scale
       ? {
@@ -127,17 +133,11 @@ function withoutMetaSchema(node: JSONSchemaProps): JSONSchemaProps {
 
 function inVersion(object: KubeObject, apiVersion: string, webhook: WebhookConversion | undefined): KubeObject {
   if (object.apiVersion === apiVersion) return object;
-  return webhook?.converted(object, apiVersion) ?? { ...object, apiVersion };
+  return webhook?.converted(object, apiVersion) ?? toVersion(object, apiVersion);
 }
 
-function toVersion(object: KubeObject, apiVersion: string, webhook: WebhookConversion | undefined): KubeObject | Promise<KubeObject> {
-  if (object.apiVersion === apiVersion) return object;
-  return webhook ? webhook.convert([object], apiVersion).then(([converted]) => converted!) : { ...object, apiVersion };
-}
-
-async function prepare(objects: readonly KubeObject[], apiVersion: string, webhook: WebhookConversion): Promise<void> {
-  const missing = objects.filter((object) => object.apiVersion !== apiVersion && !webhook.converted(object, apiVersion));
-  if (missing.length > 0) await webhook.convert(missing, apiVersion);
+function toVersion(object: KubeObject, apiVersion: string): KubeObject {
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }
 
 /** Objects that were stored under an older schema show what today's knows, and no more. */

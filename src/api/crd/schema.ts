@@ -18,7 +18,9 @@ export function schemaOf(node: JSONSchemaProps): Schema {
   if (node['x-kubernetes-int-or-string']) return { ...own, type: 'intOrString' };
   switch (node.type) {
     case 'object':
-      return isMap(node) ? { ...own, type: 'map', items: valueSchema(node.additionalProperties) } : { ...own, type: 'object', fields: fieldsOf(node) };
+      return isMap(node)
+        ? { ...own, type: 'map', items: valueSchema(node.additionalProperties) }
+        : { ...own, type: 'object', fields: fieldsOf(node) };
     case 'array':
       return { ...own, type: 'array', items: isRecord(node.items) ? schemaOf(node.items as JSONSchemaProps) : ANYTHING };
     case 'string':
@@ -28,7 +30,9 @@ export function schemaOf(node: JSONSchemaProps): Schema {
       return { ...own, type: node.type, ...(node.format ? { format: node.format } : {}) };
     default:
       // Only what keeps unknown fields may leave its type open; known fields below it are still pruned and defaulted.
-      return node.properties || node['x-kubernetes-embedded-resource'] ? { ...own, type: 'object', fields: fieldsOf(node) } : { ...own, type: 'any' };
+      return node.properties || node['x-kubernetes-embedded-resource']
+        ? { ...own, type: 'object', fields: fieldsOf(node) }
+        : { ...own, type: 'any' };
   }
 }
 

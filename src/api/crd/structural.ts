@@ -29,7 +29,8 @@ class Walk {
     this.#lists(node, path);
     this.#default(node, path);
     this.#junctors(node, path, node);
-    for (const [name, property] of Object.entries(node.properties ?? {})) this.structural(property, `${path}.properties[${name}]`, 'object field');
+    for (const [name, property] of Object.entries(node.properties ?? {}))
+      this.structural(property, `${path}.properties[${name}]`, 'object field');
     if (isRecord(node.items)) this.structural(node.items as JSONSchemaProps, `${path}.items`, 'array item');
     if (isRecord(node.additionalProperties))
       this.structural(node.additionalProperties as JSONSchemaProps, `${path}.additionalProperties`, 'object field');
@@ -48,25 +49,34 @@ class Walk {
     if (!TYPES.includes(type)) this.findings.push(unsupported(`${path}.type`, type, TYPES));
     if (where === 'root' && type !== 'object') this.findings.push(invalidValue(`${path}.type`, type, 'must be object at the root'));
     if (isIntOrString) this.findings.push(invalidValue(`${path}.type`, type, 'must be empty if x-kubernetes-int-or-string is true'));
-    if (isEmbedded && type !== 'object') this.findings.push(invalidValue(`${path}.type`, type, 'must be object if x-kubernetes-embedded-resource is true'));
+    if (isEmbedded && type !== 'object')
+      this.findings.push(invalidValue(`${path}.type`, type, 'must be object if x-kubernetes-embedded-resource is true'));
     if (isEmbedded && !node['x-kubernetes-preserve-unknown-fields'] && Object.keys(node.properties ?? {}).length === 0)
       this.findings.push(
-        required(`${path}.properties`, 'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields'),
+        required(
+          `${path}.properties`,
+          'must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields',
+        ),
       );
     if (type === 'array' && node.items === undefined) this.findings.push(required(`${path}.items`, 'must be specified'));
   }
 
   #never(node: JSONSchemaProps, path: string): void {
-    for (const field of UNSUPPORTED) if (node[field] !== undefined) this.findings.push(forbidden(`${path}.${field}`, `${field} is not supported`));
+    for (const field of UNSUPPORTED)
+      if (node[field] !== undefined) this.findings.push(forbidden(`${path}.${field}`, `${field} is not supported`));
     if (node.uniqueItems)
-      this.findings.push(forbidden(`${path}.uniqueItems`, 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic'));
+      this.findings.push(
+        forbidden(`${path}.uniqueItems`, 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic'),
+      );
     if (Array.isArray(node.items)) this.findings.push(forbidden(`${path}.items`, 'items must be a schema object and not an array'));
     if (node.additionalProperties === false)
       this.findings.push(forbidden(`${path}.additionalProperties`, 'additionalProperties cannot be set to false'));
     else if (node.additionalProperties !== undefined && Object.keys(node.properties ?? {}).length > 0)
       this.findings.push(forbidden(`${path}.additionalProperties`, 'additionalProperties and properties are mutual exclusive'));
     if (node.pattern && !patternOf(node.pattern))
-      this.findings.push(invalidValue(`${path}.pattern`, node.pattern, 'must be a valid regular expression, but isn\'t: it cannot be compiled'));
+      this.findings.push(
+        invalidValue(`${path}.pattern`, node.pattern, "must be a valid regular expression, but isn't: it cannot be compiled"),
+      );
     if (node['x-kubernetes-preserve-unknown-fields'] === false)
       this.findings.push(invalidValue(`${path}.x-kubernetes-preserve-unknown-fields`, false, 'must be true or undefined'));
   }
@@ -77,10 +87,12 @@ class Walk {
     const mapType = node['x-kubernetes-map-type'];
     if (listType !== undefined && node.type !== 'array')
       this.findings.push(invalidValue(`${path}.type`, node.type ?? '', 'must be array if x-kubernetes-list-type is specified'));
-    if (listType !== undefined && !LIST_TYPES.includes(listType)) this.findings.push(unsupported(`${path}.x-kubernetes-list-type`, listType, LIST_TYPES));
+    if (listType !== undefined && !LIST_TYPES.includes(listType))
+      this.findings.push(unsupported(`${path}.x-kubernetes-list-type`, listType, LIST_TYPES));
     if (mapType !== undefined && node.type !== 'object')
       this.findings.push(invalidValue(`${path}.type`, node.type ?? '', 'must be object if x-kubernetes-map-type is specified'));
-    if (mapType !== undefined && !MAP_TYPES.includes(mapType)) this.findings.push(unsupported(`${path}.x-kubernetes-map-type`, mapType, MAP_TYPES));
+    if (mapType !== undefined && !MAP_TYPES.includes(mapType))
+      this.findings.push(unsupported(`${path}.x-kubernetes-map-type`, mapType, MAP_TYPES));
     if (keys?.length && listType !== 'map')
       this.findings.push(
         invalidValue(`${path}.x-kubernetes-list-type`, listType ?? null, 'must be map if x-kubernetes-list-map-keys is non-empty'),
@@ -89,10 +101,13 @@ class Walk {
   }
 
   #mapKeys({ items }: JSONSchemaProps, keys: readonly string[], path: string): void {
-    if (keys.length === 0) this.findings.push(required(`${path}.x-kubernetes-list-map-keys`, 'must not be empty if x-kubernetes-list-type is map'));
+    if (keys.length === 0)
+      this.findings.push(required(`${path}.x-kubernetes-list-map-keys`, 'must not be empty if x-kubernetes-list-type is map'));
     const item = isRecord(items) ? (items as JSONSchemaProps) : undefined;
     if (item && item.type !== 'object')
-      this.findings.push(invalidValue(`${path}.items.type`, item.type ?? '', 'must be object if parent array\'s x-kubernetes-list-type is map'));
+      this.findings.push(
+        invalidValue(`${path}.items.type`, item.type ?? '', "must be object if parent array's x-kubernetes-list-type is map"),
+      );
     for (const [index, key] of keys.entries()) {
       const property = item?.properties?.[key];
       if (!property) {
@@ -130,10 +145,16 @@ class Walk {
     for (const [name, property] of Object.entries(node.properties ?? {})) {
       const own = structure?.properties?.[name];
       if (!own && structure && !isRecord(structure.additionalProperties))
-        this.findings.push(required(`${path.replace(/\.(?:allOf|anyOf|oneOf|not)\b.*$/, '')}.properties[${name}]`, `because it is defined in ${path}.properties[${name}]`));
+        this.findings.push(
+          required(
+            `${path.replace(/\.(?:allOf|anyOf|oneOf|not)\b.*$/, '')}.properties[${name}]`,
+            `because it is defined in ${path}.properties[${name}]`,
+          ),
+        );
       this.#validation(property, `${path}.properties[${name}]`, own);
     }
-    if (isRecord(node.items)) this.#validation(node.items as JSONSchemaProps, `${path}.items`, structure?.items as JSONSchemaProps | undefined);
+    if (isRecord(node.items))
+      this.#validation(node.items as JSONSchemaProps, `${path}.items`, structure?.items as JSONSchemaProps | undefined);
     if (structure) this.#junctors(node, path, structure);
   }
 }

@@ -99,7 +99,8 @@ function checkNumber(value: number, node: JSONSchemaProps, path: string, finding
     findings.push(breach(path, value, `should be less than ${exclusiveMaximum ? '' : 'or equal to '}${maximum}`));
   if (minimum !== undefined && (exclusiveMinimum ? value <= minimum : value < minimum))
     findings.push(breach(path, value, `should be greater than ${exclusiveMinimum ? '' : 'or equal to '}${minimum}`));
-  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf)) findings.push(breach(path, value, `should be a multiple of ${multipleOf}`));
+  if (multipleOf !== undefined && !Number.isInteger(value / multipleOf))
+    findings.push(breach(path, value, `should be a multiple of ${multipleOf}`));
   if (format === 'int32' && (value > INT32_MAX || value < -INT32_MAX - 1))
     findings.push(invalidValue(path, value, `Checked value must be of type integer with format int32 in ${path}`));
 }
@@ -149,7 +150,8 @@ function checkObject({ old, path }: Place, value: JsonRecord, node: JSONSchemaPr
   const { properties, additionalProperties, maxProperties, minProperties } = node;
   const size = maxProperties === undefined && minProperties === undefined ? 0 : Object.keys(value).length;
   if (maxProperties !== undefined && size > maxProperties) findings.push(tooMany(path, size, maxProperties));
-  if (minProperties !== undefined && size < minProperties) findings.push(breach(path, size, `should have at least ${minProperties} properties`));
+  if (minProperties !== undefined && size < minProperties)
+    findings.push(breach(path, size, `should have at least ${minProperties} properties`));
   for (const name of node.required ?? []) if (value[name] === undefined) findings.push(required(child(path, name)));
   const before = isRecord(old) ? old : {};
   const inner = isRecord(additionalProperties) ? (additionalProperties as JSONSchemaProps) : undefined;

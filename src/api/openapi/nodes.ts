@@ -48,9 +48,9 @@ export class Definitions {
       case 'array':
         return { type: 'array', ...(schema.items ? { items: this.#element(schema.items) } : {}), ...extensions(schema) };
       case 'any':
-        return { ...schema.rules, ...extensions(schema) };
+        return { ...this.#rules(schema), ...extensions(schema) };
       case 'intOrString':
-        return { ...schema.rules, 'x-kubernetes-int-or-string': true };
+        return { ...this.#rules(schema), 'x-kubernetes-int-or-string': true };
       case 'bytes':
         return { type: 'string', format: 'byte' };
       default:
@@ -58,15 +58,22 @@ export class Definitions {
           type: schema.type,
           ...(schema.format ? { format: schema.format } : {}),
           ...(schema.enum ? { enum: schema.enum } : {}),
-          ...schema.rules,
+          ...this.#rules(schema),
           ...extensions(schema),
         };
     }
   }
 
+  /** What version 2 has no words for stays out of it, or its clients would refuse what the server accepts (upstream's ToStructuralOpenAPIV2). */
+  #rules({ rules = {} }: Schema): Node {
+    return this.#version === 3 ? rules : Object.fromEntries(Object.entries(rules).filter(([key]) => !ONLY_VERSION_3.has(key)));
+  }
+
   #object(schema: Schema, name: string): Node {
     const texts = this.#descriptions[name];
-    const entries = Object.entries(schema.fields ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    // Clients of version 2 take a list of properties for all there may be.
+    const open = this.#version === 2 && schema.rules !== undefined && schema.preserveUnknownFields === true;
+    const entries = Object.entries(open ? {} : (schema.fields ?? {})).toSorted(([a], [b]) => (a < b ? -1 : 1));
     const required = entries.filter(([, field]) => field.required).map(([field]) => field);
     return {
       type: 'object',
@@ -74,7 +81,7 @@ export class Definitions {
         ? { properties: Object.fromEntries(entries.map(([field, facts]) => [field, this.#field(facts, texts?.[field])])) }
         : {}),
       ...(required.length > 0 ? { required } : {}),
-      ...schema.rules,
+      ...this.#rules(schema),
       ...(name === '' ? extensions(schema) : mapTypeOf(schema)),
     };
   }
@@ -123,6 +130,8 @@ export class Definitions {
     }
   }
 }
+
+const ONLY_VERSION_3 = new Set(['allOf', 'anyOf', 'oneOf', 'not']);
 
 /** kube-openapi's rule: structs default to `{}`, scalars that are always written to their zero. */
 function defaultOf({ default: given, keepZero, pointer, schema, required }: Field): unknown {

@@ -115,7 +115,7 @@ export interface CustomRules {
   validate(object: KubeObject, old: KubeObject | undefined): FieldError[];
   /**
    * A stored object, of whatever version, as this version shows it: converted, pruned, defaulted. The argument itself where nothing
-   * differs. Throws StatusError when it must be converted by a webhook and has not been prepared (`prepare`).
+   * differs. Where a webhook converts, `prepare` comes first.
    */
   fromStorage(object: KubeObject): KubeObject;
   /** An object of this version as it is stored. The argument itself where nothing differs. */

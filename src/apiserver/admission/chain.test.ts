@@ -329,15 +329,15 @@ describe('pod security', () => {
       on: 'namespaces',
       operation: 'UPDATE',
       namespace: 'default',
-      object: namespace('default', { 'pod-security.kubernetes.io/enforce': 'baseline' }) as never,
-      oldObject: namespace('default') as never,
+      object: namespace('default', { 'pod-security.kubernetes.io/enforce': 'baseline' }),
+      oldObject: namespace('default'),
     });
     assert.deepEqual(warnings, [
       'existing pods in namespace "default" violate the new PodSecurity enforce level "baseline:latest"',
       'web: host namespaces',
     ]);
     assert.match(
-      await refusal(admit({ on: 'namespaces', object: namespace('x', { 'pod-security.kubernetes.io/enforce': 'strict' }) as never })),
+      await refusal(admit({ on: 'namespaces', object: namespace('x', { 'pod-security.kubernetes.io/enforce': 'strict' }) })),
       /must be one of privileged, baseline, restricted/,
     );
   });

@@ -1,5 +1,5 @@
 /** Claims and ingresses that name no class get the one that is marked as the default; of several the newest, as upstream chooses. */
-import type { KubeObject, ObjectWithMeta } from '../../api/meta.ts';
+import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { IngressClass, StorageClass } from '../../api/types.gen.ts';
 import type { AdmissionPlugin } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
@@ -21,7 +21,7 @@ export function defaultStorageClass(objects: StoredObjects): AdmissionPlugin {
       if (spec.storageClassName !== undefined || metadata.annotations?.['volume.beta.kubernetes.io/storage-class'] !== undefined)
         return undefined;
       const chosen = newest(classes.list().filter((candidate) => marked(candidate, STORAGE_DEFAULTS)));
-      return chosen && ({ ...request.object!, spec: { ...spec, storageClassName: chosen.metadata.name } } as KubeObject);
+      return chosen && { ...request.object!, spec: { ...spec, storageClassName: chosen.metadata.name } };
     },
   };
 }
@@ -36,7 +36,7 @@ export function defaultIngressClass(objects: StoredObjects): AdmissionPlugin {
       if (spec.ingressClassName !== undefined || request.object!.metadata.annotations?.['kubernetes.io/ingress.class'] !== undefined)
         return undefined;
       const chosen = newest(classes.list().filter((candidate) => marked(candidate, [INGRESS_DEFAULT])));
-      return chosen && ({ ...request.object!, spec: { ...spec, ingressClassName: chosen.metadata.name } } as KubeObject);
+      return chosen && { ...request.object!, spec: { ...spec, ingressClassName: chosen.metadata.name } };
     },
   };
 }

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../api/meta.ts';
 import type { PodSpec, Toleration } from '../../api/types.gen.ts';
 import type { AdmissionPlugin } from '../contract.ts';
 import { isFor } from './refuse.ts';
@@ -17,7 +16,7 @@ export function defaultTolerationSeconds(): AdmissionPlugin {
       const missing = TAINTS.filter((taint) => !tolerations.some((toleration) => tolerates(toleration, taint)));
       if (missing.length === 0) return undefined;
       const added = missing.map((key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: SECONDS }));
-      return { ...request.object!, spec: { ...spec, tolerations: [...tolerations, ...added] } } as KubeObject;
+      return { ...request.object!, spec: { ...spec, tolerations: [...tolerations, ...added] } };
     },
   };
 }

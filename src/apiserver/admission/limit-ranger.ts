@@ -1,5 +1,5 @@
 import type { KubeObject } from '../../api/meta.ts';
-import type { Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod, PodSpec } from '../../api/types.gen.ts';
+import type { Container, LimitRange, LimitRangeItem, PodSpec } from '../../api/types.gen.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
@@ -37,10 +37,10 @@ function limits(request: AdmissionRequest): ((limit: LimitRangeItem) => string[]
   const { operation, object } = request;
   if (!object) return undefined;
   if ((operation === 'CREATE' && isFor(request, '', 'pods')) || (operation === 'UPDATE' && isFor(request, '', 'pods', 'resize'))) {
-    return (limit) => podProblems(object as unknown as Pod, limit);
+    return (limit) => podProblems(object, limit);
   }
   if ((operation === 'CREATE' || operation === 'UPDATE') && isFor(request, '', 'persistentvolumeclaims')) {
-    return (limit) => claimProblems(object as unknown as PersistentVolumeClaim, limit);
+    return (limit) => claimProblems(object, limit);
   }
   return undefined;
 }

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../api/meta.ts';
 import type { PodSpec, PriorityClass } from '../../api/types.gen.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../contract.ts';
 import type { Stored, StoredObjects } from '../stored.ts';
@@ -14,7 +13,7 @@ export function priorityAdmission(objects: StoredObjects): AdmissionPlugin {
     name: 'Priority',
     async mutate(request) {
       if (request.operation !== 'CREATE' || !isFor(request, '', 'pods')) return undefined;
-      return { ...request.object!, spec: await withPriority(request, request.object!['spec'] as PodSpec, classes) } as KubeObject;
+      return { ...request.object!, spec: await withPriority(request, request.object!['spec'] as PodSpec, classes) };
     },
     validate(request) {
       if (request.operation === 'DELETE' || !isFor(request, GROUP, 'priorityclasses')) return;

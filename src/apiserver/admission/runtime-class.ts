@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject } from '../../api/meta.ts';
-import type { PodSpec, RuntimeClass, Toleration } from '../../api/types.gen.ts';
+import type { PodSpec, RuntimeClass } from '../../api/types.gen.ts';
 import type { AdmissionPlugin, AdmissionRequest } from '../contract.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
@@ -21,7 +20,7 @@ export function runtimeClassAdmission(objects: StoredObjects): AdmissionPlugin {
       }
       const found = await classes.find('', spec.runtimeClassName);
       if (!found) throw refuse(request, `pod rejected: RuntimeClass "${spec.runtimeClassName}" not found`);
-      return { ...request.object!, spec: scheduled(request, withOverhead(request, spec, found), found) } as KubeObject;
+      return { ...request.object!, spec: scheduled(request, withOverhead(request, spec, found), found) };
     },
   };
 }
@@ -48,7 +47,7 @@ function scheduled(request: AdmissionRequest, spec: PodSpec, { metadata, schedul
     nodeSelector[key] = value;
   }
   const tolerations = [...(spec.tolerations ?? [])];
-  for (const toleration of (scheduling.tolerations ?? []) as Toleration[]) {
+  for (const toleration of scheduling.tolerations ?? []) {
     if (!tolerations.some((other) => isDeepStrictEqual(other, toleration))) tolerations.push(toleration);
   }
   return {

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../api/meta.ts';
 import type { Container, Pod, PodSpec, ServiceAccount, Volume } from '../../api/types.gen.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Rng } from '../../lib/random.ts';
@@ -34,7 +33,7 @@ export function serviceAccountAdmission(objects: StoredObjects & { clock: Clock;
       if (!account) {
         throw refuse(request, `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`);
       }
-      return { ...request.object!, spec: withAccount(pod.spec!, name, account, objects.rng) } as KubeObject;
+      return { ...request.object!, spec: withAccount(pod.spec!, name, account, objects.rng) };
     },
   };
 }

@@ -65,37 +65,37 @@ const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}`
 describe('authentication', () => {
   test('a client certificate names the user and the groups', async () => {
     const { authenticate } = setUp();
-    const peer: PeerCertificate = { commonName: 'jane', organizations: ['devs'], issuer: 'client' };
-    assert.deepEqual(await authenticate({ headers: {}, peer }), { name: 'jane', groups: ['devs', 'system:authenticated'] });
-    assert.equal(
-      await authenticate({ headers: {}, peer }),
-      await authenticate({ headers: {}, peer }),
-      'the same object for the same certificate',
-    );
+    const peer: PeerCertificate = { commonName: 'jane', organizations: ['devs'], fingerprint: 'ab12', issuer: 'client' };
+    assert.deepEqual(authenticate({ headers: {}, peer }), {
+      name: 'jane',
+      groups: ['devs', 'system:authenticated'],
+      extra: { 'authentication.kubernetes.io/credential-id': ['X509SHA256=ab12'] },
+    });
+    assert.equal(authenticate({ headers: {}, peer }), authenticate({ headers: {}, peer }), 'the same object for the same certificate');
   });
 
   test('nobody is anonymous', async () => {
     const { authenticate } = setUp();
-    assert.deepEqual(await authenticate({ headers: {} }), { name: 'system:anonymous', groups: ['system:unauthenticated'] });
+    assert.deepEqual(authenticate({ headers: {} }), { name: 'system:anonymous', groups: ['system:unauthenticated'] });
   });
 
   test('a front proxy speaks for others, a client certificate does not', async () => {
     const { authenticate } = setUp();
     const headers = { 'x-remote-user': 'jane', 'x-remote-group': 'devs, ops', 'x-remote-extra-scopes': 'a' };
-    const proxy: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], issuer: 'front-proxy' };
-    assert.deepEqual(await authenticate({ headers, peer: proxy }), {
+    const proxy: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], fingerprint: '', issuer: 'front-proxy' };
+    assert.deepEqual(authenticate({ headers, peer: proxy }), {
       name: 'jane',
       groups: ['devs', 'ops', 'system:authenticated'],
       extra: { scopes: ['a'] },
     });
-    const client: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], issuer: 'client' };
-    assert.equal((await authenticate({ headers, peer: client })).name, 'front-proxy-client');
+    const client: PeerCertificate = { commonName: 'front-proxy-client', organizations: [], fingerprint: '', issuer: 'client' };
+    assert.equal(authenticate({ headers, peer: client }).name, 'front-proxy-client');
   });
 
   for (const kind of ['ec', 'rsa'] as const) {
     test(`a service account token signed with an ${kind} key`, async () => {
       const { authenticate, tokens } = setUp(KEYS[kind]);
-      const user = await authenticate(bearer(tokens.issue(POD_TOKEN)));
+      const user = authenticate(bearer(tokens.issue(POD_TOKEN)));
       assert.equal(user.name, 'system:serviceaccount:default:web');
       assert.deepEqual(user.groups, ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated']);
       assert.deepEqual(user.extra?.['authentication.kubernetes.io/pod-name'], ['web-1']);
@@ -105,7 +105,7 @@ describe('authentication', () => {
   test('a WebSocket brings its token as a sub-protocol', async () => {
     const { authenticate, tokens } = setUp();
     const token = Buffer.from(tokens.issue(POD_TOKEN)).toString('base64url');
-    const user = await authenticate({
+    const user = authenticate({
       headers: { 'sec-websocket-protocol': `v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.${token}` },
     });
     assert.equal(user.name, 'system:serviceaccount:default:web');
@@ -113,7 +113,7 @@ describe('authentication', () => {
 
   test('a bootstrap token, with the groups that such a token may have', async () => {
     const { authenticate, clock } = setUp();
-    const user = await authenticate(bearer('abcdef.0123456789abcdef'));
+    const user = authenticate(bearer('abcdef.0123456789abcdef'));
     assert.deepEqual(user, {
       name: 'system:bootstrap:abcdef',
       groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
@@ -164,7 +164,7 @@ describe('authentication', () => {
   test('a token that was good stays so only while its pod lives', async () => {
     const { authenticate, tokens, objects } = setUp();
     const token = tokens.issue(POD_TOKEN);
-    await authenticate(bearer(token));
+    authenticate(bearer(token));
     await objects.source.delete(objects.resources.find('', 'v1', 'pods')!, 'default', 'web-1');
     await assert.rejects(async () => authenticate(bearer(token)), unauthorized);
   });

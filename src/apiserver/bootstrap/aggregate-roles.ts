@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import type { ClusterRole } from '../../api/types.gen.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -22,8 +21,7 @@ export function keepAggregatedRoles({ log, ...objects }: StoredObjects & { log: 
     for (const role of all) {
       if (!role.aggregationRule) continue;
       const rules = aggregatedRules(role, all);
-      if (!isDeepStrictEqual(rules, role.rules ?? []))
-        await objects.source.update(roles.resource, { ...role, rules } as unknown as KubeObject);
+      if (!isDeepStrictEqual(rules, role.rules ?? [])) await objects.source.update(roles.resource, { ...role, rules });
     }
   };
   const soon = (): void => {

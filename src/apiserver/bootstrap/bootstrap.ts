@@ -181,5 +181,5 @@ function at(value: unknown, path: readonly string[]): unknown {
 
 function withValue(object: object, [key, ...rest]: readonly string[], value: unknown): object {
   const inner = (object as Record<string, unknown>)[key!];
-  return { ...object, [key!]: rest.length === 0 ? value : withValue((inner ?? {}) as object, rest, value) };
+  return { ...object, [key!]: rest.length === 0 ? value : withValue(inner ?? {}, rest, value) };
 }

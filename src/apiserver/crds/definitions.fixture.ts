@@ -19,7 +19,11 @@ export function cronTabs(change: { version?: object; spec?: object; schema?: JSO
           schema: { openAPIV3Schema: change.schema ?? SCHEMA },
           subresources: {
             status: {},
-            scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas', labelSelectorPath: '.status.labelSelector' },
+            scale: {
+              specReplicasPath: '.spec.replicas',
+              statusReplicasPath: '.status.replicas',
+              labelSelectorPath: '.status.labelSelector',
+            },
           },
           additionalPrinterColumns: [
             { name: 'Spec', type: 'string', jsonPath: '.spec.cronSpec' },
@@ -49,7 +53,11 @@ export const SCHEMA: JSONSchemaProps = {
           type: 'array',
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['name'],
-          items: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, port: { 'x-kubernetes-int-or-string': true } } },
+          items: {
+            type: 'object',
+            required: ['name'],
+            properties: { name: { type: 'string' }, port: { 'x-kubernetes-int-or-string': true } },
+          },
         },
         extra: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
       },

@@ -10,8 +10,10 @@ import type { Registry } from '../registry/registry.ts';
 import { guardedChange, type Change } from '../registry/store.ts';
 import type { ServedResource } from '../resources.ts';
 import type { Entry } from '../watch/entry.ts';
+import type { WebhookConversion } from '../../api/crd/rules.ts';
 import { checkDefinition } from './admission.ts';
 import { isEstablished, statusOf, withCondition } from './names.ts';
+import { serviceAddress } from './service-address.ts';
 
 /** What keeps the served resources in line with the CustomResourceDefinitions. */
 export interface Definitions {
@@ -137,12 +139,20 @@ class Controller {
     const { resourcesOf } = await import('../../api/crd/rules.ts');
     const { resources } = this.#registry;
     // Nothing that is built in can be taken over.
-    const infos = resourcesOf(definition).filter((info) => {
+    const infos = resourcesOf(definition, await this.#webhook(definition)).filter((info) => {
       const present = resources.find(info.group, info.version, info.resource);
       return !present || present.info.custom !== undefined;
     });
     resources.replace(before?.infos ?? [], infos);
     this.#served.set(metadata.name!, { key, infos });
+  }
+
+  async #webhook(definition: CustomResourceDefinition): Promise<WebhookConversion | undefined> {
+    if (definition.spec.conversion?.strategy !== 'Webhook') return undefined;
+    const [{ converter }, { rememberedConversion }] = await Promise.all([import('./webhook.ts'), import('./converted.ts')]);
+    const { clock, rng, resources } = this.#registry;
+    const locate = serviceAddress({ source: this.#source, resources: resources.lookup });
+    return rememberedConversion(definition, converter(definition, { clock, rng, locate }));
   }
 
   #withdraw(name: string): void {
@@ -182,7 +192,11 @@ class Controller {
       if (!entry.object.metadata.deletionTimestamp) await this.#deleteOne(info, entry);
     }
     await this.#registry.cache.fresh();
-    if (cache.size > 0 && !this.#waiting.has(name)) this.#waiting.set(name, cache.subscribe(() => cache.size === 0 && this.#enqueue(name)));
+    if (cache.size > 0 && !this.#waiting.has(name))
+      this.#waiting.set(
+        name,
+        cache.subscribe(() => cache.size === 0 && this.#enqueue(name)),
+      );
     return cache.size;
   }
 

@@ -89,7 +89,8 @@ const APPROVAL = 'api-approved.kubernetes.io';
 function approvalOf({ metadata, spec }: CustomResourceDefinition): { status: string; reason: string; message: string } | undefined {
   if (!isProtectedGroup(spec.group)) return undefined;
   const given = metadata.annotations?.[APPROVAL] ?? '';
-  if (given.startsWith('unapproved')) return { status: 'False', reason: 'UnapprovedAnnotation', message: `not approved: ${JSON.stringify(given)}` };
+  if (given.startsWith('unapproved'))
+    return { status: 'False', reason: 'UnapprovedAnnotation', message: `not approved: ${JSON.stringify(given)}` };
   if (URL.canParse(given)) return { status: 'True', reason: 'ApprovedAnnotation', message: `approved in ${given}` };
   return {
     status: 'False',

@@ -36,9 +36,9 @@ export function valueJson(value: object): Buffer {
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
-/** undefined for what has no message of its own (Status, Scale, Tables): clients that take protobuf take JSON as well. */
+/** undefined for what has no message of its own (Status, Scale, Tables, custom resources): clients that take protobuf take JSON as well. */
 function protobufOf(result: Encodable, { as, asVersion }: OutputFormat): Buffer | undefined {
-  if (result.kind === 'value' || as === 'Table') return undefined;
+  if (result.kind === 'value' || as === 'Table' || (as === '' && result.info.custom)) return undefined;
   if (result.kind === 'object') return as === '' ? objectProtobuf(result.info, result.view) : metadataProtobuf(result.view, asVersion);
   return as === '' ? listProtobuf(result) : metadataListProtobuf(result, asVersion);
 }

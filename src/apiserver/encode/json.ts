@@ -15,8 +15,28 @@ export interface ListParts {
   remaining?: number;
 }
 
+/** Lists shorter than this are put together faster than they are looked up and kept, in items. */
+const KEPT_FROM = 50;
+
+/**
+ * The last encoding of whole lists, for as long as nothing changes in them and the garbage collector leaves it: who lists what another one
+ * has just listed gets the same bytes, compressed ones too.
+ */
+const lists = new WeakMap<readonly ObjectView[], { info: ResourceInfo; revision: number; bytes: WeakRef<Buffer> }>();
+
 /** `{"kind":"PodList",…,"items":[…]}`; items carry neither kind nor apiVersion, as upstream's typed lists. */
 export function listJson(list: ListParts): Buffer {
+  const { info, items, revision } = list;
+  if (items.length < KEPT_FROM || list.continue !== undefined || list.remaining !== undefined) return joined(list);
+  const kept = lists.get(items);
+  const known = kept?.info === info && kept.revision === revision ? kept.bytes.deref() : undefined;
+  if (known) return known;
+  const bytes = joined(list);
+  lists.set(items, { info, revision, bytes: new WeakRef(bytes) });
+  return bytes;
+}
+
+function joined(list: ListParts): Buffer {
   const head = Buffer.from(
     `{"kind":"${list.info.kind}List","apiVersion":"${groupVersion(list.info)}","metadata":${listMeta(list)},"items":[`,
   );

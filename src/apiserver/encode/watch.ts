@@ -23,7 +23,7 @@ export function watchEncoding(
   now: () => number,
 ): WatchEncoding {
   const version = groupVersion(served.info);
-  const protobuf = format === 'protobuf' && as !== 'Table';
+  const protobuf = format === 'protobuf' && as !== 'Table' && !(as === '' && served.info.custom);
   const key = `${protobuf ? 'protobuf' : 'json'} ${version} ${as} ${asVersion} ${includeObject}`;
   if (protobuf)
     return { key, contentType: `${CONTENT_TYPES.protobuf};stream=watch`, make: () => frames(served, as === '' ? '' : asVersion) };

@@ -21,6 +21,7 @@ export async function watch(registry: Registry, call: Call): Promise<Result> {
   const pinned = served.fanout.pinned(options.fields);
   // Without a revision the state that comes first must be current, as a list's would be; with one, nothing before it may be sent.
   await notOlderThan(registry, resourceVersion, context);
+  if (served.info.custom?.prepare) await served.info.custom.prepare(served.cache.list(namespaceOf(call)).map(({ object }) => object));
   // The name of the old path /watch/…/pods/NAME, or what the field selector pins.
   const name = context.info.name || options.name;
   const seconds = Number(query.get('timeoutSeconds') ?? 0);

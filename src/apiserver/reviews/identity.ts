@@ -24,7 +24,7 @@ export function identityReviewHandlers(options: IdentityOptions): Handler[] {
   ];
 }
 
-function tokenStatus(options: IdentityOptions, { token = '', audiences }: TokenReviewSpec): object {
+function tokenStatus(options: IdentityOptions, { token, audiences }: TokenReviewSpec): object {
   try {
     const found = verify(options, token, audiences?.length ? audiences : undefined);
     if (!found) return { authenticated: false, user: {}, error: 'the token is not one of this cluster' };

@@ -152,6 +152,16 @@ export class Fanout {
     this.#unsubscribe = undefined;
   }
 
+  /** Ends every watch: what they are made with is no longer what is served. Clients come back, or are told that it is gone. */
+  end(): void {
+    for (const channel of [...this.#channels.values()]) {
+      for (const sink of [...channel.sinks]) {
+        this.leave(channel, sink);
+        sink.end();
+      }
+    }
+  }
+
   #place(channel: Channel<unknown>, pinned: string | undefined): () => void {
     const { name, namespace } = channel.scope;
     if (pinned !== undefined && this.#trigger) return addTo(this.#byTrigger, pinned, channel);

@@ -22,6 +22,7 @@ export class ResourceCache {
   readonly #entries = new Map<string, Entry>();
   readonly #namespaces = new Map<string, NamespaceBucket>();
   #namespaceOrder: string[] | undefined;
+  #all: readonly Entry[] | undefined;
   readonly #ring: CacheEvent[] = [];
   #ringStart = 0;
   #floor = 0;
@@ -44,9 +45,13 @@ export class ResourceCache {
     return this.#entries.get(key);
   }
 
-  /** In key order; of one namespace, or all. A fresh array. */
-  list(namespace = ''): Entry[] {
-    if (namespace) return this.#namespaces.get(namespace)?.ordered() ?? [];
+  /** In key order; of one namespace, or all. The same array as long as nothing changes, which is how encoders know lists that they have had. */
+  list(namespace = ''): readonly Entry[] {
+    if (namespace) return this.#namespaces.get(namespace)?.ordered() ?? NO_ENTRIES;
+    return (this.#all ??= this.#everything());
+  }
+
+  #everything(): readonly Entry[] {
     this.#namespaceOrder ??= [...this.#namespaces.keys()].toSorted((a, b) => compareKeys(`${a}/`, `${b}/`));
     if (this.#namespaceOrder.length === 1) return this.#namespaces.get(this.#namespaceOrder[0]!)!.ordered();
     const all: Entry[] = [];
@@ -128,6 +133,7 @@ export class ResourceCache {
 
   #applyOne(event: CacheEvent): void {
     const { entry, previous, type } = event;
+    this.#all = undefined;
     if (type === 'DELETED') this.#remove(entry);
     else this.#put(entry);
     for (const index of this.#indexes.values()) index.put(type === 'DELETED' ? undefined : entry, previous);
@@ -179,21 +185,25 @@ export function compareKeys(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+const NO_ENTRIES: readonly Entry[] = [];
+
 /** The objects of one namespace; their order is made on first use and kept up from then on. */
 class NamespaceBucket {
   readonly #slots = new Map<string, { entry: Entry }>();
   #order: { entry: Entry }[] | undefined;
+  #entries: readonly Entry[] | undefined;
 
   get size(): number {
     return this.#slots.size;
   }
 
-  ordered(): Entry[] {
+  ordered(): readonly Entry[] {
     this.#order ??= [...this.#slots.values()].toSorted((a, b) => compareKeys(a.entry.name, b.entry.name));
-    return this.#order.map((slot) => slot.entry);
+    return (this.#entries ??= this.#order.map((slot) => slot.entry));
   }
 
   put(entry: Entry): void {
+    this.#entries = undefined;
     const existing = this.#slots.get(entry.name);
     if (existing) {
       existing.entry = entry;
@@ -205,6 +215,7 @@ class NamespaceBucket {
   }
 
   remove(name: string): void {
+    this.#entries = undefined;
     if (!this.#slots.delete(name) || !this.#order) return;
     this.#order.splice(position(this.#order, name), 1);
   }

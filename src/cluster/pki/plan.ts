@@ -26,6 +26,7 @@ export const AUTHORITIES: readonly { file: AuthorityName; commonName: string }[]
   { file: 'front-proxy-ca', commonName: 'front-proxy-ca' },
 ];
 
+/** Every certificate but the authorities' own. */
 export function plannedLeaves(subjects: PkiSubjects): PlannedLeaf[] {
   const { nodeName, nodeAddresses, extraNames, serviceCidr, clusterDomain } = subjects;
   const loopback = ['127.0.0.1', '::1'];

@@ -15,6 +15,7 @@ const POD_DELETION_GRACE = 'io.kubernetes.pod.deletionGracePeriod';
 /** Ours: the termination message's file on the node, so that it can be read after a restart of the kubelet. */
 export const TERMINATION_LOG_FILE = 'rockpool.dev/termination-log';
 
+/** What every sandbox and container of the pod carries, so that a restarted kubelet finds them: upstream's names. */
 export function podLabels(pod: Pod): Record<string, string> {
   const { name = '', namespace = '', uid = '' } = pod.metadata;
   return { [POD_NAME]: name, [POD_NAMESPACE]: namespace, [POD_UID]: uid };

@@ -29,6 +29,7 @@ export interface ProbeFindings {
 
 const NOTHING: Readonly<Pick<PodPlan, 'killSandbox' | 'finished'>> = { killSandbox: false, finished: false };
 
+/** What to stop and start next. Asked again after every change, so one answer need not lead to the end. */
 export function planPod(pod: Pod, runtime: PodRuntime, probes: ProbeFindings): PodPlan {
   return readySandbox(runtime) ? planInSandbox(pod, runtime, probes) : planNewSandbox(pod, runtime);
 }

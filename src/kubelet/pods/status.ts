@@ -33,6 +33,7 @@ export interface StatusFacts {
   terminating: boolean;
 }
 
+/** The pod's status as kubelet writes it, computed from what the runtime holds. Pure; a final phase is never left again. */
 export function podStatus(pod: Pod, runtime: PodRuntime, facts: StatusFacts): PodStatus {
   const previous = pod.status ?? {};
   const initDone = initializationDone(pod, runtime, facts);

@@ -9,6 +9,7 @@ const Response = message({ status: int(1) });
 const STATUS = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 const SERVING = 1;
 
+/** Never rejects: a connection that fails is a probe that failed, in upstream's words. */
 export function grpcProbe(address: string, service: string, timeoutMs: number): Promise<ProbeResult> {
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.enable_http_proxy': 0,

@@ -27,6 +27,7 @@ export function portNumber(container: Container, port: number | string): number 
   return named;
 }
 
+/** The URL of an httpGet action; the host is the pod unless it says otherwise. */
 export function actionUrl({ scheme = 'HTTP', host, path = '/' }: HTTPGetAction, podIp: string, port: number): string {
   const name = host || podIp;
   const address = name.includes(':') ? `[${name}]` : name;

@@ -22,6 +22,7 @@ export interface ProbeResult {
 const AGENT = 'kube-probe/1.36';
 const MAX_OUTPUT = 10 * 1024;
 
+/** Runs the probe once. Never rejects: what goes wrong is a failed probe with that as its output. */
 export async function runProbe(runtime: ContainerRuntime, probe: Probe, target: ProbeTarget): Promise<ProbeResult> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
   try {

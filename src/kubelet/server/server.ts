@@ -28,6 +28,7 @@ export interface KubeletServer {
   close(): Promise<void>;
 }
 
+/** Answers the API server and the cluster's admins, known by certificates that `clientCa` signed; listens once `listen` is called. */
 export function createKubeletServer(serving: ServingOptions, context: RouteContext, log: Logger): KubeletServer {
   const server = createServer({ cert: serving.cert, key: serving.key, ca: serving.clientCa, requestCert: true, rejectUnauthorized: false });
   const sockets = new Set<Duplex>();

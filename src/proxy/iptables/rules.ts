@@ -25,6 +25,7 @@ export const JUMPS: Readonly<Record<keyof Chains, readonly string[]>> = {
 
 const MARK = '0x4000/0x4000';
 
+/** All chains of one family, complete: what is not in them is not to be in the kernel. */
 export function chainsFor(frontends: readonly Frontend[], options: ChainOptions): Chains {
   const chains: Chains = { nat: new Map(), filter: new Map() };
   const { family, podCidr } = options;

@@ -57,6 +57,7 @@ const VIEWS = {
   },
 } as const;
 
+/** What one Service's frontends ask of the table. Pure. */
 export function itemsOf(frontends: readonly Frontend[], options: ItemOptions): Item[] {
   return frontends.flatMap((frontend) => [...frontendItems(frontend, options)]);
 }

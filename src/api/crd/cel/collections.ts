@@ -10,10 +10,14 @@ export function registerCollections(env: Environment): void {
   env.registerFunction('list.min(): dyn', (list: List) => extreme(list, 'min', less));
   env.registerFunction('list.max(): dyn', (list: List) => extreme(list, 'max', (a, b) => less(b, a)));
   env.registerFunction('list.indexOf(dyn): int', (list: List, item: unknown) => BigInt(list.findIndex((each) => sameValue(each, item))));
-  env.registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) => BigInt(list.findLastIndex((each) => sameValue(each, item))));
+  env.registerFunction('list.lastIndexOf(dyn): int', (list: List, item: unknown) =>
+    BigInt(list.findLastIndex((each) => sameValue(each, item))),
+  );
   env.registerFunction('list.reverse(): list', (list: List) => list.toReversed());
   env.registerFunction('list.slice(int, int): list', (list: List, from: bigint, to: bigint) => list.slice(Number(from), Number(to)));
-  env.registerFunction('list.distinct(): list', (list: List) => list.filter((item, at) => list.findIndex((each) => sameValue(each, item)) === at));
+  env.registerFunction('list.distinct(): list', (list: List) =>
+    list.filter((item, at) => list.findIndex((each) => sameValue(each, item)) === at),
+  );
   env.registerFunction('list.flatten(): list', (list: List) => list.flat());
   env.registerFunction('list.sort(): list', (list: List) => list.toSorted((a, b) => (less(a, b) ? -1 : less(b, a) ? 1 : 0)));
   registerSets(env);
@@ -66,8 +70,12 @@ function registerMath(env: Environment): void {
     ['least', less],
   ] as const) {
     env.registerFunction(`kubernetes.Math.${name}(list): dyn`, (_math: MathNamespace, list: List) => extreme(list, name, before));
-    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) => extreme(numbers, name, before));
-    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) => extreme(numbers, name, before));
+    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) =>
+      extreme(numbers, name, before),
+    );
+    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) =>
+      extreme(numbers, name, before),
+    );
   }
   for (const name of ['ceil', 'floor', 'trunc'] as const)
     env.registerFunction(`kubernetes.Math.${name}(double): double`, (_math: MathNamespace, number: number) => Math[name](number));

@@ -28,7 +28,8 @@ class Url {
 
 function registerUrls(env: Environment): void {
   env.registerType('kubernetes.URL', { ctor: Url, fields: {} });
-  const method = (signature: string, handler: (url: Url) => unknown): void => void env.registerFunction(`kubernetes.URL.${signature}`, handler);
+  const method = (signature: string, handler: (url: Url) => unknown): void =>
+    void env.registerFunction(`kubernetes.URL.${signature}`, handler);
   env.registerFunction('url(string): kubernetes.URL', (text: string) => new Url(text));
   env.registerFunction('isURL(string): bool', (text: string) => text.startsWith('/') || URL.canParse(text));
   env.registerOperator('kubernetes.URL == kubernetes.URL', (a: Url, b: Url) => a.url.href === b.url.href);
@@ -37,7 +38,10 @@ function registerUrls(env: Environment): void {
   method('getHostname(): string', ({ url }) => url.hostname.replace(/^\[(.*)\]$/, '$1'));
   method('getPort(): string', ({ url }) => url.port);
   method('getEscapedPath(): string', ({ path }) => path);
-  method('getQuery(): map<string, list<string>>', ({ url }) => new Map([...new Set(url.searchParams.keys())].map((key) => [key, url.searchParams.getAll(key)])));
+  method(
+    'getQuery(): map<string, list<string>>',
+    ({ url }) => new Map([...new Set(url.searchParams.keys())].map((key) => [key, url.searchParams.getAll(key)])),
+  );
 }
 
 class Address {
@@ -78,7 +82,8 @@ function registerAddresses(env: Environment): void {
   env.registerOperator('net.IP == net.IP', (a: Address, b: Address) => a.text === b.text);
   env.registerFunction('string(net.IP): string', ({ text }: Address) => text);
   env.registerFunction('net.IP.family(): int', ({ family }: Address) => (family === 'ipv4' ? 4n : 6n));
-  for (const [name, ranges] of Object.entries(RANGES)) env.registerFunction(`net.IP.${name}(): bool`, (address: Address) => isWithin(address, ranges));
+  for (const [name, ranges] of Object.entries(RANGES))
+    env.registerFunction(`net.IP.${name}(): bool`, (address: Address) => isWithin(address, ranges));
   const notGlobal = [...Object.values(RANGES).flat(), '255.255.255.255/32', '224.0.0.0/4', 'ff00::/8'];
   env.registerFunction('net.IP.isGlobalUnicast(): bool', (address: Address) => !isWithin(address, notGlobal));
 }

@@ -32,7 +32,10 @@ export function registerQuantity(env: Environment): void {
   method('isLessThan(kubernetes.Quantity): bool', ({ text }, other: Quantity) => compareQuantities(text, other.text) < 0);
   method('add(kubernetes.Quantity): kubernetes.Quantity', ({ text }, other: Quantity) => new Quantity(addQuantities(text, other.text)));
   method('add(int): kubernetes.Quantity', ({ text }, other: bigint) => new Quantity(addQuantities(text, String(other))));
-  method('sub(kubernetes.Quantity): kubernetes.Quantity', ({ text }, other: Quantity) => new Quantity(subtractQuantities(text, other.text)));
+  method(
+    'sub(kubernetes.Quantity): kubernetes.Quantity',
+    ({ text }, other: Quantity) => new Quantity(subtractQuantities(text, other.text)),
+  );
   method('sub(int): kubernetes.Quantity', ({ text }, other: bigint) => new Quantity(subtractQuantities(text, String(other))));
   registerVersions(env);
 }

@@ -149,7 +149,8 @@ class Run {
     } else if (isRecord(value)) {
       const past = isRecord(old) ? old : {};
       for (const name in value) {
-        const inner = node.properties?.[name] ?? (isRecord(node.additionalProperties) ? (node.additionalProperties as JSONSchemaProps) : undefined);
+        const inner =
+          node.properties?.[name] ?? (isRecord(node.additionalProperties) ? (node.additionalProperties as JSONSchemaProps) : undefined);
         if (!inner) continue;
         this.visit({ value: value[name], old: past[name], path: node.properties?.[name] ? child(path, name) : `${path}[${name}]` }, inner);
       }

@@ -1,13 +1,21 @@
 /** Functions on text: the strings extension, regex, and format. */
 import type { Environment } from '@marcbachmann/cel-js';
 import { patternOf } from '../validate.ts';
-import { dns1035LabelProblems, dns1123LabelProblems, dns1123SubdomainProblems, labelValueProblems, qualifiedNameProblems } from '../../validation/names.ts';
+import {
+  dns1035LabelProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  labelValueProblems,
+  qualifiedNameProblems,
+} from '../../validation/names.ts';
 import { hasFormat } from '../formats.ts';
 import { optionalOf } from './values.ts';
 
 export function registerText(env: Environment): void {
   env.registerFunction('string.charAt(int): string', (text: string, at: bigint) => [...text][Number(at)] ?? '');
-  env.registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) => text.replaceAll(from, () => to));
+  env.registerFunction('string.replace(string, string): string', (text: string, from: string, to: string) =>
+    text.replaceAll(from, () => to),
+  );
   env.registerFunction('string.replace(string, string, int): string', (text: string, from: string, to: string, times: bigint) =>
     replaceTimes(text, from, to, Number(times)),
   );
@@ -36,7 +44,13 @@ function replaceTimes(text: string, from: string, to: string, times: number): st
   if (times < 0) return text.replaceAll(from, () => to);
   const parts = text.split(from);
   const changed = Math.min(times, parts.length - 1);
-  return parts.slice(0, changed + 1).join(to) + parts.slice(changed + 1).map((part) => from + part).join('');
+  return (
+    parts.slice(0, changed + 1).join(to) +
+    parts
+      .slice(changed + 1)
+      .map((part) => from + part)
+      .join('')
+  );
 }
 
 /** printf's verbs, as far as CEL has them: %s %d %f %e %b %x %X %o %%. */
@@ -56,7 +70,9 @@ function verbOf(verb: string, value: unknown, precision: number): string {
     case 'f':
       return Number(value).toFixed(precision);
     case 'e':
-      return Number(value).toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2');
+      return Number(value)
+        .toExponential(precision)
+        .replace(/e([+-])(\d)$/, 'e$10$2');
     case 'b':
       return typeof value === 'boolean' ? String(Number(value)) : (value as bigint).toString(2);
     case 'o':
@@ -123,8 +139,11 @@ function registerFormats(env: Environment): void {
   env.registerType('kubernetes.NamedFormat', { ctor: Format, fields: {} });
   env.registerType('kubernetes.Formats', { ctor: FormatNamespace, fields: {} });
   env.registerConstant('format', 'kubernetes.Formats', new FormatNamespace());
-  for (const [name, format] of Object.entries(NAMED)) env.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => format);
-  env.registerFunction('kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>', (_formats: unknown, name: string) => optionalOf(NAMED[name]));
+  for (const [name, format] of Object.entries(NAMED))
+    env.registerFunction(`kubernetes.Formats.${name}(): kubernetes.NamedFormat`, () => format);
+  env.registerFunction('kubernetes.Formats.named(string): optional<kubernetes.NamedFormat>', (_formats: unknown, name: string) =>
+    optionalOf(NAMED[name]),
+  );
   env.registerFunction('kubernetes.NamedFormat.validate(string): optional<list<string>>', ({ problems }: Format, text: string) => {
     const found = problems(text);
     return optionalOf(found.length > 0 ? found : undefined);

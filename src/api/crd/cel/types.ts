@@ -99,7 +99,9 @@ function declareObject(env: Environment, name: string, fields: ReadonlyMap<strin
   // The library tells types apart by their class.
   const ctor = class {};
   env.registerType(name, { ctor, fields: Object.fromEntries([...fields.values()].map(({ escaped, type }) => [escaped, type.name])) });
-  env.registerOperator(`${name} == ${name}`, (a: object, b: object) => sameObject(a as Record<string, unknown>, b as Record<string, unknown>));
+  env.registerOperator(`${name} == ${name}`, (a: object, b: object) =>
+    sameObject(a as Record<string, unknown>, b as Record<string, unknown>),
+  );
   const convert = (value: unknown): unknown => {
     if (!isRecord(value)) return value;
     const made = new ctor() as Record<string, unknown>;

@@ -15,7 +15,7 @@ export interface Violation {
 export type Check = (pod: PodLike) => Violation | undefined;
 
 /** All containers, in the order that upstream visits them. */
-export function containersOf({ initContainers = [], containers = [], ephemeralContainers = [] }: PodSpec): Container[] {
+export function containersOf({ initContainers = [], containers = [], ephemeralContainers = [] }: Partial<PodSpec>): Container[] {
   return [...initContainers, ...containers, ...(ephemeralContainers as Container[])];
 }
 

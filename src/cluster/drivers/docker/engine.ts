@@ -21,6 +21,7 @@ export function isUnchanged(error: unknown): boolean {
   return statusOf(error) === 304;
 }
 
+/** The HTTP status that the engine answered with; undefined when it did not answer. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }

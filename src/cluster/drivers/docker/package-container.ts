@@ -15,6 +15,7 @@ import { engineCall, isMissing } from './engine.ts';
 
 const IMAGE = `debian:${DEBIAN_RELEASE}-slim`;
 
+/** Packages are kept in `cacheDir`; only missing ones are fetched. Throws INTERNET_PACKAGES. */
 export function containerSource(docker: Dockerode, cacheDir: string): PackageSource {
   return {
     description: `a ${IMAGE} container`,

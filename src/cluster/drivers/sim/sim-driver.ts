@@ -27,6 +27,7 @@ interface NodeProcess {
   start: string;
 }
 
+/** The node as a process in the background of this machine, with simulated pods. */
 export function simDriver(context: ClusterContext): Driver {
   const paths = (profile: Profile) => profilePaths(context.home, profile.name);
   return {

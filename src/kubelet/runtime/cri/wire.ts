@@ -52,10 +52,12 @@ export const list = <T>(field: Field<T>): Field<NonNullable<T>[]> => ({
   message: field.message,
 });
 
+/** A message by its fields; both directions are driven by this table. */
 export function message<F extends MessageFields>(fields: F): Message<F> {
   return { fields, byId: new Map(Object.entries(fields).map(([name, field]) => [field.id, { name, field }])) };
 }
 
+/** Fields with their type's zero value are left out, as proto3 asks. */
 export function encode<F extends MessageFields>(type: Message<F>, value: Encodable<Message<F>>): Buffer {
   return Buffer.concat(encodeFields(type, value as Readonly<Record<string, unknown>>));
 }
