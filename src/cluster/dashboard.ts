@@ -48,7 +48,9 @@ async function signInToken(client: Client): Promise<string> {
     metadata: {},
     spec: { audiences: [], expirationSeconds: TOKEN_SECONDS },
   };
-  const answer = await client.resource(SERVICE_ACCOUNTS, SERVICE.namespace).subresource<AuthenticationV1TokenRequest>(ACCOUNT, 'token', 'POST', request);
+  const answer = await client
+    .resource(SERVICE_ACCOUNTS, SERVICE.namespace)
+    .subresource<AuthenticationV1TokenRequest>(ACCOUNT, 'token', 'POST', request);
   return answer.status!.token!;
 }
 

@@ -37,8 +37,7 @@ function lagging(transport: Transport, maxMs: number): Transport {
 }
 
 const labels = { app: 'web' };
-const template = (image: string): PodTemplateSpec =>
-  ({ metadata: { labels }, spec: { containers: [{ name: 'main', image }] } }) as PodTemplateSpec;
+const template = (image: string): PodTemplateSpec => ({ metadata: { labels }, spec: { containers: [{ name: 'main', image }] } });
 
 test('a cache that is late makes nobody create or delete too much', async () => {
   const server = await startTestApiServer({ advertiseAddress: '192.0.2.10' });

@@ -81,7 +81,10 @@ await import('./${target}');
 /** One character outside of ASCII (regular expressions keep theirs) makes V8 hold the whole text with two bytes for each. */
 function escapeNonAscii(file: string): void {
   const text = readFileSync(file, 'utf8');
-  writeFileSync(file, text.replaceAll(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`));
+  writeFileSync(
+    file,
+    text.replaceAll(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
 }
 
 async function main(): Promise<void> {

@@ -155,7 +155,8 @@ describe('addons', { skip: kubectl ? false : 'this machine has no kubectl' }, ()
           await page.getByText('Following').waitFor();
           await cluster.kubectl(['get', '--raw', '/api/v1/namespaces/default/services/web/proxy/shown-live'], { reject: false });
           await page.getByText('GET /shown-live').first().waitFor();
-          if (process.env['ROCKPOOL_TEST_SCREENSHOTS']) await page.screenshot({ path: join(process.env['ROCKPOOL_TEST_SCREENSHOTS'], `dashboard-${driver}.png`) });
+          if (process.env['ROCKPOOL_TEST_SCREENSHOTS'])
+            await page.screenshot({ path: join(process.env['ROCKPOOL_TEST_SCREENSHOTS'], `dashboard-${driver}.png`) });
         } finally {
           await browser.close();
         }

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const PAGE_LINES = 65;
+const PAGE_LINES = 80;
 
 const rooms = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
 const map = readFileSync(join(ROOT, 'src', 'README.md'), 'utf8');

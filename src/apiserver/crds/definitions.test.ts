@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { startTestApiServer, type TestApiServer } from '../../../test/fixtures/apiserver.ts';
+import { openTestStorage, startTestApiServer, type TestApiServer } from '../../../test/fixtures/apiserver.ts';
 import type { KubeObject, WatchEvent } from '../../api/meta.ts';
 import type { ApiRequest, ApiResponse } from '../../api/transport.ts';
 import type { CustomResourceDefinition, JSONSchemaProps, Status } from '../../api/types.gen.ts';
+import type { Storage } from '../../storage/storage.ts';
 import { cronTab, cronTabs, SCHEMA } from './definitions.fixture.ts';
 
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -21,8 +25,8 @@ function call(method: ApiRequest['method'], path: string, body?: unknown, conten
   return api.loopback()({ method, path, ...(body === undefined ? {} : { body }), ...headers });
 }
 
-async function ok(method: ApiRequest['method'], path: string, body?: unknown, contentType?: string): Promise<KubeObject> {
-  const response = await call(method, path, body, contentType);
+async function ok(method: ApiRequest['method'], url: string, body?: unknown, contentType?: string): Promise<KubeObject> {
+  const response = await call(method, url, body, contentType);
   assert.ok(response.status < 300, JSON.stringify(response.body));
   return response.body as KubeObject;
 }
@@ -264,4 +268,37 @@ describe('a definition that changes', () => {
     assert.equal((await call('GET', CRON_TABS)).status, 404);
     assert.equal((await call('GET', `${DEFINITIONS}/${NAME}`)).status, 404);
   });
+});
+
+test('what was defined is served again after a restart, objects of an older storage version too', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'rockpool-crds-'));
+  const versions = (storage: string): object[] =>
+    ['v1', 'v1beta1'].map((name) => ({ name, served: true, storage: name === storage, schema: { openAPIV3Schema: SCHEMA } }));
+  const open = (): Promise<Storage> => openTestStorage(folder);
+  const first = await startTestApiServer({ open });
+  const send = (to: TestApiServer, method: ApiRequest['method'], url: string, body?: unknown): Promise<ApiResponse> =>
+    to.loopback()({
+      method,
+      path: url,
+      ...(body ? { body } : {}),
+      headers: { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
+    });
+  try {
+    const served = new Promise<void>((resolve) => first.server.resources.onChange(resolve));
+    await send(first, 'POST', DEFINITIONS, cronTabs({ spec: { versions: versions('v1beta1') } }));
+    await served;
+    await send(first, 'POST', CRON_TABS, cronTab('kept'));
+    const changed = await send(first, 'PATCH', `${DEFINITIONS}/${NAME}`, { spec: { versions: versions('v1') } });
+    assert.deepEqual((changed.body as CustomResourceDefinition).status!.storedVersions, ['v1beta1', 'v1']);
+  } finally {
+    await first.close();
+  }
+  const second = await startTestApiServer({ open });
+  try {
+    const { status, body } = await send(second, 'GET', `${CRON_TABS}/kept`);
+    assert.deepEqual([status, (body as KubeObject).apiVersion], [200, 'stable.example.com/v1']);
+  } finally {
+    await second.close();
+    await rm(folder, { recursive: true });
+  }
 });

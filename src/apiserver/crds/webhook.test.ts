@@ -21,14 +21,17 @@ let broken = false;
 let calls = 0;
 
 before(async () => {
-  api = await startTestApiServer();
-  webhook = createServer({ cert: api.pki.get('apiserver.crt')!, key: api.pki.get('apiserver.key')! }, (request, response) => {
+  webhook = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => response.end(JSON.stringify(reviewed(JSON.parse(Buffer.concat(chunks).toString()) as Review))));
   });
   await new Promise<void>((resolve) => webhook.listen(0, '127.0.0.1', resolve));
-  const made = await call('POST', DEFINITIONS, definition((webhook.address() as AddressInfo).port));
+  const { port } = webhook.address() as AddressInfo;
+  // The Service `kubernetes` leads to the webhook, so that there is one with endpoints and a certificate in its name.
+  api = await startTestApiServer({ advertisePort: port });
+  webhook.setSecureContext({ cert: api.pki.get('apiserver.crt')!, key: api.pki.get('apiserver.key')! });
+  const made = await call('POST', DEFINITIONS, definition({ url: `https://127.0.0.1:${port}/convert` }));
   assert.equal(made.status, 201, JSON.stringify(made.body));
   await follow(
     DEFINITIONS,
@@ -67,7 +70,7 @@ function converted({ spec }: KubeObject, apiVersion: string): object {
   return { host, port: Number(port) };
 }
 
-function definition(port: number): object {
+function definition(clientConfig: object): object {
   const schema = (properties: object): object => ({
     openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object', properties } } },
   });
@@ -87,7 +90,7 @@ function definition(port: number): object {
         strategy: 'Webhook',
         webhook: {
           conversionReviewVersions: ['v1'],
-          clientConfig: { url: `https://127.0.0.1:${port}/convert`, caBundle: Buffer.from(api.pki.get('ca.crt')!).toString('base64') },
+          clientConfig: { ...clientConfig, caBundle: Buffer.from(api.pki.get('ca.crt')!).toString('base64') },
         },
       },
     },
@@ -153,4 +156,17 @@ test('a webhook that fails fails the request, in its words', async () => {
   broken = false;
   assert.equal(status, 500);
   assert.match((body as Status).message!, /conversion webhook for net\.example\.com\/v1beta1, Kind=Peer failed: out of order/);
+});
+
+test('a webhook is found behind a Service', async () => {
+  await call('POST', V1, { metadata: { name: 'served' }, spec: { host: 'a', port: 1 } });
+  const anew = new Promise<void>((resolve) => api.server.resources.onChange(resolve));
+  const { spec } = definition({ service: { namespace: 'default', name: 'kubernetes', path: '/convert' } }) as CustomResourceDefinition;
+  const clientConfig = { ...spec.conversion!.webhook!.clientConfig, url: null };
+  const change = { spec: { conversion: { webhook: { clientConfig } } } };
+  const patched = await call('PATCH', `${DEFINITIONS}/peers.net.example.com`, change, 'application/merge-patch+json');
+  assert.equal(patched.status, 200, JSON.stringify(patched.body));
+  await anew;
+  const read = await call('GET', `${BETA}/served`);
+  assert.deepEqual(specOf(read), { hostPort: 'a:1' }, JSON.stringify(read.body));
 });

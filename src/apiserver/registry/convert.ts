@@ -43,11 +43,6 @@ export async function liveForm({ info: { custom } }: ServedResource, entry: Entr
   return new Entry({ key, namespace, name, revision, stored: entry.stored(), object }, parseJson);
 }
 
-/** What goes into the store for an object of the verbs. */
-export function storedForm({ info: { custom } }: ServedResource, object: KubeObject): KubeObject | Promise<KubeObject> {
-  return custom ? custom.toStorage(object) : object;
-}
-
 function parseJson(stored: Uint8Array): KubeObject {
   return JSON.parse(Buffer.from(stored).toString()) as KubeObject;
 }

@@ -11,7 +11,7 @@ export async function get(registry: Registry, call: Call): Promise<Result> {
   await notOlderThan(registry, query.size === 0 ? '' : (query.get('resourceVersion') ?? ''), context);
   const entry = served.cache.get(namespaceOf(call), info.name);
   if (!entry) throw notFound(info.resource, info.group, info.name);
-  await served.info.custom?.prepare?.([entry.object]);
+  if (served.info.custom?.prepare) await served.info.custom.prepare([entry.object]);
   return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };
 }
 

@@ -16,7 +16,7 @@ export async function list(registry: Registry, call: Call): Promise<Result> {
   const options = listOptions(served, context.query);
   checkListOptions(options);
   const page = await select(registry, call, options);
-  await served.info.custom?.prepare?.(page.entries.map((entry) => entry.object));
+  if (served.info.custom?.prepare) await served.info.custom.prepare(page.entries.map((entry) => entry.object));
   const items = isAsStored(served) ? page.entries : page.entries.map((entry) => viewOf(served, entry));
   return {
     kind: 'list',

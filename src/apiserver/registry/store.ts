@@ -5,7 +5,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { ServedResource } from '../resources.ts';
 import { Entry } from '../watch/entry.ts';
 import { objectKey } from '../watch/resource-cache.ts';
-import { liveForm, storedForm } from './convert.ts';
+import { liveForm } from './convert.ts';
 import type { Registry } from './registry.ts';
 
 /**
@@ -38,7 +38,7 @@ export async function storeNew(
 ): Promise<Entry> {
   const { namespace = '', name } = object.metadata;
   const key = objectKey(served.cache.prefix, namespace, name!);
-  const kept = await storedForm(served, object);
+  const kept = served.info.custom ? await served.info.custom.toStorage(object) : object;
   const bytes = encodeStored(kept);
   if (dryRun) {
     await registry.cache.fresh(waiter);
@@ -83,7 +83,7 @@ export async function guardedChange(
     if ('keep' in change) return { entry: live, outcome: 'kept' };
     try {
       if ('remove' in change) return { entry: dryRun ? live : await remove(registry, live), outcome: 'removed' };
-      return await put(registry, live, await storedForm(served, change.put), dryRun);
+      return await put(registry, live, served.info.custom ? await served.info.custom.toStorage(change.put) : change.put, dryRun);
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'RevisionMismatch') throw error;
       if (!error.current) throw notFound(served.info.resource, served.info.group, ref.name);

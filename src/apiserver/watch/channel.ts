@@ -154,8 +154,8 @@ export class Fanout {
 
   /** Ends every watch: what they are made with is no longer what is served. Clients come back, or are told that it is gone. */
   end(): void {
-    for (const channel of [...this.#channels.values()]) {
-      for (const sink of [...channel.sinks]) {
+    for (const channel of this.#channels.values()) {
+      for (const sink of channel.sinks) {
         this.leave(channel, sink);
         sink.end();
       }

@@ -5,7 +5,8 @@ export const dashboard = command({
   usage: 'dashboard',
   description: 'Open the dashboard, enabling it first if need be',
   json: 'document',
-  options: (yargs) => yargs.option('url', { type: 'boolean', default: false, describe: 'print the URL, which signs in once, and open nothing' }),
+  options: (yargs) =>
+    yargs.option('url', { type: 'boolean', default: false, describe: 'print the URL, which signs in once, and open nothing' }),
   run: async ({ profile: name, url: onlyUrl, output: format }, { context, output }) => {
     const [{ dashboardAddress }, { requireRunning }] = await Promise.all([
       import('../../cluster/dashboard.ts'),

@@ -9,7 +9,7 @@ const soon = { within: 10_000, every: 10 };
 
 function part(name: string, resource: string): ClusterRole {
   const labels = { 'rbac.example.com/aggregate-to-monitoring': 'true' };
-  return { metadata: { name, labels } as ClusterRole['metadata'], rules: [{ apiGroups: [''], resources: [resource], verbs: ['get'] }] };
+  return { metadata: { name, labels }, rules: [{ apiGroups: [''], resources: [resource], verbs: ['get'] }] };
 }
 
 test('a role collects the rules of the roles that it selects, as they come and go', () =>

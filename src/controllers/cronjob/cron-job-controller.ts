@@ -77,7 +77,7 @@ class CronJobController implements Reconciler {
     for (const job of jobs) {
       const completed = job.status?.completionTime;
       if (endOf(job) === 'Complete' && completed && completed > (lastSuccessfulTime ?? '')) lastSuccessfulTime = completed;
-      if (endOf(job) || listed.has(job.metadata.uid!)) continue;
+      if (endOf(job) || listed.has(job.metadata.uid)) continue;
       // Made in a round that was cut off before it could write so.
       if (!job.metadata.deletionTimestamp) active.push(referenceTo(job));
     }
@@ -87,7 +87,7 @@ class CronJobController implements Reconciler {
 
   /** undefined, with an event, where it cannot be read. */
   #schedule(cronJob: CronJob): Schedule | undefined {
-    const { schedule, timeZone: zone } = cronJob.spec!;
+    const { schedule, timeZone: zone } = cronJob.spec;
     const { events } = this.#context;
     if (cronJob.metadata.deletionTimestamp) return undefined;
     try {
@@ -114,8 +114,8 @@ class CronJobController implements Reconciler {
     const waitMs = next === undefined ? 0 : next - now + TIMER_SLACK_MS;
     const due = this.#due(cronJob, schedule, now);
     if (due === undefined || !this.#mayStart(cronJob, status, { due, now })) return { status, waitMs };
-    if (cronJob.spec!.concurrencyPolicy === 'Replace') await this.#stopAll(cronJob, jobs, status);
-    const isReplaced = cronJob.spec!.concurrencyPolicy === 'Replace';
+    if (cronJob.spec.concurrencyPolicy === 'Replace') await this.#stopAll(cronJob, jobs, status);
+    const isReplaced = cronJob.spec.concurrencyPolicy === 'Replace';
     const job = await this.#create(cronJob, due);
     if (!job) return { status, waitMs };
     const others = (isReplaced ? [] : (status.active ?? [])).filter(({ uid }) => uid !== job.metadata.uid);
@@ -136,7 +136,7 @@ class CronJobController implements Reconciler {
 
   #mayStart(cronJob: CronJob, status: CronJobStatus, { due, now }: { due: number; now: number }): boolean {
     const { events } = this.#context;
-    const { startingDeadlineSeconds, concurrencyPolicy } = cronJob.spec!;
+    const { startingDeadlineSeconds, concurrencyPolicy } = cronJob.spec;
     if (startingDeadlineSeconds !== undefined && due + startingDeadlineSeconds * 1000 < now) {
       events.event(cronJob, 'Warning', 'MissSchedule', `Missed scheduled time to start a job: ${new Date(due).toUTCString()}`);
       return false;
@@ -180,7 +180,7 @@ class CronJobController implements Reconciler {
 
   /** Keeps as many finished Jobs as the history limits say, the newest. */
   async #trim(cronJob: CronJob, jobs: readonly Job[]): Promise<void> {
-    const { successfulJobsHistoryLimit = 3, failedJobsHistoryLimit = 1 } = cronJob.spec!;
+    const { successfulJobsHistoryLimit = 3, failedJobsHistoryLimit = 1 } = cronJob.spec;
     const oldest = (end: 'Complete' | 'Failed', keep: number): Job[] => {
       const ended = jobs.filter((job) => endOf(job) === end && !job.metadata.deletionTimestamp);
       const sorted = ended.toSorted((a, b) => ((a.status?.startTime ?? '') < (b.status?.startTime ?? '') ? -1 : 1));
@@ -215,7 +215,7 @@ function jobName({ metadata }: CronJob, due: number): string {
 }
 
 function newJob(cronJob: CronJob, due: number): Job {
-  const { metadata, spec } = cronJob.spec!.jobTemplate;
+  const { metadata, spec } = cronJob.spec.jobTemplate;
   return {
     metadata: {
       name: jobName(cronJob, due),

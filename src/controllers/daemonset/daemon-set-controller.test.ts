@@ -19,7 +19,7 @@ function daemonSet(image = 'agent:1'): DaemonSet {
 }
 
 function node(name: string, spec: Node['spec'] = {}, os = 'linux'): Node {
-  return { metadata: { name, labels: { os } } as Node['metadata'], spec, status: { conditions: [{ type: 'Ready', status: 'True' }] } };
+  return { metadata: { name, labels: { os } }, spec, status: { conditions: [{ type: 'Ready', status: 'True' }] } };
 }
 
 async function pods({ admin }: WorkloadWorld): Promise<Pod[]> {

@@ -1,6 +1,6 @@
 /** Whether a DaemonSet's pod belongs on a node, told from the node alone: the scheduler will agree when it binds the pod. */
 import type { DaemonSet, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration } from '../../api/types.gen.ts';
-import { tolerates } from '../nodelifecycle/tolerations.ts';
+import { tolerates } from '../../api/tolerations.ts';
 
 const NODE_NAME_FIELD = 'metadata.name';
 

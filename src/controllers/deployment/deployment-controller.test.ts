@@ -12,9 +12,9 @@ const soon = { within: 10_000, every: 10 };
 
 function template(image: string): PodTemplateSpec {
   return {
-    metadata: { labels: { app: 'web' } } as PodTemplateSpec['metadata'],
+    metadata: { labels: { app: 'web' } },
     spec: { containers: [{ name: 'web', image }] },
-  } as PodTemplateSpec;
+  };
 }
 
 function deployment(spec: Partial<DeploymentSpec> = {}): Deployment {
@@ -178,7 +178,7 @@ test('a ReplicaSet without an owner is adopted; a name that is taken leads to an
     const { admin } = world;
     const sets = admin.resource(REPLICA_SETS, NS);
     const orphan: ReplicaSet = {
-      metadata: { name: 'by-hand', labels: { app: 'web' } } as ReplicaSet['metadata'],
+      metadata: { name: 'by-hand', labels: { app: 'web' } },
       spec: { replicas: 1, selector: { matchLabels: { app: 'web' } }, template: template('nginx:1') },
     };
     await sets.create(orphan);
@@ -190,10 +190,10 @@ test('a ReplicaSet without an owner is adopted; a name that is taken leads to an
     );
 
     const other = { ...deployment({ selector: { matchLabels: { app: 'other' } } }), metadata: { name: 'other' } };
-    other.spec!.template = { ...template('nginx:1'), metadata: { labels: { app: 'other' } } as PodTemplateSpec['metadata'] };
+    other.spec!.template = { ...template('nginx:1'), metadata: { labels: { app: 'other' } } };
     const squatter: ReplicaSet = {
       ...orphan,
-      metadata: { name: `other-${stableHash(await defaulted(admin, other))}` } as ReplicaSet['metadata'],
+      metadata: { name: `other-${stableHash(await defaulted(admin, other))}` },
     };
     await sets.create(squatter);
     await admin.resource(DEPLOYMENTS, NS).create(other);

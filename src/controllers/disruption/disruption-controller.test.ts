@@ -52,9 +52,7 @@ test('budgets allow what their pods can spare, and evictions count', () =>
 test('a share of pods that nobody controls cannot be told', () =>
   withWorkloads(async (world) => {
     const { admin } = world;
-    await admin
-      .resource(PODS, NS)
-      .create({ metadata: { name: 'bare', labels } as never, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
+    await admin.resource(PODS, NS).create({ metadata: { name: 'bare', labels }, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
     await admin.resource(POD_DISRUPTION_BUDGETS, NS).create({ metadata: { name: 'share' }, spec: { minAvailable: '50%', selector } });
     await eventually(async () => assert.deepEqual(await counts(world, 'share'), [0, 0, 0, 0, 'SyncFailed']), soon);
     const message = 'Failed to calculate the number of expected pods: found no controller ref for pod "bare"';

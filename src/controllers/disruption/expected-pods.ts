@@ -68,9 +68,9 @@ async function scaleOf(
   if (!type || type.group !== parseGroupVersion(controller.apiVersion).group) return scaleOfOther(client, namespace, controller);
   const object = client.informer(type).get(`${namespace}/${controller.name}`);
   if (object?.metadata.uid !== controller.uid) return undefined;
-  const parent = controllerOf(object!);
+  const parent = controllerOf(object);
   if (controller.kind === 'ReplicaSet' && parent?.kind === 'Deployment') return scaleOf(client, namespace, parent);
-  return { uid: controller.uid, replicas: object!.spec?.replicas ?? 1 };
+  return { uid: controller.uid, replicas: object.spec?.replicas ?? 1 };
 }
 
 /** Any other kind may have a scale subresource, custom ones too. */

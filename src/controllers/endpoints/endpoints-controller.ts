@@ -72,7 +72,7 @@ class EndpointsController implements Reconciler {
       this.#context.events.event(
         endpoints.metadata.uid ? endpoints : service,
         'Warning',
-        reason!,
+        reason,
         `Failed to ${verb} endpoint for service ${namespace}/${name}: ${messageOf(error)}`,
       );
       throw error;
@@ -86,7 +86,9 @@ function metadataOf(service: Service, current: Endpoints | undefined, truncated:
   const { [OVER_CAPACITY]: _overCapacity, ...others } = current?.metadata.annotations ?? {};
   const labels = { ...own, ...(isHeadless(service) ? { [HEADLESS]: '' } : {}), [MANAGED_BY]: MANAGER };
   const annotations: Record<string, string> = truncated ? { ...others, [OVER_CAPACITY]: 'truncated' } : others;
-  const { annotations: _annotations, ...rest } =
-    current?.metadata ?? ({ name: service.metadata.name!, namespace: service.metadata.namespace! } as ObjectMeta);
+  const { annotations: _annotations, ...rest } = current?.metadata ?? {
+    name: service.metadata.name!,
+    namespace: service.metadata.namespace!,
+  };
   return { ...rest, labels, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) };
 }

@@ -10,11 +10,11 @@ const soon = { within: 10_000, every: 10 };
 
 function pod(name: string, port = 80): Pod {
   const container = { name: 'web', image: 'nginx', ports: [{ name: 'http', containerPort: port }] };
-  return { metadata: { name, labels: { app: 'web' } } as Pod['metadata'], spec: { containers: [container] } };
+  return { metadata: { name, labels: { app: 'web' } }, spec: { containers: [container] } };
 }
 
 const service: Service = {
-  metadata: { name: 'web', labels: { team: 'a' } } as Service['metadata'],
+  metadata: { name: 'web', labels: { team: 'a' } },
   spec: { selector: { app: 'web' }, ports: [{ port: 8080, targetPort: 'http' }] },
 };
 

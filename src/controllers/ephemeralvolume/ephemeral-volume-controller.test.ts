@@ -11,7 +11,7 @@ const claimSpec = { accessModes: ['ReadWriteOnce'], storageClassName: '', resour
 
 function pod(name: string): Pod {
   const volumes = [{ name: 'scratch', ephemeral: { volumeClaimTemplate: { metadata: { labels: { for: 'scratch' } }, spec: claimSpec } } }];
-  return { metadata: { name }, spec: { containers: [{ name: 'main', image: 'busybox' }], volumes } } as unknown as Pod;
+  return { metadata: { name }, spec: { containers: [{ name: 'main', image: 'busybox' }], volumes } };
 }
 
 test('an ephemeral volume has a claim that comes and goes with its pod, and never takes a foreign one', () =>

@@ -1,12 +1,5 @@
+import { tolerates } from '../../api/tolerations.ts';
 import type { Taint, Toleration } from '../../api/types.gen.ts';
-
-/** Whether a toleration covers a taint: the rules of core/v1's Toleration. An empty key with Exists covers all, an empty effect every effect. */
-export function tolerates({ key, effect, operator, value }: Toleration, taint: Taint): boolean {
-  if (effect && effect !== taint.effect) return false;
-  if (key && key !== taint.key) return false;
-  if (operator === 'Exists') return true;
-  return Boolean(key) && (operator === undefined || operator === '' || operator === 'Equal') && (value ?? '') === (taint.value ?? '');
-}
 
 /**
  * How long a pod may stay under these NoExecute taints, ms: 0 when one of them is not tolerated, Infinity when all are for ever, else the

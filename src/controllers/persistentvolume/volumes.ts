@@ -62,14 +62,14 @@ export class Volumes {
         ? ['VolumeFailedDelete', `error getting deleter volume plugin for volume "${metadata.name}": no deletable volume plugin matched`]
         : ['VolumeFailedRecycle', 'No recycler plugin found for the volume!'];
     await this.#setPhase(volume, 'Failed', message);
-    this.#context.events.event(volume, 'Warning', reason!, message!);
+    this.#context.events.event(volume, 'Warning', reason, message);
   }
 
   /** Its claim went with another volume: free again, unless it was made for that claim alone. */
   async #withdraw(volume: PersistentVolume): Promise<void> {
     const { metadata, spec } = volume;
     const isMadeForIt = metadata.annotations?.[PROVISIONED_BY] !== undefined && spec?.persistentVolumeReclaimPolicy === 'Delete';
-    if (isMadeForIt) return void (await this.#release(volume));
+    if (isMadeForIt) return await this.#release(volume);
     const { claimRef, ...rest } = spec!;
     const { [BOUND_BY_CONTROLLER]: byController, ...annotations } = metadata.annotations ?? {};
     const { uid: _uid, resourceVersion: _resourceVersion, ...reserved } = claimRef!;

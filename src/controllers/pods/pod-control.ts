@@ -10,7 +10,7 @@ export const BURST_REPLICAS = 500;
 
 /** A pod as the template describes it, owned by `owner`, its name made by the server from `prefix` and a dash. */
 export function podFromTemplate(template: PodTemplateSpec, owner: OwnerReference, prefix: string): Pod {
-  const { labels, annotations, finalizers } = template.metadata ?? ({} as ObjectMeta);
+  const { labels, annotations, finalizers } = template.metadata ?? {};
   const metadata: ObjectMeta = { generateName: `${prefix}-`, ownerReferences: [owner] };
   if (labels) metadata.labels = labels;
   if (annotations) metadata.annotations = annotations;

@@ -36,5 +36,5 @@ export async function typeOf(client: Client, key: ResourceKey): Promise<Resource
   const known = BUILT_IN.get(key);
   if (known) return known;
   const { resources } = await discoverResources(client);
-  return resources.find((each) => keyOfResource(each) === key) as ResourceType<ObjectWithMeta> | undefined;
+  return resources.find((each) => keyOfResource(each) === key);
 }

@@ -1,5 +1,5 @@
 import type { SchedulingPlugin } from '../framework.ts';
-import { isTolerated } from './taints.ts';
+import { isTolerated } from '../../api/tolerations.ts';
 
 const REJECTED = { code: 'UnschedulableAndUnresolvable', reasons: ['node(s) were unschedulable'] } as const;
 const CORDONED = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };

@@ -4,7 +4,7 @@ import { MAX_SCORE, type PluginCycle, type Rejection, type SchedulingPlugin } fr
 import { type NodeInfo, type Snapshot, ZONE_LABEL } from '../snapshot.ts';
 import { nodeMatcher } from './node-selection.ts';
 import { selectorKey, withLabelKeys } from './pod-terms.ts';
-import { isTolerated } from './taints.ts';
+import { isTolerated } from '../../api/tolerations.ts';
 
 const NO_MATCH: Rejection = { code: 'Unschedulable', reasons: ["node(s) didn't match pod topology spread constraints"] };
 const NO_LABEL: Rejection = {

@@ -1,5 +1,5 @@
 import { type SchedulingPlugin, normaliseByMax } from '../framework.ts';
-import { isTolerated } from './taints.ts';
+import { isTolerated } from '../../api/tolerations.ts';
 
 const REJECTED = { code: 'UnschedulableAndUnresolvable', reasons: ['node(s) had untolerated taint(s)'] } as const;
 

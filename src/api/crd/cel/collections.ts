@@ -1,6 +1,6 @@
 /** Functions on lists, sets and numbers. */
 import type { Environment } from '@marcbachmann/cel-js';
-import { sameValue } from './values.ts';
+import { declaredClass, sameValue } from './values.ts';
 
 type List = readonly unknown[];
 
@@ -47,19 +47,22 @@ function extreme(list: List, name: string, before: (a: unknown, b: unknown) => b
   return list.reduce((best, item) => (before(item, best) ? item : best));
 }
 
-class Sets {}
+const Sets = declaredClass('sets');
 
 function registerSets(env: Environment): void {
   const has = (list: List, item: unknown): boolean => list.some((each) => sameValue(each, item));
   const contains = (all: List, some: List): boolean => some.every((item) => has(all, item));
   env.registerType('kubernetes.Sets', { ctor: Sets, fields: {} });
   env.registerConstant('sets', 'kubernetes.Sets', new Sets());
-  env.registerFunction('kubernetes.Sets.contains(list, list): bool', (_sets: Sets, all: List, some: List) => contains(all, some));
-  env.registerFunction('kubernetes.Sets.equivalent(list, list): bool', (_sets: Sets, a: List, b: List) => contains(a, b) && contains(b, a));
-  env.registerFunction('kubernetes.Sets.intersects(list, list): bool', (_sets: Sets, a: List, b: List) => a.some((item) => has(b, item)));
+  env.registerFunction('kubernetes.Sets.contains(list, list): bool', (_sets: object, all: List, some: List) => contains(all, some));
+  env.registerFunction(
+    'kubernetes.Sets.equivalent(list, list): bool',
+    (_sets: object, a: List, b: List) => contains(a, b) && contains(b, a),
+  );
+  env.registerFunction('kubernetes.Sets.intersects(list, list): bool', (_sets: object, a: List, b: List) => a.some((item) => has(b, item)));
 }
 
-class MathNamespace {}
+const MathNamespace = declaredClass('math');
 
 /** math.greatest and math.least of lists and of two or three numbers, and the roundings. */
 function registerMath(env: Environment): void {
@@ -69,16 +72,16 @@ function registerMath(env: Environment): void {
     ['greatest', (a: unknown, b: unknown) => less(b, a)],
     ['least', less],
   ] as const) {
-    env.registerFunction(`kubernetes.Math.${name}(list): dyn`, (_math: MathNamespace, list: List) => extreme(list, name, before));
-    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) =>
+    env.registerFunction(`kubernetes.Math.${name}(list): dyn`, (_math: object, list: List) => extreme(list, name, before));
+    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn): dyn`, (_math: object, ...numbers: unknown[]) =>
       extreme(numbers, name, before),
     );
-    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn, dyn): dyn`, (_math: MathNamespace, ...numbers: unknown[]) =>
+    env.registerFunction(`kubernetes.Math.${name}(dyn, dyn, dyn): dyn`, (_math: object, ...numbers: unknown[]) =>
       extreme(numbers, name, before),
     );
   }
   for (const name of ['ceil', 'floor', 'trunc'] as const)
-    env.registerFunction(`kubernetes.Math.${name}(double): double`, (_math: MathNamespace, number: number) => Math[name](number));
-  env.registerFunction('kubernetes.Math.abs(int): int', (_math: MathNamespace, number: bigint) => (number < 0n ? -number : number));
-  env.registerFunction('kubernetes.Math.abs(double): double', (_math: MathNamespace, number: number) => Math.abs(number));
+    env.registerFunction(`kubernetes.Math.${name}(double): double`, (_math: object, number: number) => Math[name](number));
+  env.registerFunction('kubernetes.Math.abs(int): int', (_math: object, number: bigint) => (number < 0n ? -number : number));
+  env.registerFunction('kubernetes.Math.abs(double): double', (_math: object, number: number) => Math.abs(number));
 }

@@ -1,7 +1,7 @@
 /** x-kubernetes-validations (KEP-2876): compiled once a schema, run after the schema's own validation. */
 import type { Environment } from '@marcbachmann/cel-js';
 import type { KubeObject } from '../../meta.ts';
-import { isRecord } from '../../patch/json.ts';
+import { deepEqual, isRecord } from '../../patch/json.ts';
 import type { FieldError } from '../../status.ts';
 import type { JSONSchemaProps, ValidationRule } from '../../types.gen.ts';
 import { child } from '../findings.ts';
@@ -141,6 +141,8 @@ class Run {
   visit(place: Place, node: JSONSchemaProps): void {
     const { value, old, path } = place;
     if (value === undefined || value === null || !hasRules(node)) return;
+    // What an update leaves as it was is not judged again (KEP-4008).
+    if (old !== undefined && deepEqual(value, old)) return;
     this.#rules(place, node);
     if (Array.isArray(value)) {
       const before = correlated(old, node);

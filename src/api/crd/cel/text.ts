@@ -9,7 +9,7 @@ import {
   qualifiedNameProblems,
 } from '../../validation/names.ts';
 import { hasFormat } from '../formats.ts';
-import { optionalOf } from './values.ts';
+import { declaredClass, optionalOf } from './values.ts';
 
 export function registerText(env: Environment): void {
   env.registerFunction('string.charAt(int): string', (text: string, at: bigint) => [...text][Number(at)] ?? '');
@@ -107,7 +107,7 @@ class Format {
   }
 }
 
-class FormatNamespace {}
+const FormatNamespace = declaredClass('format');
 
 /** A trailing dash is no fault in what a name will be made of. */
 const asPrefix =

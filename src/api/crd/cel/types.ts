@@ -2,7 +2,7 @@
 import type { Environment } from '@marcbachmann/cel-js';
 import { isRecord } from '../../patch/json.ts';
 import type { JSONSchemaProps } from '../../types.gen.ts';
-import { durationOf, sameObject } from './values.ts';
+import { declaredClass, durationOf, sameObject } from './values.ts';
 
 /** A node of the schema, for CEL. */
 export interface CelType {
@@ -96,8 +96,7 @@ const OWN_FIELDS: Readonly<Record<string, JSONSchemaProps>> = {
 };
 
 function declareObject(env: Environment, name: string, fields: ReadonlyMap<string, { escaped: string; type: CelType }>): CelType {
-  // The library tells types apart by their class.
-  const ctor = class {};
+  const ctor = declaredClass(name);
   env.registerType(name, { ctor, fields: Object.fromEntries([...fields.values()].map(({ escaped, type }) => [escaped, type.name])) });
   env.registerOperator(`${name} == ${name}`, (a: object, b: object) =>
     sameObject(a as Record<string, unknown>, b as Record<string, unknown>),

@@ -12,6 +12,15 @@ export function durationOf(text: string): unknown {
   return library().evaluate('duration(text)', { text });
 }
 
+/** A class of its own for a declared type: the library tells types apart by their class. */
+export function declaredClass(name: string): new () => object {
+  return class {
+    get [Symbol.toStringTag](): string {
+      return name;
+    }
+  };
+}
+
 interface OptionalClass {
   of(value: unknown): unknown;
   none(): unknown;

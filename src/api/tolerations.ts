@@ -1,4 +1,4 @@
-import type { Taint, Toleration } from '../../api/types.gen.ts';
+import type { Taint, Toleration } from './types.gen.ts';
 
 /** Whether the toleration covers the taint (core/v1 Toleration.ToleratesTaint, with the numeric operators of KEP-5471). */
 export function tolerates(toleration: Toleration, taint: Taint): boolean {
@@ -20,6 +20,7 @@ export function tolerates(toleration: Toleration, taint: Taint): boolean {
 
 const isWhole = (text: string | undefined): text is string => text !== undefined && /^-?(0|[1-9]\d*)$/.test(text);
 
+/** Whether one of the tolerations covers the taint. */
 export function isTolerated(taint: Taint, tolerations: readonly Toleration[] | undefined): boolean {
   return (tolerations ?? []).some((toleration) => tolerates(toleration, taint));
 }
