@@ -89,7 +89,7 @@ test('damaged protobuf is read or refused', () => {
     spec: { containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 80 }] }], nodeName: 'n' },
     status: {},
   };
-  const whole = encodeProtobuf(pod as unknown as KubeObject, schema);
+  const whole = encodeProtobuf(pod, schema);
   for (let seed = 0; seed < 4000; seed++) {
     const random = seeded(seed);
     const bytes = Buffer.from(whole.subarray(0, whole.length - random(3) * random(20)));

@@ -82,7 +82,7 @@ export function labelSelectorOfMap(labels: Labels): LabelSelector {
 
 /** The text form of a compiled or of a spec selector, requirements sorted by key: what printers show and queries take. */
 export function formatLabelSelector(selector: LabelSelector | SelectorSpec | undefined): string {
-  const compiled = selector && 'requirements' in selector ? selector : labelSelectorOf(selector as SelectorSpec | undefined);
+  const compiled = selector && 'requirements' in selector ? selector : labelSelectorOf(selector);
   return compiled.requirements
     .toSorted((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
     .map(formatRequirement)
@@ -218,7 +218,7 @@ function fieldReader(field: string): (object: ObjectWithMeta) => string {
       let value: unknown = object;
       for (const part of path) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined;
       if (value !== undefined && value !== null && value !== '')
-        return typeof value === 'string' ? value : String(value as number | boolean);
+        return typeof value === 'string' ? value : String(value);
     }
     return absent;
   };

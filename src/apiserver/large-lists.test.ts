@@ -101,7 +101,11 @@ test('after a change, a creation and a deletion the next list shows it', async (
 
 test('a change elsewhere moves the revision of the list', async () => {
   const before = parsed((await request('GET')).bytes);
-  await api.loopback()({ method: 'POST', path: '/api/v1/namespaces', body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'elsewhere' } } });
+  await api.loopback()({
+    method: 'POST',
+    path: '/api/v1/namespaces',
+    body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'elsewhere' } },
+  });
   const later = parsed((await request('GET')).bytes);
   assert.ok(Number(later.metadata.resourceVersion) > Number(before.metadata.resourceVersion));
   assert.deepEqual(later.items, before.items);

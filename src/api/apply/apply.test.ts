@@ -20,7 +20,7 @@ const frozen = <T>(value: T): T => {
   return value;
 };
 const named = (more: Record<string, unknown>, metadata = {}): KubeObject =>
-  ({ metadata: { name: 'x', namespace: 'n', ...metadata }, ...more }) as KubeObject;
+  ({ metadata: { name: 'x', namespace: 'n', ...metadata }, ...more });
 const entriesOf = (object: KubeObject): ManagedFieldsEntry[] => object.metadata.managedFields ?? [];
 const fieldsOf = (object: KubeObject, manager: string): unknown => entriesOf(object).find((entry) => entry.manager === manager)?.fieldsV1;
 

@@ -62,7 +62,7 @@ test('every built-in kind comes back with every field set', () => {
 test('the bytes of a ConfigMap are those of Go, but for the empty fields that Go writes', () => {
   const schema = schemaOf('', 'v1', 'ConfigMap')!;
   const bytes = encodeProtobuf(
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { b: 'c' }, immutable: false } as unknown as KubeObject,
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { b: 'c' }, immutable: false },
     schema,
   );
   // k8s\0, typeMeta{v1, ConfigMap}, raw{metadata{name}, data{b: c}, immutable}, contentEncoding, contentType
@@ -86,7 +86,7 @@ test('the bytes of a ConfigMap are those of Go, but for the empty fields that Go
 
 test('a list is made of messages, a watch of frames', () => {
   const schema = schemaOf('', 'v1', 'ConfigMap')!;
-  const objects = ['a', 'b'].map((name) => ({ metadata: { name } }) as unknown as KubeObject);
+  const objects = ['a', 'b'].map((name) => ({ metadata: { name } }));
   const list = encodeList(
     'v1',
     'ConfigMapList',
@@ -110,7 +110,7 @@ test('objects within objects are read in either form', () => {
   const inner = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };
   const schema = schemaOf('', 'v1', 'List')!;
   for (const items of [[inner], [inner, inner]]) {
-    const list = encodeProtobuf({ apiVersion: 'v1', kind: 'List', metadata: {}, items } as unknown as KubeObject, schema);
+    const list = encodeProtobuf({ apiVersion: 'v1', kind: 'List', metadata: {}, items }, schema);
     assert.deepEqual(decodeProtobuf(list, schemaOf).object['items'], items);
   }
 });
@@ -124,7 +124,7 @@ test('zero values that Go sends are gone after decoding', () => {
     spec: { hostname: '', priority: 0 },
     status: {},
   };
-  const { object } = decodeProtobuf(encodeProtobuf(sent as unknown as KubeObject, schema), schemaOf);
+  const { object } = decodeProtobuf(encodeProtobuf(sent, schema), schemaOf);
   assert.deepEqual(decodeObject(object, schema, { fieldValidation: 'Strict' }).object, {
     ...sent,
     metadata: { name: 'a' },

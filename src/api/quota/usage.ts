@@ -15,9 +15,9 @@ export function usageOf(info: Resource, object: KubeObject): Amounts {
   const counts: Amounts = { [`count/${info.resource}${info.group ? `.${info.group}` : ''}`]: '1' };
   if (info.group !== '') return counts;
   if (COUNTED.has(info.resource)) counts[info.resource] = '1';
-  if (info.resource === 'pods') return { ...counts, ...podUsage(object as unknown as Pod) };
-  if (info.resource === 'services') return { ...counts, ...serviceUsage(object as unknown as Service) };
-  if (info.resource === 'persistentvolumeclaims') return { ...counts, ...claimUsage(object as unknown as PersistentVolumeClaim) };
+  if (info.resource === 'pods') return { ...counts, ...podUsage(object) };
+  if (info.resource === 'services') return { ...counts, ...serviceUsage(object) };
+  if (info.resource === 'persistentvolumeclaims') return { ...counts, ...claimUsage(object) };
   return counts;
 }
 

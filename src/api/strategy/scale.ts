@@ -73,7 +73,7 @@ function withValue(value: unknown, [name, ...rest]: readonly string[], set: unkn
 function selectorText(info: ResourceInfo, selector: unknown): string {
   if (selector === undefined || selector === null) return '';
   if (info.kind === 'ReplicationController') return formatLabelSelector(labelSelectorOfMap(selector as Record<string, string>));
-  return formatLabelSelector(selector as LabelSelector);
+  return formatLabelSelector(selector);
 }
 
 function identityOf({ name, namespace, uid, resourceVersion, creationTimestamp }: ObjectMeta): ObjectMeta {

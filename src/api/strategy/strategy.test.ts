@@ -86,7 +86,7 @@ describe('update', () => {
   ];
   for (const { name, change, generation } of cases) {
     test(name, () => {
-      const next = prepareForUpdate(deployments, { ...old, ...change, status: { replicas: 9 } } as KubeObject, old);
+      const next = prepareForUpdate(deployments, { ...old, ...change, status: { replicas: 9 } }, old);
       assert.equal(next.metadata.generation, generation);
       assert.deepEqual(next['status'], { replicas: 1 });
       assert.equal(next.metadata.uid, 'u');

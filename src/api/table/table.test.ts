@@ -189,7 +189,7 @@ describe('pods', () => {
   ];
   for (const { name, pod, ready, status, restarts = '0' } of cases) {
     test(name, () => {
-      const { cells } = rowFor(resource('/v1/pods'), { metadata, ...pod } as KubeObject, NOW);
+      const { cells } = rowFor(resource('/v1/pods'), { metadata, ...pod }, NOW);
       assert.deepEqual(cells.slice(0, 5), ['x', ready, status, restarts, '90s']);
     });
   }
@@ -395,7 +395,7 @@ describe('other kinds', () => {
   for (const { resource: name, object, cells } of cases) {
     test(name, () => {
       const info = resource(name);
-      const row = rowFor(info, { metadata, ...object } as KubeObject, NOW);
+      const row = rowFor(info, { metadata, ...object }, NOW);
       assert.deepEqual(row.cells, cells);
       assert.equal(columnsFor(info).length, cells.length);
     });

@@ -102,9 +102,9 @@ export function tableFor(
 
 function printerOf(info: ResourceInfo): Printer {
   if (info.custom) return info.custom.printer;
-  if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never> as Printer;
+  if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never>;
   return (
-    (PRINTERS[`${info.group}/${info.kind}`] as Printer | undefined) ??
+    (PRINTERS[`${info.group}/${info.kind}`]) ??
     (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE)
   );
 }
