@@ -217,8 +217,7 @@ function fieldReader(field: string): (object: ObjectWithMeta) => string {
     for (const path of paths) {
       let value: unknown = object;
       for (const part of path) value = typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined;
-      if (value !== undefined && value !== null && value !== '')
-        return typeof value === 'string' ? value : String(value);
+      if (value !== undefined && value !== null && value !== '') return typeof value === 'string' ? value : String(value);
     }
     return absent;
   };

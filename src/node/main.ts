@@ -17,6 +17,7 @@ import { SEPARATE, runSeparately } from './separate.ts';
 import { startupTrace } from './trace.ts';
 
 const STOP_DEADLINE_MS = 15_000;
+const FLUSH_AFTER_MS = 5_000;
 /** Where the configuration stands in a node container. */
 const CONFIG_IN_NODE = '/var/lib/rockpool/node.json';
 
@@ -52,8 +53,8 @@ async function runNode(configPath: string): Promise<void> {
   trace.mark('ready');
   if (config.traceStartup) writeFileSync(join(config.runDir, 'startup.json'), JSON.stringify(trace.phases, null, 2));
   report({ ready: true, phases: { ...trace.phases }, apiserverPort: node.apiserverPort });
-  // Where the cache is not baked into an image: the next start has it even if this process is killed.
-  if (config.runtime === 'sim') flushCompileCache();
+  // Where the cache is not baked into an image: the next start has it even if this process is killed. Later, since now the first clients come.
+  if (config.runtime === 'sim') clock.timer(FLUSH_AFTER_MS, flushCompileCache);
   await stopped.promise;
   // A part that hangs must not keep the node from going.
   const cancel = clock.timer(STOP_DEADLINE_MS, () => process.exit(1));

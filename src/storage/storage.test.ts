@@ -8,7 +8,7 @@ import { storageContract, type CrashRun, type StoreUnderTest } from './contract.
 import { writeUntilKilled } from './crash-writer.ts';
 import { openEmbeddedStorage } from './embedded/store.ts';
 import { openEtcdStorage } from './etcd/store.ts';
-import { cleaner, etcdBinary, NO_ETCD, spawnEtcd } from './etcd/test-etcd.ts';
+import { cleaner, etcdBinary, kill, NO_ETCD, spawnEtcd } from './etcd/test-etcd.ts';
 import { StorageError, type Storage } from './storage.ts';
 
 const given = { clock: systemClock(), log: silentLogger, compaction: false } as const;
@@ -33,12 +33,12 @@ function embeddedUnderTest(): StoreUnderTest {
         tally.add(key!, Number(revision));
       });
       const read = once(lines, 'close');
-      const kill: CrashRun['kill'] = async () => {
-        child.kill('SIGKILL');
-        await read;
+      const killed: CrashRun['kill'] = async () => {
+        // Its output ends a moment before the process does.
+        await Promise.all([kill(child), read]);
         return tally.writes;
       };
-      return { acknowledged: (count) => tally.reached(count), kill, reopen: () => open(directory) };
+      return { acknowledged: (count) => tally.reached(count), kill: killed, reopen: () => open(directory) };
     },
   };
 }

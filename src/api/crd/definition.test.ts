@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type {
-  CustomResourceDefinition,
-  CustomResourceDefinitionSpec,
-  CustomResourceDefinitionVersion,
-  JSONSchemaProps,
-} from '../types.gen.ts';
+import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSchemaProps } from '../types.gen.ts';
 import { definitionFindings } from './definition.ts';
 
 function definition(schema: JSONSchemaProps, version: object = {}, spec: object = {}): CustomResourceDefinition {
@@ -17,7 +12,7 @@ function definition(schema: JSONSchemaProps, version: object = {}, spec: object 
     ...version,
   } as CustomResourceDefinitionVersion;
   const whole = { group: 'example.com', scope: 'Namespaced', names: { plural: 'things', kind: 'Thing' }, versions: [only], ...spec };
-  return { metadata: { name: 'things.example.com' }, spec: whole as CustomResourceDefinitionSpec };
+  return { metadata: { name: 'things.example.com' }, spec: whole };
 }
 
 /** A schema whose spec has the given properties. */
@@ -107,13 +102,15 @@ const SCHEMAS: { name: string; schema: JSONSchemaProps; expected: string[] }[] =
   {
     name: 'a rule about a field that is not there',
     schema: withSpec({ a: { type: 'integer' } }, { 'x-kubernetes-validations': [{ rule: 'self.b > 1' }] }),
-    expected: [`${SPEC}.x-kubernetes-validations[0].rule: Invalid value: {"rule":"self.b > 1"}: compilation failed: No such key: b`],
+    expected: [
+      `${SPEC}.x-kubernetes-validations[0].rule: Invalid value: {"rule":"self.b > 1"}: compilation failed: ERROR: <input>:1:6: undefined field 'b'\n | self.b > 1\n | .....^`,
+    ],
   },
   {
     name: 'a rule that calls what there is not',
     schema: withSpec({ a: { type: 'integer' } }, { 'x-kubernetes-validations': [{ rule: 'self.a.frobnicate()' }] }),
     expected: [
-      `${SPEC}.x-kubernetes-validations[0].rule: Invalid value: {"rule":"self.a.frobnicate()"}: compilation failed: found no matching overload for 'int.frobnicate()'`,
+      `${SPEC}.x-kubernetes-validations[0].rule: Invalid value: {"rule":"self.a.frobnicate()"}: compilation failed: ERROR: <input>:1:1: found no matching overload for 'int.frobnicate()'\n | self.a.frobnicate()\n | ^`,
     ],
   },
   {

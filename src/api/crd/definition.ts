@@ -5,6 +5,7 @@ import type { CustomResourceDefinition, CustomResourceDefinitionVersion, JSONSch
 import { compileRules } from './cel/rules.ts';
 import { duplicate, invalidValue, required, tooMany, unsupported } from './findings.ts';
 import { jsonPath, simplePath } from './json-path.ts';
+import { APPROVAL_ANNOTATION, isProtectedGroup } from './protected-groups.ts';
 import { structuralFindings } from './structural.ts';
 
 /** What is wrong with a definition; an update that leaves the spec alone is not judged anew. */
@@ -58,15 +59,10 @@ function locate(node: JSONSchemaProps, place: { path: string; correlates: boolea
   const { path, correlates } = place;
   for (const [name, property] of Object.entries(node.properties ?? {}))
     locate(property, { path: `${path}.properties[${name}]`, correlates }, places);
-  if (isRecord(node.additionalProperties))
-    locate(node.additionalProperties as JSONSchemaProps, { path: `${path}.additionalProperties`, correlates }, places);
+  if (isRecord(node.additionalProperties)) locate(node.additionalProperties, { path: `${path}.additionalProperties`, correlates }, places);
   // Items of a plain list have no identity, so what they were before cannot be told.
   if (isRecord(node.items))
-    locate(
-      node.items as JSONSchemaProps,
-      { path: `${path}.items`, correlates: correlates && node['x-kubernetes-list-type'] === 'map' },
-      places,
-    );
+    locate(node.items, { path: `${path}.items`, correlates: correlates && node['x-kubernetes-list-type'] === 'map' }, places);
 }
 
 function checkRules(node: JSONSchemaProps, { path, correlates }: { path: string; correlates: boolean }, findings: FieldError[]): void {
@@ -94,8 +90,8 @@ function checkApproval(
   old: CustomResourceDefinition | undefined,
   findings: FieldError[],
 ): void {
-  if (!/(?:^|\.)(?:k8s|kubernetes)\.io$/.test(spec.group)) return;
-  const key = 'api-approved.kubernetes.io';
+  if (!isProtectedGroup(spec.group)) return;
+  const key = APPROVAL_ANNOTATION;
   const given = metadata.annotations?.[key];
   const seen = 'see https://github.com/kubernetes/enhancements/pull/1111';
   if (!given) {

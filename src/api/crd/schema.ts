@@ -22,7 +22,7 @@ export function schemaOf(node: JSONSchemaProps): Schema {
         ? { ...own, type: 'map', items: valueSchema(node.additionalProperties) }
         : { ...own, type: 'object', fields: fieldsOf(node) };
     case 'array':
-      return { ...own, type: 'array', items: isRecord(node.items) ? schemaOf(node.items as JSONSchemaProps) : ANYTHING };
+      return { ...own, type: 'array', items: isRecord(node.items) ? schemaOf(node.items) : ANYTHING };
     case 'string':
     case 'integer':
     case 'number':
@@ -44,7 +44,7 @@ function isMap({ additionalProperties, properties }: JSONSchemaProps): boolean {
 }
 
 function valueSchema(additional: unknown): Schema {
-  return isRecord(additional) ? schemaOf(additional as JSONSchemaProps) : ANYTHING;
+  return isRecord(additional) ? schemaOf(additional) : ANYTHING;
 }
 
 function fieldsOf(node: JSONSchemaProps): Readonly<Record<string, Field>> {

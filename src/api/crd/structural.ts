@@ -31,9 +31,8 @@ class Walk {
     this.#junctors(node, path, node);
     for (const [name, property] of Object.entries(node.properties ?? {}))
       this.structural(property, `${path}.properties[${name}]`, 'object field');
-    if (isRecord(node.items)) this.structural(node.items as JSONSchemaProps, `${path}.items`, 'array item');
-    if (isRecord(node.additionalProperties))
-      this.structural(node.additionalProperties as JSONSchemaProps, `${path}.additionalProperties`, 'object field');
+    if (isRecord(node.items)) this.structural(node.items, `${path}.items`, 'array item');
+    if (isRecord(node.additionalProperties)) this.structural(node.additionalProperties, `${path}.additionalProperties`, 'object field');
   }
 
   #type(node: JSONSchemaProps, path: string, where: Where): void {
@@ -153,8 +152,7 @@ class Walk {
         );
       this.#validation(property, `${path}.properties[${name}]`, own);
     }
-    if (isRecord(node.items))
-      this.#validation(node.items as JSONSchemaProps, `${path}.items`, structure?.items as JSONSchemaProps | undefined);
+    if (isRecord(node.items)) this.#validation(node.items, `${path}.items`, structure?.items as JSONSchemaProps | undefined);
     if (structure) this.#junctors(node, path, structure);
   }
 }

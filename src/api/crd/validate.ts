@@ -112,8 +112,7 @@ function checkArray({ old, path }: Place, value: readonly unknown[], node: JSONS
   checkUnique(value, node, path, findings);
   if (!isRecord(node.items)) return;
   const before = correlated(old, node);
-  for (const [index, item] of value.entries())
-    check({ value: item, old: before(item), path: `${path}[${index}]` }, node.items as JSONSchemaProps, findings);
+  for (const [index, item] of value.entries()) check({ value: item, old: before(item), path: `${path}[${index}]` }, node.items, findings);
 }
 
 /** Items of the old list by their keys, where the list is a map; other items have no past. */
@@ -153,6 +152,9 @@ function checkObject({ old, path }: Place, value: JsonRecord, node: JSONSchemaPr
   if (minProperties !== undefined && size < minProperties)
     findings.push(breach(path, size, `should have at least ${minProperties} properties`));
   for (const name of node.required ?? []) if (value[name] === undefined) findings.push(required(child(path, name)));
+  if (node['x-kubernetes-embedded-resource'])
+    for (const name of ['apiVersion', 'kind'])
+      if (value[name] === undefined) findings.push(required(child(path, name), 'must not be empty'));
   const before = isRecord(old) ? old : {};
   const inner = isRecord(additionalProperties) ? (additionalProperties as JSONSchemaProps) : undefined;
   if (!properties && !inner) return;

@@ -70,7 +70,7 @@ export class Definitions {
   }
 
   #object(schema: Schema, name: string): Node {
-    const texts = this.#descriptions[name];
+    const texts = this.#descriptions[name] ?? (schema.rules && schema.fields?.['metadata'] ? this.#objectTexts() : undefined);
     // Clients of version 2 take a list of properties for all there may be.
     const open = this.#version === 2 && schema.rules !== undefined && schema.preserveUnknownFields === true;
     const entries = Object.entries(open ? {} : (schema.fields ?? {})).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -82,8 +82,14 @@ export class Definitions {
         : {}),
       ...(required.length > 0 ? { required } : {}),
       ...this.#rules(schema),
-      ...(name === '' ? extensions(schema) : mapTypeOf(schema)),
+      ...(name === '' || schema.rules ? extensions(schema) : mapTypeOf(schema)),
     };
+  }
+
+  /** The fields that every object has mean the same in a custom one. */
+  #objectTexts(): Readonly<Record<string, string | undefined>> {
+    const { apiVersion, kind, metadata } = this.#descriptions[POD] ?? {};
+    return { apiVersion, kind, metadata };
   }
 
   #field(field: Field, description: string | undefined): Node {
@@ -131,6 +137,7 @@ export class Definitions {
   }
 }
 
+const POD = 'io.k8s.api.core.v1.Pod';
 const ONLY_VERSION_3 = new Set(['allOf', 'anyOf', 'oneOf', 'not']);
 
 /** kube-openapi's rule: structs default to `{}`, scalars that are always written to their zero. */

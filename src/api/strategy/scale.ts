@@ -4,7 +4,7 @@ import { formatLabelSelector, labelSelectorOfMap } from '../selectors.ts';
 import { isRecord } from '../patch/json.ts';
 import type { CustomRules, ResourceInfo } from '../schema/schema.ts';
 import { statusError } from '../status.ts';
-import type { LabelSelector, ObjectMeta } from '../types.gen.ts';
+import type { ObjectMeta } from '../types.gen.ts';
 
 /** autoscaling/v1 Scale. */
 export interface Scale extends KubeObject {

@@ -103,10 +103,7 @@ export function tableFor(
 function printerOf(info: ResourceInfo): Printer {
   if (info.custom) return info.custom.printer;
   if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never>;
-  return (
-    (PRINTERS[`${info.group}/${info.kind}`]) ??
-    (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE)
-  );
+  return PRINTERS[`${info.group}/${info.kind}`] ?? (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE);
 }
 
 /** What upstream shows for built-in kinds without a printer. */

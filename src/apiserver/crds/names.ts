@@ -1,4 +1,5 @@
 /** Which of the names that definitions ask for they get: the first to be accepted in a group keeps them (upstream's naming controller). */
+import { APPROVAL_ANNOTATION, isProtectedGroup } from '../../api/crd/protected-groups.ts';
 import { semanticEqual } from '../../api/patch/json.ts';
 import type { CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionNames } from '../../api/types.gen.ts';
 
@@ -83,22 +84,16 @@ function acceptedNames(
   return { names, conflict };
 }
 
-const APPROVAL = 'api-approved.kubernetes.io';
-
 /** Groups of Kubernetes's own are reviewed; a definition in one says where (KEP-1111). */
 function approvalOf({ metadata, spec }: CustomResourceDefinition): { status: string; reason: string; message: string } | undefined {
   if (!isProtectedGroup(spec.group)) return undefined;
-  const given = metadata.annotations?.[APPROVAL] ?? '';
+  const given = metadata.annotations?.[APPROVAL_ANNOTATION] ?? '';
   if (given.startsWith('unapproved'))
     return { status: 'False', reason: 'UnapprovedAnnotation', message: `not approved: ${JSON.stringify(given)}` };
   if (URL.canParse(given)) return { status: 'True', reason: 'ApprovedAnnotation', message: `approved in ${given}` };
   return {
     status: 'False',
     reason: given ? 'InvalidAnnotation' : 'MissingAnnotation',
-    message: `protected groups must have approval annotation "${APPROVAL}", see https://github.com/kubernetes/enhancements/pull/1111`,
+    message: `protected groups must have approval annotation "${APPROVAL_ANNOTATION}", see https://github.com/kubernetes/enhancements/pull/1111`,
   };
-}
-
-export function isProtectedGroup(group: string): boolean {
-  return /(?:^|\.)(?:k8s|kubernetes)\.io$/.test(group);
 }

@@ -113,17 +113,28 @@ function isAlive(owner: Owner): boolean {
     if (errorCode(error) === 'ESRCH') return false;
     if (errorCode(error) !== 'EPERM') throw error;
   }
+  if (isZombie(owner.pid)) return false;
   const started = startOf(owner.pid);
   return started === '' || owner.started === '' || started === owner.started;
 }
 
+/** A process that ended and holds nothing any more, but whose parent has not asked how. */
+function isZombie(pid: number): boolean {
+  return statOf(pid)?.[0] === 'Z';
+}
+
 /** Boot and start time of a process (proc(5): the 22nd field of stat), where the system has /proc. */
 function startOf(pid: number): string {
+  const fields = statOf(pid);
+  return fields ? `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}` : '';
+}
+
+/** The fields of /proc/PID/stat from the third, the state, on. */
+function statOf(pid: number): string[] | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${fields[19]}`;
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return '';
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return undefined;
     throw error;
   }
 }

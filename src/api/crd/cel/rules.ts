@@ -7,6 +7,7 @@ import type { JSONSchemaProps, ValidationRule } from '../../types.gen.ts';
 import { child } from '../findings.ts';
 import { correlated } from '../validate.ts';
 import { kubernetesEnvironment } from './environment.ts';
+import { compilationFailed } from './messages.ts';
 import { declareTypes, type CelType } from './types.ts';
 import { optionalOf } from './values.ts';
 
@@ -45,8 +46,21 @@ interface Compiled {
   message?: (variables: Record<string, unknown>) => unknown;
 }
 
-/** Compiles every rule; the problems are told, and what has none is returned. */
-export function compileRules(root: JSONSchemaProps): { rules: ReadonlyMap<JSONSchemaProps, NodeRules>; problems: readonly RuleProblem[] } {
+interface CompiledSchema {
+  rules: ReadonlyMap<JSONSchemaProps, NodeRules>;
+  problems: readonly RuleProblem[];
+}
+
+const compiledSchemas = new WeakMap<JSONSchemaProps, CompiledSchema>();
+
+/** Compiles every rule; the problems are told, and what has none is returned. Once a schema: it must not change. */
+export function compileRules(root: JSONSchemaProps): CompiledSchema {
+  let compiled = compiledSchemas.get(root);
+  if (!compiled) compiledSchemas.set(root, (compiled = compileAll(root)));
+  return compiled;
+}
+
+function compileAll(root: JSONSchemaProps): CompiledSchema {
   const env = kubernetesEnvironment();
   const typeOf = declareTypes(env, root);
   const rules = new Map<JSONSchemaProps, NodeRules>();
@@ -85,11 +99,11 @@ function parsed(
   const readable = withFlagGroups(text);
   const { valid, type, error } = scope.check(readable);
   if (!valid) {
-    report(`compilation failed: ${error?.message.split('\n')[0] ?? 'unknown error'}`);
+    report(compilationFailed(error, readable));
     return undefined;
   }
   if (type !== expected && type !== 'dyn') {
-    report(`${expected === 'bool' ? 'cel expression must evaluate to a bool' : 'messageExpression must evaluate to a string'}`);
+    report(expected === 'bool' ? 'cel expression must evaluate to a bool' : 'messageExpression must evaluate to a string');
     return undefined;
   }
   return scope.parse(readable);
@@ -151,8 +165,7 @@ class Run {
     } else if (isRecord(value)) {
       const past = isRecord(old) ? old : {};
       for (const name in value) {
-        const inner =
-          node.properties?.[name] ?? (isRecord(node.additionalProperties) ? (node.additionalProperties as JSONSchemaProps) : undefined);
+        const inner = node.properties?.[name] ?? (isRecord(node.additionalProperties) ? node.additionalProperties : undefined);
         if (!inner) continue;
         this.visit({ value: value[name], old: past[name], path: node.properties?.[name] ? child(path, name) : `${path}[${name}]` }, inner);
       }

@@ -66,7 +66,7 @@ function formatted(text: string, values: readonly unknown[]): string {
 function verbOf(verb: string, value: unknown, precision: number): string {
   switch (verb) {
     case 'd':
-      return String(value as bigint);
+      return String(value);
     case 'f':
       return Number(value).toFixed(precision);
     case 'e':

@@ -39,7 +39,7 @@ function typeOf(env: Environment, node: JSONSchemaProps, path: string, context: 
     case 'object':
       return objectType(env, node, path, context);
     case 'array': {
-      const item = isRecord(node.items) ? context.declare(node.items as JSONSchemaProps, `${path}.items`, false) : DYN;
+      const item = isRecord(node.items) ? context.declare(node.items, `${path}.items`, false) : DYN;
       return { name: `list<${item.name}>`, convert: (value) => (Array.isArray(value) ? value.map((each) => item.convert(each)) : value) };
     }
     case 'string':
@@ -75,7 +75,7 @@ function stringType(format: string | undefined): CelType {
 function objectType(env: Environment, node: JSONSchemaProps, path: string, { declare, isObject }: Context): CelType {
   const { additionalProperties, properties } = node;
   if (!properties && isRecord(additionalProperties)) {
-    const item = declare(additionalProperties as JSONSchemaProps, `${path}.values`, false);
+    const item = declare(additionalProperties, `${path}.values`, false);
     return { name: `map<string, ${item.name}>`, convert: (value) => (isRecord(value) ? mapOf(value, item) : value) };
   }
   if (!properties && (additionalProperties === true || node['x-kubernetes-preserve-unknown-fields'])) return DYN;
