@@ -58,11 +58,19 @@ export function statusError(reason: StatusReason, message: string, details?: Sta
 const qualified = (resource: string, group: string): string => (group ? `${resource}.${group}` : resource);
 
 export function notFound(resource: string, group: string, name: string): StatusError {
-  return statusError('NotFound', `${qualified(resource, group)} "${name}" not found`, { name, ...(group ? { group } : {}), kind: resource });
+  return statusError('NotFound', `${qualified(resource, group)} "${name}" not found`, {
+    name,
+    ...(group ? { group } : {}),
+    kind: resource,
+  });
 }
 
 export function alreadyExists(resource: string, group: string, name: string): StatusError {
-  return statusError('AlreadyExists', `${qualified(resource, group)} "${name}" already exists`, { name, ...(group ? { group } : {}), kind: resource });
+  return statusError('AlreadyExists', `${qualified(resource, group)} "${name}" already exists`, {
+    name,
+    ...(group ? { group } : {}),
+    kind: resource,
+  });
 }
 
 export function conflict(resource: string, group: string, name: string, why: string): StatusError {
@@ -77,7 +85,17 @@ export function conflict(resource: string, group: string, name: string, why: str
 export interface FieldError {
   /** `spec.template.spec.containers[0].image` */
   field: string;
-  type: 'FieldValueRequired' | 'FieldValueInvalid' | 'FieldValueDuplicate' | 'FieldValueForbidden' | 'FieldValueNotFound' | 'FieldValueNotSupported' | 'FieldValueTooLong' | 'FieldValueTooMany' | 'FieldValueTypeInvalid' | 'InternalError';
+  type:
+    | 'FieldValueRequired'
+    | 'FieldValueInvalid'
+    | 'FieldValueDuplicate'
+    | 'FieldValueForbidden'
+    | 'FieldValueNotFound'
+    | 'FieldValueNotSupported'
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany'
+    | 'FieldValueTypeInvalid'
+    | 'InternalError';
   /** As upstream prints it after the field: `Required value`, `Invalid value: "A_b": a lowercase RFC 1123 label must …`. */
   message: string;
 }
@@ -87,5 +105,10 @@ export function invalid(kind: string, group: string, name: string, errors: reado
   const texts = errors.map((error) => `${error.field}: ${error.message}`);
   const joined = texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
   const causes: StatusCause[] = errors.map(({ field, type, message }) => ({ reason: type, message, field }));
-  return statusError('Invalid', `${qualified(kind, group)} "${name}" is invalid: ${joined}`, { name, ...(group ? { group } : {}), kind, causes });
+  return statusError('Invalid', `${qualified(kind, group)} "${name}" is invalid: ${joined}`, {
+    name,
+    ...(group ? { group } : {}),
+    kind,
+    causes,
+  });
 }

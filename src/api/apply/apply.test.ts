@@ -19,8 +19,10 @@ const frozen = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null) Object.values(Object.freeze(value)).forEach(frozen);
   return value;
 };
-const named = (more: Record<string, unknown>, metadata = {}): KubeObject =>
-  ({ metadata: { name: 'x', namespace: 'n', ...metadata }, ...more });
+const named = (more: Record<string, unknown>, metadata = {}): KubeObject => ({
+  metadata: { name: 'x', namespace: 'n', ...metadata },
+  ...more,
+});
 const entriesOf = (object: KubeObject): ManagedFieldsEntry[] => object.metadata.managedFields ?? [];
 const fieldsOf = (object: KubeObject, manager: string): unknown => entriesOf(object).find((entry) => entry.manager === manager)?.fieldsV1;
 

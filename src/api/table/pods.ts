@@ -56,7 +56,7 @@ class Restarts {
   count = 0;
   last: string | undefined;
 
-  add({ restartCount, lastState }: ContainerStatus): void {
+  add({ restartCount = 0, lastState }: Partial<ContainerStatus>): void {
     this.count += restartCount;
     const finished = lastState?.terminated?.finishedAt;
     if (finished && (!this.last || this.last < finished)) this.last = finished;
