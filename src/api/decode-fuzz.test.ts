@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeProtobuf, encodeProtobuf } from './codec/protobuf.ts';
 import { decodeObject } from './decode.ts';
-import type { KubeObject } from './meta.ts';
 import { StatusError } from './status.ts';
 import { builtinResources, schemaOf } from './scheme.ts';
 

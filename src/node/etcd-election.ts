@@ -17,6 +17,7 @@ export interface ElectionOptions {
 }
 
 const AGAIN_MS = 3;
+const ANSWER_MS = 40;
 /** By then etcd has held its election by itself, or cannot. */
 const GIVE_UP_MS = 5_000;
 
@@ -31,7 +32,7 @@ export async function electAtOnce(options: ElectionOptions, signal: AbortSignal)
     const member = await again(options, either, () => membership(options.peerSocket, either));
     // Repeated: it is refused, without a word, until the log has been read.
     while (!either.aborted && !(await Promise.race([serves, clock.sleep(AGAIN_MS, either).then(() => false)])))
-      await timeoutNow(options.peerSocket, member, either);
+      await again(options, either, () => timeoutNow(options.peerSocket, member, either));
   } catch (error) {
     if (!either.aborted) log.debug('etcd is left to hold its election by itself', { error: errorMessage(error) });
   } finally {
@@ -73,14 +74,15 @@ async function again<T>({ clock }: ElectionOptions, signal: AbortSignal, work: (
   }
 }
 
-const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED']);
+const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 async function membership(socket: string, signal: AbortSignal): Promise<Membership> {
   const { headers, text } = await call(socket, { path: '/members', signal });
   // 64 bits: more than a number of JavaScript's holds.
   const id = /"id":(\d+)/.exec(text)?.[1];
   const cluster = headers['x-etcd-cluster-id'];
-  if (!id || typeof cluster !== 'string') throw new Error('etcd does not say which member it is');
+  // Asked before it has read its log, etcd knows of no member yet.
+  if (!id || typeof cluster !== 'string') throw new NotYet('etcd does not say which member it is');
   return { member: BigInt(id), cluster };
 }
 
@@ -123,7 +125,9 @@ interface Answer {
   text: string;
 }
 
-function call(socketPath: string, { path, body, headers, signal }: CallOptions): Promise<Answer> {
+/** An answer that does not come is asked for again: etcd lets requests hang that arrive while it reads its log. */
+function call(socketPath: string, { path, body, headers, signal: either }: CallOptions): Promise<Answer> {
+  const signal = AbortSignal.any([either, AbortSignal.timeout(ANSWER_MS)]);
   return new Promise((resolve, reject) => {
     const sent = request(
       { socketPath, path, method: body ? 'POST' : 'GET', agent: false, signal, ...(headers ? { headers } : {}) },
@@ -132,10 +136,10 @@ function call(socketPath: string, { path, body, headers, signal }: CallOptions):
         response.setEncoding('utf8');
         response.on('data', (chunk: string) => (text += chunk));
         response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-        response.on('error', reject);
+        response.on('error', (error) => reject(signal.aborted && !either.aborted ? new NotYet(`half an answer from ${path}`) : error));
       },
     );
-    sent.on('error', reject);
+    sent.on('error', (error) => reject(signal.aborted && !either.aborted ? new NotYet(`no answer from ${path}`) : error));
     sent.end(body);
   });
 }
