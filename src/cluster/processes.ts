@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { errorCode } from '../lib/errors.ts';
 
 /**
@@ -12,11 +10,12 @@ export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') return startFromProc(pid);
   if (process.platform === 'win32') return `pid-${pid}`;
   try {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], { timeout: 5000 });
+    const { execa } = await import('execa');
+    const { stdout } = await execa('ps', ['-o', 'lstart=', '-p', String(pid)], { timeout: 5000 });
     return stdout.trim() || undefined;
   } catch (error) {
     // ps exits with 1 when the process has gone since.
-    if (error instanceof Error && 'code' in error && error.code === 1) return undefined;
+    if (error instanceof Error && 'exitCode' in error && error.exitCode === 1) return undefined;
     throw error;
   }
 }

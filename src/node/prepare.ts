@@ -1,7 +1,7 @@
 /** What a node container needs done once inside before containers can run in it (the engine mounts these read-only or private). */
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 
@@ -24,13 +24,9 @@ function cgroupMounts(): string[] {
     .filter((path) => path.startsWith(CGROUP_ROOT));
 }
 
-function mount(args: readonly string[], log: Logger): Promise<void> {
-  return new Promise((resolve) => {
-    execFile('mount', args, { timeout: 5_000 }, (error, _stdout, stderr) => {
-      if (error) log.debug('mount', { args: args.join(' '), error: stderr || error.message });
-      resolve();
-    });
-  });
+async function mount(args: readonly string[], log: Logger): Promise<void> {
+  const result = await execa('mount', args, { reject: false, timeout: 5_000 });
+  if (result.failed) log.debug('mount', { args: args.join(' '), error: result.stderr || result.shortMessage });
 }
 
 /** cgroup v2 lets a group have processes or controllers for its children, not both: ours move to a child of their own. */

@@ -6,9 +6,9 @@
  *
  * A pid file tells the next node process of a child that outlived a killed parent: it is ended first, so that two never share the data.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { execa, type ResultPromise } from 'execa';
 import { backoffDelay } from '../lib/backoff.ts';
 import { pause, type Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
@@ -39,10 +39,13 @@ const STABLE_MS = 30_000;
 /** How many of its last lines are told when it ends. */
 const LAST_WORDS = 3;
 
-interface Child {
-  process: ChildProcess;
-  ended: Promise<{ exitCode?: number; signal?: string }>;
+interface ChildOptions {
+  stdio: ['ignore', 'ignore', 'pipe'];
+  reject: false;
+  buffer: false;
 }
+type Child = ResultPromise<ChildOptions>;
+const CHILD: ChildOptions = { stdio: ['ignore', 'ignore', 'pipe'], reject: false, buffer: false };
 
 /** `start` resolves when the process serves and rejects when it does not within `readyMs`; from then on it is started again whenever it ends. */
 export function supervise(options: SupervisedProcess): Component {
@@ -54,12 +57,13 @@ export function supervise(options: SupervisedProcess): Component {
   let said: string[] = [];
 
   const launch = (): Child => {
-    const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
-    const launched = spawn(options.command, options.args, {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...inherited, ...options.env },
+    const { env = {}, cwd } = options;
+    const launched: Child = execa(options.command, options.args, {
+      ...CHILD,
+      env,
       detached: true,
-      ...(options.cwd ? { cwd: options.cwd } : {}),
+      cleanup: false,
+      ...(cwd ? { cwd } : {}),
     });
     said = [];
     launched.stderr.on('data', (chunk: Buffer) => {
@@ -68,7 +72,7 @@ export function supervise(options: SupervisedProcess): Component {
       said = [...said, ...text.split('\n')].slice(-LAST_WORDS);
     });
     writeFileSync(options.pidFile, `${launched.pid ?? ''}`);
-    return { process: launched, ended: endOf(launched) };
+    return launched;
   };
 
   const keepRunning = async (): Promise<void> => {
@@ -78,13 +82,19 @@ export function supervise(options: SupervisedProcess): Component {
       child ??= launch();
       const over = new AbortController();
       void options.onLaunch?.(AbortSignal.any([over.signal, stopping.signal]));
-      const result = await child.ended;
+      const result = await child;
       over.abort();
       child = undefined;
       if (stopping.signal.aborted) return;
       if (clock.monotonic() - startedAt > STABLE_MS) failures = 0;
       const delay = backoffDelay(failures++, RESTART_BACKOFF);
-      log.warn('ended, starting it again', { exitCode: result.exitCode, signal: result.signal, delayMs: delay, said: said.join(' | ') });
+      log.warn('ended, starting it again', {
+        exitCode: result.exitCode,
+        signal: result.signal,
+        error: result.cause,
+        delayMs: delay,
+        said: said.join(' | '),
+      });
       await pause(clock, delay, stopping.signal);
     }
   };
@@ -101,7 +111,7 @@ export function supervise(options: SupervisedProcess): Component {
     stop: async () => {
       if (stopping.signal.aborted) return ended;
       stopping.abort(new Error(`${name} is being stopped`));
-      const running = child?.process;
+      const running = child;
       if (running?.pid) {
         running.kill('SIGTERM');
         const cancel = clock.timer(options.stopMs, () => running.kill('SIGKILL'));
@@ -111,14 +121,6 @@ export function supervise(options: SupervisedProcess): Component {
       rmSync(options.pidFile, { force: true });
     },
   };
-}
-
-/** How a process ended; one that could not be launched ended with what its error says. */
-function endOf(launched: ChildProcess): Child['ended'] {
-  return new Promise((resolve) => {
-    launched.once('error', (error) => launched.pid === undefined && resolve({ signal: error.message }));
-    launched.once('exit', (code, signal) => resolve({ ...(code === null ? {} : { exitCode: code }), ...(signal ? { signal } : {}) }));
-  });
 }
 
 async function untilReady(options: SupervisedProcess, signal: AbortSignal): Promise<void> {

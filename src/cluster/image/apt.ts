@@ -1,8 +1,6 @@
 /** Packages through the machine's own apt, in a private state folder: its mirrors, its proxies and its check of signatures, but none of its installed packages. */
-import { execFile } from 'node:child_process';
 import { access, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { failure } from '../reasons.ts';
@@ -28,8 +26,6 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 const DEFAULT_MIRROR = 'http://deb.debian.org/debian';
 /** Package lists younger than this are used as they are. */
 const LISTS_FRESH_MS = 3_600_000;
-
-const run = promisify(execFile);
 
 /** apt as a source, or undefined where there is no apt or no key of Debian to check signatures with (then the engine's Debian container serves). */
 export async function aptSource({ cacheDir, clock, env }: SourceContext): Promise<PackageSource | undefined> {
@@ -102,13 +98,15 @@ async function apt({ dir, arch, env, signal }: AptRun, command: readonly string[
   };
   const flags = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
   try {
-    return await run('apt-get', ['-q', ...flags, ...command], {
+    const { execa } = await import('execa');
+    const { stdout } = await execa('apt-get', ['-q', ...flags, ...command], {
       cwd,
-      signal,
+      cancelSignal: signal,
       timeout: 600_000,
-      maxBuffer: 64 * 2 ** 20,
       env: { ...env, LC_ALL: 'C' },
+      extendEnv: false,
     });
+    return { stdout };
   } catch (error) {
     signal.throwIfAborted();
     const said =
@@ -139,7 +137,8 @@ async function listsAreFresh({ dir, clock }: AptRun): Promise<boolean> {
 
 /** The Debian mirror that this machine's administrator chose, if it is a Debian machine. */
 async function configuredMirror(): Promise<string> {
-  const { stdout } = await run('apt-get', ['indextargets', '--no-release-info', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
+  const { execa } = await import('execa');
+  const { stdout } = await execa('apt-get', ['indextargets', '--no-release-info', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
     timeout: 10_000,
   });
   return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? DEFAULT_MIRROR;

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
 import { createReadStream } from 'node:fs';
 import { access, mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { errorMessage } from '../../lib/errors.ts';
 import { failure } from '../reasons.ts';
@@ -35,11 +33,12 @@ export async function nodeBinary(arch: DebianArch, options: NodeBinaryOptions): 
 async function pack(spec: string, archive: string, { cacheDir, env, signal }: NodeBinaryOptions): Promise<void> {
   await mkdir(cacheDir, { recursive: true });
   try {
-    const { stdout } = await promisify(execFile)('npm', ['pack', '--json', '--pack-destination', cacheDir, spec], {
-      signal,
+    const { execa } = await import('execa');
+    const { stdout } = await execa('npm', ['pack', '--json', '--pack-destination', cacheDir, spec], {
+      cancelSignal: signal,
       timeout: 600_000,
       env: { ...env },
-      shell: process.platform === 'win32',
+      extendEnv: false,
     });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     await rename(join(cacheDir, filename), archive);

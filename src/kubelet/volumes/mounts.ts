@@ -1,7 +1,6 @@
 /** The one door to mounts: everything that the kubelet mounts or unmounts on the node goes through here. */
-import { execFile } from 'node:child_process';
+import { execa } from 'execa';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 
 export interface Mounts {
   /** Mounts a tmpfs on an existing folder. `sizeBytes` bounds it. Throws when the node lacks the right to. */
@@ -12,7 +11,6 @@ export interface Mounts {
   under(folder: string): Promise<string[]>;
 }
 
-const run = promisify(execFile);
 const DEADLINE_MS = 10_000;
 
 /** The kernel's mounts, by mount(8) and umount(8). */
@@ -20,10 +18,10 @@ export function kernelMounts(): Mounts {
   return {
     async tmpfs(path, { sizeBytes }) {
       const options = sizeBytes ? ['-o', `size=${sizeBytes}`] : [];
-      await run('mount', ['-t', 'tmpfs', ...options, 'tmpfs', path], { timeout: DEADLINE_MS });
+      await execa('mount', ['-t', 'tmpfs', ...options, 'tmpfs', path], { timeout: DEADLINE_MS });
     },
     async unmount(path) {
-      if ((await mountPoints()).includes(path)) await run('umount', [path], { timeout: DEADLINE_MS });
+      if ((await mountPoints()).includes(path)) await execa('umount', [path], { timeout: DEADLINE_MS });
     },
     async under(folder) {
       const inside = (await mountPoints()).filter((point) => point.startsWith(`${folder}/`));
