@@ -16,18 +16,17 @@ export interface DebianPackage {
 }
 
 export interface PackageSource {
-  /** For people: `apt (http://deb.debian.org/debian)`. */
+  /** For people: `apt (MIRROR)`. */
   readonly description: string;
   /** The newest version of each package in the release, fetched and checked. */
   fetch(names: readonly string[], arch: DebianArch, signal: AbortSignal): Promise<DebianPackage[]>;
 }
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const DEFAULT_MIRROR = 'http://deb.debian.org/debian';
 /** Package lists younger than this are used as they are. */
 const LISTS_FRESH_MS = 3_600_000;
 
-/** apt as a source, or undefined where there is no apt or no key of Debian to check signatures with (then the engine's Debian container serves). */
+/** apt as a source, or undefined where there is no apt, no mirror of Debian's in its sources, or no key to check signatures with (then the engine's Debian container serves). */
 export async function aptSource({ cacheDir, clock, env }: SourceContext): Promise<PackageSource | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {
@@ -37,6 +36,7 @@ export async function aptSource({ cacheDir, clock, env }: SourceContext): Promis
     throw error;
   }
   const mirror = await configuredMirror();
+  if (!mirror) return undefined;
   return {
     description: `apt (${mirror})`,
     fetch: (names, arch, signal) => fetchThroughApt({ dir: join(cacheDir, `apt-${arch}`), mirror, arch, clock, env, signal }, names),
@@ -135,11 +135,11 @@ async function listsAreFresh({ dir, clock }: AptRun): Promise<boolean> {
   return index !== undefined && clock.now() - (await stat(join(dir, 'lists', index))).mtimeMs < LISTS_FRESH_MS;
 }
 
-/** The Debian mirror that this machine's administrator chose, if it is a Debian machine. */
-async function configuredMirror(): Promise<string> {
+/** The Debian mirror that this machine's administrator chose; none on another distribution. */
+async function configuredMirror(): Promise<string | undefined> {
   const { execa } = await import('execa');
   const { stdout } = await execa('apt-get', ['indextargets', '--no-release-info', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
     timeout: 10_000,
   });
-  return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? DEFAULT_MIRROR;
+  return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri));
 }
