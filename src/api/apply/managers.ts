@@ -1,6 +1,5 @@
 /** The entries of metadata.managedFields: who owns which fields. */
 import type { KubeObject } from '../meta.ts';
-import { rfc3339 } from '../strategy/prepare.ts';
 import type { ManagedFieldsEntry } from '../types.gen.ts';
 import { difference, EMPTY, isEmpty, sameSet, sorted, union, without } from './field-set.ts';
 import type { FieldSet } from './field-set.ts';
@@ -85,10 +84,6 @@ export function withManagers(object: KubeObject, managers: readonly Manager[]): 
   const { managedFields: _before, ...metadata } = object.metadata;
   if (managers.length === 0) return { ...object, metadata };
   return { ...object, metadata: { ...metadata, managedFields: capped(managers).toSorted(byAge).map(toEntry) } };
-}
-
-export function timestamp(now: number): string {
-  return rfc3339(now);
 }
 
 function byAge(a: Manager, b: Manager): number {

@@ -5,7 +5,8 @@ import type { ResourceInfo } from '../schema/schema.ts';
 import { zeroOf } from '../strategy/zero.ts';
 import { compareObjects } from './compare.ts';
 import { EMPTY, isEmpty, union } from './field-set.ts';
-import { dropPaths, isReset, managersOf, ownable, sameManager, timestamp, withManagers } from './managers.ts';
+import { dropPaths, isReset, managersOf, ownable, sameManager, withManagers } from './managers.ts';
+import { timestamp } from '../time.ts';
 import type { Manager } from './managers.ts';
 
 export interface UpdateTracking {

@@ -1,6 +1,7 @@
 /** The kinds whose first write or update the server shapes in a way of its own. */
 import type { KubeObject } from '../meta.ts';
 import { semanticEqual } from '../patch/json.ts';
+import { timestamp } from '../time.ts';
 import type { CustomResourceDefinition, DaemonSet, Job, Namespace, PersistentVolume, PersistentVolumeClaim, Pod } from '../types.gen.ts';
 import { qosClassOf } from './qos.ts';
 
@@ -31,7 +32,7 @@ function createPod(pod: Pod, now: number): void {
       status: 'False',
       reason: 'SchedulingGated',
       message: 'Scheduling is blocked due to non-empty scheduling gates',
-      lastTransitionTime: `${new Date(now).toISOString().slice(0, 19)}Z`,
+      lastTransitionTime: timestamp(now),
     },
   ];
 }
@@ -50,7 +51,7 @@ function keepNamespaceSpec(namespace: Namespace, old: Namespace): void {
 }
 
 function createPersistentVolume(volume: PersistentVolume, now: number): void {
-  volume.status = { phase: 'Pending', lastPhaseTransitionTime: `${new Date(now).toISOString().slice(0, 19)}Z` };
+  volume.status = { phase: 'Pending', lastPhaseTransitionTime: timestamp(now) };
 }
 
 function createPersistentVolumeClaim(claim: PersistentVolumeClaim): void {

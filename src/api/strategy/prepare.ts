@@ -6,6 +6,7 @@ import type { Rng } from '../../lib/random.ts';
 import type { KubeObject } from '../meta.ts';
 import { cloneJson, semanticEqual } from '../patch/json.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
+import { timestamp } from '../time.ts';
 import { CREATE_RULES, UPDATE_RULES } from './kinds.ts';
 import { zeroOf } from './zero.ts';
 
@@ -16,7 +17,7 @@ import { zeroOf } from './zero.ts';
 export function prepareForCreate(info: ResourceInfo, object: KubeObject, now: number, rng: Rng): KubeObject {
   const { metadata } = object;
   metadata.uid = rng.uuid();
-  metadata.creationTimestamp = rfc3339(now);
+  metadata.creationTimestamp = timestamp(now);
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
@@ -55,11 +56,6 @@ export function prepareStatusUpdate(info: ResourceInfo, object: KubeObject, old:
   const next: KubeObject = { ...old, metadata };
   setOrDelete(next, 'status', object['status']);
   return next;
-}
-
-/** Seconds are what metav1.Time keeps. */
-export function rfc3339(now: number): string {
-  return `${new Date(now).toISOString().slice(0, 19)}Z`;
 }
 
 const hasStatus = (info: ResourceInfo): boolean => info.subresources.some(({ name }) => name === 'status');

@@ -4,7 +4,7 @@ import { StatusError } from '../../api/status.ts';
 import type { CustomResourceDefinition } from '../../api/types.gen.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { AdmissionPlugin, ObjectSource } from '../contract.ts';
-import { timestamp } from '../registry/create.ts';
+import { timestamp } from '../../api/time.ts';
 import { CLEANUP } from '../registry/deletion.ts';
 import type { Registry } from '../registry/registry.ts';
 import { guardedChange, type Change } from '../registry/store.ts';

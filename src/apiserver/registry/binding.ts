@@ -4,7 +4,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { Binding, Pod, PodCondition } from '../../api/types.gen.ts';
 import type { Entry } from '../watch/entry.ts';
 import { admissionRequest, mutate, validateAdmission } from './admit.ts';
-import { timestamp } from './create.ts';
+import { timestamp } from '../../api/time.ts';
 import { decodeOwnKind } from './decode.ts';
 import { trackManager } from './managers.ts';
 import { writeOptions } from './options.ts';

@@ -1,5 +1,6 @@
 import { applyDefaults } from '../../api/defaults/defaults.ts';
 import { prepareForCreate } from '../../api/strategy/prepare.ts';
+import { timestamp } from '../../api/time.ts';
 import { validateCreate } from '../../api/validation/validate.ts';
 import { alreadyExists, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
 import { StorageError } from '../../storage/storage.ts';
@@ -85,11 +86,6 @@ function fillSystemFields({ clock, rng }: Registry, { metadata }: KubeObject): v
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;
   delete metadata.selfLink;
-}
-
-/** RFC 3339 in whole seconds, as metav1.Time is written. */
-export function timestamp(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
 /** How often a generated name is tried anew (KEP-4420). */

@@ -5,7 +5,7 @@ import type { CustomResourceDefinition, ObjectMeta } from '../../api/types.gen.t
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { ServedResource } from '../resources.ts';
 import type { Entry } from '../watch/entry.ts';
-import { timestamp } from './create.ts';
+import { timestamp } from '../../api/time.ts';
 import { isDefinition, isNamespace, orphansByDefault } from './kinds.ts';
 import type { DeleteOptions } from './options.ts';
 import type { Change } from './store.ts';

@@ -5,7 +5,7 @@ import type { KubeObject } from '../../api/meta.ts';
 import type { Eviction, Pod, PodCondition, PodDisruptionBudget } from '../../api/types.gen.ts';
 import type { ServedResource } from '../resources.ts';
 import type { Entry } from '../watch/entry.ts';
-import { timestamp } from './create.ts';
+import { timestamp } from '../../api/time.ts';
 import { decodeOwnKind } from './decode.ts';
 import { removeObject } from './delete.ts';
 import { deleteOptions, writeOptions } from './options.ts';

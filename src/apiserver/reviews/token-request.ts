@@ -1,6 +1,7 @@
 /** `POST …/serviceaccounts/NAME/token`: issues a token that lives and dies with what it is bound to (KEP-1205). */
 import { conflict, invalid, notFound, statusError } from '../../api/status.ts';
 import type { FieldError } from '../../api/status.ts';
+import { timestamp } from '../../api/time.ts';
 import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { BoundObjectReference, Node, Pod, Secret, ServiceAccount, TokenRequestSpec } from '../../api/types.gen.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -53,14 +54,12 @@ export function tokenRequestHandler(options: TokenRequestOptions): Handler {
         ...objects,
       });
       const now = options.clock.now();
-      const status = { token, expirationTimestamp: rfc3339(now + expirationSeconds * 1000) };
-      const metadata = { name, namespace, creationTimestamp: rfc3339(now) };
+      const status = { token, expirationTimestamp: timestamp(now + expirationSeconds * 1000) };
+      const metadata = { name, namespace, creationTimestamp: timestamp(now) };
       return created(context, 'TokenRequest', { metadata, spec: { ...spec, audiences, expirationSeconds }, status }, GROUP, 'v1');
     },
   };
 }
-
-const rfc3339 = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
 function lifetime(
   tokens: ServiceAccountTokens,

@@ -6,7 +6,7 @@ import { LEASES } from '../../client/resources.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
-import { microTimestamp } from '../pods/timestamp.ts';
+import { microTimestamp } from '../../api/time.ts';
 import { inBatches } from './batches.ts';
 
 const NAMESPACE = 'kube-node-lease';

@@ -1,1 +1,0 @@
-export { microTimestamp } from '../../api/time.ts';
