@@ -3,6 +3,7 @@ import type { Driver } from './driver.ts';
 import { pkiPaths } from './pki/pki.ts';
 import { addressAt } from './ip-range.ts';
 import type { Profile } from './profile.ts';
+import type { StartRequest } from './start-request.ts';
 
 export const CLUSTER_DOMAIN = 'cluster.local';
 
@@ -16,7 +17,7 @@ export function serverUrl({ listenAddress, apiPort }: Pick<Profile, 'listenAddre
 export function nodeConfig(
   driver: Driver,
   profile: Profile,
-  { traceStartup, splitProcesses }: { traceStartup: boolean; splitProcesses?: boolean },
+  { traceStartup, splitProcesses, compactionIntervalMs }: Pick<StartRequest, 'traceStartup' | 'splitProcesses' | 'compactionIntervalMs'>,
 ): NodeConfig {
   const layout = driver.layout(profile);
   return {
@@ -45,6 +46,7 @@ export function nodeConfig(
     ...(profile.simNodes > 0 ? { simNodes: profile.simNodes } : {}),
     ...(traceStartup ? { traceStartup } : {}),
     ...(splitProcesses ? { splitProcesses } : {}),
+    ...(compactionIntervalMs === undefined ? {} : { compactionIntervalMs }),
     logLevel: 'info',
   };
 }

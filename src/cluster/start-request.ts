@@ -24,6 +24,8 @@ export interface StartRequest {
   traceStartup: boolean;
   /** Scheduler, controllers and kubelet as processes of their own. */
   splitProcesses?: boolean;
+  /** How long the past of the store stays readable, in milliseconds. */
+  compactionIntervalMs?: number;
   dryRun: boolean;
 }
 

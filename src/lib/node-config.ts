@@ -43,6 +43,8 @@ export interface NodeConfig {
   traceStartup?: boolean;
   /** All in one process unless set: then scheduler, controllers and kubelet run as processes of their own over https. */
   splitProcesses?: boolean;
+  /** How often the store forgets what is older than this, in milliseconds; 5 minutes unless given. */
+  compactionIntervalMs?: number;
   logLevel?: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -67,6 +69,8 @@ export interface PkiPaths {
   kubeletClientKey: string;
   /** Identities of components when they run as processes of their own: folder with scheduler.{crt,key}, controller-manager.{crt,key}, kube-proxy.{crt,key}, admin.{crt,key}. */
   componentsDir: string;
+  /** EncryptionConfiguration (YAML): how values are encrypted in the store. Without it they are kept in the clear. */
+  encryptionConfig?: string;
   /** For --storage etcd: CA and client pair; ours listens on a unix socket and needs none. */
   etcdCaCert?: string;
   etcdClientCert?: string;

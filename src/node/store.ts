@@ -18,18 +18,25 @@ export async function openStore(
   config: NodeConfig,
   { clock, log, signal }: { clock: Clock; log: Logger; signal: AbortSignal },
 ): Promise<OpenedStore> {
+  const every = config.compactionIntervalMs;
+  const compaction = every === undefined ? {} : { compaction: { every, keep: every } };
   if (config.storage === 'embedded') {
     const { openEmbeddedStorage } = await import('../storage/embedded/store.ts');
-    return { storage: await openEmbeddedStorage({ path: join(config.dataDir, 'store'), clock, log }) };
+    return { storage: await openEmbeddedStorage({ path: join(config.dataDir, 'store'), clock, log, ...compaction }) };
   }
   const loading = import('../storage/etcd/store.ts');
   if (config.etcdServers) {
     const { openEtcdStorage } = await loading;
-    return { storage: await openEtcdStorage({ endpoints: config.etcdServers, exclusive: false, clock, log, ...etcdTls(config) }) };
+    return {
+      storage: await openEtcdStorage({ endpoints: config.etcdServers, exclusive: false, clock, log, ...compaction, ...etcdTls(config) }),
+    };
   }
   const process = etcdProcess({ dataDir: config.dataDir, runDir: config.runDir, clock, log });
   const [{ openEtcdStorage }] = await Promise.all([loading, process.start(signal)]);
-  return { storage: await openEtcdStorage({ endpoints: [`unix://${etcdSocket(config.runDir)}`], exclusive: true, clock, log }), process };
+  return {
+    storage: await openEtcdStorage({ endpoints: [`unix://${etcdSocket(config.runDir)}`], exclusive: true, clock, log, ...compaction }),
+    process,
+  };
 }
 
 function etcdTls({ pki }: NodeConfig): { tls?: { ca: Buffer; cert: Buffer; key: Buffer } } {

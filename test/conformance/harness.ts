@@ -96,7 +96,12 @@ function onDriver(driver: Driver, sig: string, area: string, options: AreaOption
 }
 
 async function start(driver: Driver, name: string, kubectl: string, { startArgs = [] }: AreaOptions): Promise<Cluster> {
-  const profile = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').slice(0, 36).replace(/-$/, '') + `-${process.pid % 10_000}`;
+  const profile =
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .slice(0, 36)
+      .replace(/-$/, '') + `-${process.pid % 10_000}`;
   const cluster = await startCluster({ driver, profile, kubectl, startArgs });
   if (driver === 'docker') for (const archive of await tutorialImages()) await cluster.rockpool(['image', 'load', archive]);
   return cluster;

@@ -33,6 +33,7 @@ export const start = command({
         hidden: true,
         describe: 'run scheduler, controllers and kubelet as processes of their own',
       })
+      .option('etcd-compaction-interval', { type: 'string', describe: 'how long the past of the store stays readable; 5m unless given' })
       .option('trace-startup', { type: 'boolean', default: false, describe: 'print what took how long' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'check everything, print what would be done, and do nothing' }),
   run: async (args, { context, output }) => {
@@ -54,6 +55,7 @@ export const start = command({
         keepContext: args.keepContext,
         traceStartup: args.traceStartup,
         splitProcesses: args.splitProcesses,
+        ...(args.etcdCompactionInterval === undefined ? {} : { compactionIntervalMs: parseDuration(args.etcdCompactionInterval) }),
         dryRun: args.dryRun,
       },
       context,
