@@ -84,7 +84,7 @@ function onDriver(driver: Driver, sig: string, area: string, options: AreaOption
       if (!kubectl) missing = 'this machine has no kubectl';
       else if (driver === 'docker' && !(await hasEngine())) missing = 'this machine has no container engine that answers';
       if (missing !== undefined && process.env['CI'] === 'true') throw new Error(`CI must have what this needs: ${missing}`);
-      if (missing === undefined) cluster = await start(driver, `conformance-${sig}-${area}`, kubectl!.path, options);
+      if (missing === undefined) cluster = await start(driver, `${sig}-${area}`, kubectl!.path, options);
     });
     after(() => cluster?.delete());
     define((name, check) =>
@@ -100,7 +100,7 @@ async function start(driver: Driver, name: string, kubectl: string, { startArgs 
     name
       .toLowerCase()
       .replaceAll(/[^a-z0-9]+/g, '-')
-      .slice(0, 36)
+      .slice(0, 34)
       .replace(/-$/, '') + `-${process.pid % 10_000}`;
   const cluster = await startCluster({ driver, profile, kubectl, startArgs });
   if (driver === 'docker') for (const archive of await tutorialImages()) await cluster.rockpool(['image', 'load', archive]);
