@@ -180,7 +180,11 @@ async function rawRequest(config: KubeConfig, { method = 'GET', path, body, head
   await config.applyToHTTPSOptions(options);
   const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
   const sent = options.headers as Record<string, string>;
-  if (payload !== undefined) sent['content-type'] ??= 'application/json';
+  if (payload !== undefined) {
+    sent['content-type'] ??= 'application/json';
+    // Node would send the body of a DELETE without saying that there is one.
+    sent['content-length'] = String(Buffer.byteLength(payload));
+  }
   return new Promise((resolve, reject) => {
     const request = https.request(new URL(path, server), options, (response) => {
       const chunks: Buffer[] = [];
