@@ -98,10 +98,13 @@ test('type errors in the words of upstream', () => {
 test('unknown and duplicate fields', () => {
   const given = pod({ containers: [{ name: 'c', resources: {}, imagee: 'x' }], foo: { bar: 1 } });
   const expected = ['unknown field "spec.containers[0].imagee"', 'unknown field "spec.foo"'];
-  const warned = decodeObject(given, POD, { fieldValidation: 'Warn', duplicates: ['spec.nodeName'] });
+  const warned = decodeObject(given, POD, {
+    fieldValidation: 'Warn',
+    duplicates: { warnings: ['duplicate field "spec.nodeName"'], strict: [] },
+  });
   assert.deepEqual(warned.object, pod({}));
   assert.deepEqual(warned.warnings, ['duplicate field "spec.nodeName"', ...expected]);
-  assert.deepEqual(decodeObject(given, POD, { fieldValidation: 'Ignore', duplicates: ['x'] }).warnings, []);
+  assert.deepEqual(decodeObject(given, POD, { fieldValidation: 'Ignore', duplicates: { warnings: ['x'], strict: ['x'] } }).warnings, []);
   assert.throws(() => decodeObject(given, POD, { fieldValidation: 'Strict' }), {
     message: `Pod in version "v1" cannot be handled as a Pod: strict decoding error: ${expected.join(', ')}`,
   });

@@ -15,10 +15,16 @@ import { statusError } from './status.ts';
 
 export interface DecodeOptions {
   fieldValidation: 'Ignore' | 'Warn' | 'Strict';
-  /** What `findDuplicateFields` found in the text. */
-  duplicates?: readonly string[];
+  /** Fields that the text names twice. */
+  duplicates?: Duplicates;
   /** What a value that cannot be read is refused with; 400 in upstream's words unless given. */
   refuse?: (reason: string, cause?: unknown) => Error;
+}
+
+/** What JSON and YAML tell of fields that are there twice: each in a warning of its own, and as parts of the error of strict validation. */
+export interface Duplicates {
+  warnings: readonly string[];
+  strict: readonly string[];
 }
 
 /** Throws StatusError 400 in upstream's words, or what `refuse` makes. `value` is not changed; the result may share parts with it. */
@@ -33,12 +39,11 @@ export function decodeObject(value: unknown, schema: Schema, options: DecodeOpti
     throw refuse(error.message, error);
   }
   if (options.fieldValidation === 'Ignore') return { object: object as KubeObject, warnings: [] };
-  const findings = [
-    ...(options.duplicates ?? []).map((path) => `duplicate field ${JSON.stringify(path)}`),
-    ...walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`),
-  ];
-  if (findings.length > 0 && options.fieldValidation === 'Strict') throw refuse(`strict decoding error: ${findings.join(', ')}`);
-  return { object: object as KubeObject, warnings: findings };
+  const unknown = walk.unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
+  const { duplicates = { warnings: [], strict: [] } } = options;
+  const strict = [...duplicates.strict, ...unknown];
+  if (strict.length > 0 && options.fieldValidation === 'Strict') throw refuse(`strict decoding error: ${strict.join(', ')}`);
+  return { object: object as KubeObject, warnings: [...duplicates.warnings, ...unknown] };
 }
 
 /** `value` without the fields that `schema` does not know, otherwise as it is; the paths of what was removed. */

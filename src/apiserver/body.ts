@@ -3,6 +3,7 @@ import { statusError } from '../api/status.ts';
 import { decodeProtobuf } from '../api/codec/protobuf.ts';
 import { schemaOf } from '../api/scheme.ts';
 import type { BodyReader } from './contract.ts';
+import { isYaml, parseYaml } from './yaml.ts';
 
 /** Largest body of a request, bytes; kube-apiserver's limit. */
 export const BODY_LIMIT = 3 * 1024 * 1024;
@@ -52,7 +53,7 @@ function mediaType(contentType: string | undefined): string {
 
 async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
   if (buffer.length === 0) return undefined;
-  if (type === 'application/yaml' || type === 'application/apply-patch+yaml') return parseYaml(buffer);
+  if (isYaml(type)) return parseYaml(buffer);
   if (type === PROTOBUF) return decodeProtobuf(buffer, schemaOf).object;
   try {
     return JSON.parse(buffer.toString()) as unknown;
@@ -67,21 +68,3 @@ async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
 }
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
-
-/** YAML is loaded only when somebody sends it; JSON, which apply patches mostly are, is YAML too. */
-async function parseYaml(buffer: Buffer): Promise<unknown> {
-  const text = buffer.toString();
-  if (text.trimStart().startsWith('{')) {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-    }
-  }
-  const { parse } = await import('yaml');
-  try {
-    return parse(text, { maxAliasCount: 100 }) as unknown;
-  } catch (error) {
-    throw statusError('BadRequest', `error converting YAML to JSON: ${(error as Error).message}`, undefined, error);
-  }
-}

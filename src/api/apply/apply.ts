@@ -3,8 +3,7 @@ import { groupVersion } from '../meta.ts';
 import type { KubeObject } from '../meta.ts';
 import { deepEqual } from '../patch/json.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
-import { statusError } from '../status.ts';
-import type { StatusError } from '../status.ts';
+import { statusError, StatusError } from '../status.ts';
 import type { StatusCause } from '../types.gen.ts';
 import { zeroOf } from '../strategy/zero.ts';
 import { compareObjects } from './compare.ts';
@@ -41,7 +40,7 @@ export interface ApplyResult {
 
 const BEFORE_FIRST_APPLY = 'before-first-apply';
 
-/** Throws StatusError: 409 with a cause per field when another manager owns what would change, 400 for what cannot be applied. */
+/** Throws StatusError: 409 with a cause per field when another manager owns what would change, 400 or 500 for what cannot be applied. */
 export function applyObject(request: ApplyRequest): ApplyResult {
   const { info, live, applied } = request;
   if (applied.metadata.managedFields?.length) throw statusError('BadRequest', 'metadata.managedFields must be nil');
@@ -89,12 +88,9 @@ function typedFields({ info, applied }: ApplyRequest, config: KubeObject): Field
   } catch (error) {
     if (!(error instanceof TypedError)) throw error;
     const { namespace = '', name = '' } = applied.metadata;
-    throw statusError(
-      'BadRequest',
-      `failed to create typed patch object (${namespace}/${name}; ${groupVersion(info)}, Kind=${info.kind}): ${error.message}`,
-      undefined,
-      error,
-    );
+    const message = `failed to create typed patch object (${namespace}/${name}; ${groupVersion(info)}, Kind=${info.kind}): ${error.message}`;
+    // Upstream gives it no reason, and so the code of what it did not expect.
+    throw new StatusError({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, code: 500 }, { cause: error });
   }
 }
 

@@ -4,11 +4,12 @@ import { isRecord } from '../patch/json.ts';
 import type { Schema } from '../schema/schema.ts';
 import { EMPTY, isEmpty, makeNode, pathsOf } from './field-set.ts';
 import type { FieldSet } from './field-set.ts';
-import { isNamedField, itemElement, memberSchema, TypedError, viewOf } from './typed.ts';
+import { isDeclared, isNamedField, itemElement, memberSchema, TypedError, viewOf } from './typed.ts';
 
 /**
  * The paths of `value`: its leaves, its map entries and its list items. Structs are there only through what they hold. Throws TypedError for a list
- * whose items repeat a key or leave one out.
+ * whose items repeat a key or leave one out, and for
+ * a field that the schema does not have.
  */
 export function fieldSetOf(value: JsonRecord, schema: Schema): FieldSet {
   return fieldsOf(value, schema, '');
@@ -18,6 +19,7 @@ function fieldsOf(value: JsonRecord, schema: Schema | undefined, path: string): 
   const set: Record<string, FieldSet> = {};
   for (const [name, member] of Object.entries(value)) {
     if (member === undefined) continue;
+    if (!isDeclared(schema, name)) throw new TypedError(`${path}.${name}: field not declared in schema`);
     const inner = setOf(member, memberSchema(schema, name), `${path}.${name}`);
     const hollow = member === null || (isRecord(member) && isEmpty(member as FieldSet));
     const node = inner === 'leaf' ? EMPTY : makeNode(hollow || !isNamedField(schema, name), inner);
@@ -50,7 +52,7 @@ function itemsOf(list: readonly unknown[], schema: Schema, path: string): FieldS
     }
     const element = itemElement(item, schema);
     if (Object.hasOwn(set, element)) throw new TypedError(`${path}: duplicate entries for key ${pathsOf({ [element]: EMPTY })[0]}`);
-    const inner = setOf(item, schema.items, `${path}[${index}]`);
+    const inner = setOf(item, schema.items, `${path}${pathsOf({ [element]: EMPTY })[0]}`);
     set[element] = makeNode(true, inner === 'leaf' ? EMPTY : inner)!;
   }
   return set;

@@ -27,7 +27,15 @@ export function isNamedField(schema: Schema | undefined, name: string): boolean 
   return schema?.fields !== undefined && Object.hasOwn(schema.fields, name);
 }
 
-/** An applied list that does not identify its items. The message ends upstream's `failed to create typed patch object`. */
+/** Whether an object of this schema may have a member of that name. */
+export function isDeclared(schema: Schema | undefined, name: string): boolean {
+  if (schema?.type !== 'object' || schema.preserveUnknownFields || schema.items || isNamedField(schema, name)) return true;
+  // A type whose content is free-form has no fields at all.
+  if (schema.name && !schema.fields) return true;
+  return schema.embeddedResource === true && (name === 'apiVersion' || name === 'kind');
+}
+
+/** An applied list that does not identify its items, or a field that there is not. The message ends upstream's `failed to create typed patch object`. */
 export class TypedError extends Error {
   override readonly name = 'TypedError';
 }

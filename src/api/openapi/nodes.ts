@@ -94,8 +94,10 @@ export class Definitions {
 
   #field(field: Field, description: string | undefined): Node {
     const extras: Node = {};
+    const type = field.schema.name ?? '';
     // The texts have none for fields of a type of its own: what the type is says more than nothing.
-    const text = description ?? (field.schema.type === 'object' ? this.#descriptions[field.schema.name ?? '']?.[''] : undefined);
+    const ofType = field.schema.type === 'object' ? this.#descriptions[type]?.[''] : undefined;
+    const text = description ?? (ofType && (COMMON_TEXTS[type] ?? ofType));
     if (text) extras['description'] = text;
     const value = defaultOf(field);
     if (value !== undefined) extras['default'] = value;
@@ -136,6 +138,12 @@ export class Definitions {
     }
   }
 }
+
+/** Fields of these types have no text of their own, and what the type says of itself is shown besides. */
+const COMMON_TEXTS: Readonly<Record<string, string>> = {
+  'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta': 'Standard metadata of an object: its name, namespace, labels, annotations and owners.',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta': 'Standard metadata of a list: its version, and where it goes on.',
+};
 
 const POD = 'io.k8s.api.core.v1.Pod';
 const ONLY_VERSION_3 = new Set(['allOf', 'anyOf', 'oneOf', 'not']);

@@ -1,9 +1,10 @@
 import { findDuplicateFields } from '../../api/codec/duplicates.ts';
-import { decodeObject, pruneObject } from '../../api/decode.ts';
+import { decodeObject, type Duplicates } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import type { RequestBody } from '../body.ts';
+import { isYaml, yamlDuplicates } from '../yaml.ts';
 import { isObject, type FieldValidation } from './options.ts';
 import type { Call } from './registry.ts';
 
@@ -30,8 +31,13 @@ export async function decodeConfiguration(
 ): Promise<KubeObject> {
   const value = await valueOf(body, info.kind);
   checkType(info, value);
-  decode({ context, value, schema: info.schema, fieldValidation, duplicates: await duplicatesOf(body, fieldValidation) });
-  const stated = pruneObject(value, info.schema).value as KubeObject;
+  // Fields that are unknown are refused by the merge, whatever validation the client asked for.
+  decode({ context, value, schema: info.schema, fieldValidation: 'Ignore' });
+  const duplicates = await duplicatesOf(body, fieldValidation);
+  if (duplicates && fieldValidation === 'Strict' && duplicates.strict.length > 0)
+    throw statusError('BadRequest', `error strict decoding YAML: ${duplicates.strict.join(', ')}`);
+  for (const warning of duplicates?.warnings ?? []) context.warn(warning);
+  const stated = value as unknown as KubeObject;
   return { ...stated, metadata: { ...stated.metadata } };
 }
 
@@ -80,7 +86,7 @@ interface Decoding {
   value: unknown;
   schema: Schema;
   fieldValidation: FieldValidation;
-  duplicates?: string[];
+  duplicates?: Duplicates;
   refuse?: (reason: string) => Error;
 }
 
@@ -91,9 +97,12 @@ function decode({ context, value, schema, ...options }: Decoding): KubeObject {
   return object;
 }
 
-async function duplicatesOf(body: RequestBody, fieldValidation: FieldValidation): Promise<string[] | undefined> {
-  if (body.inProcess || fieldValidation === 'Ignore' || body.contentType !== 'application/json') return undefined;
-  return findDuplicateFields(await body.bytes());
+async function duplicatesOf(body: RequestBody, fieldValidation: FieldValidation): Promise<Duplicates | undefined> {
+  if (body.inProcess || fieldValidation === 'Ignore') return undefined;
+  if (isYaml(body.contentType)) return yamlDuplicates(await body.bytes());
+  if (body.contentType !== 'application/json') return undefined;
+  const findings = findDuplicateFields(await body.bytes()).map((path) => `duplicate field ${JSON.stringify(path)}`);
+  return { warnings: findings, strict: findings };
 }
 
 /** Absent kind and apiVersion are the resource's own. */
