@@ -44,9 +44,19 @@ export class Definitions {
       case 'object':
         return this.#object(schema, '');
       case 'map':
-        return { type: 'object', ...(schema.items ? { additionalProperties: this.#element(schema.items) } : {}), ...extensions(schema) };
+        return {
+          type: 'object',
+          ...(schema.items ? { additionalProperties: this.#element(schema.items) } : {}),
+          ...this.#rules(schema),
+          ...extensions(schema),
+        };
       case 'array':
-        return { type: 'array', ...(schema.items ? { items: this.#element(schema.items) } : {}), ...extensions(schema) };
+        return {
+          type: 'array',
+          ...(schema.items ? { items: this.#element(schema.items) } : {}),
+          ...this.#rules(schema),
+          ...extensions(schema),
+        };
       case 'any':
         return { ...this.#rules(schema), ...extensions(schema) };
       case 'intOrString':
