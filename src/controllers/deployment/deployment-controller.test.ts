@@ -5,7 +5,7 @@ import { notReady, running, withWorkloads, type WorkloadWorld } from '../../../t
 import type { Deployment, DeploymentSpec, PodTemplateSpec, ReplicaSet } from '../../api/types.gen.ts';
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from '../../client/resources.ts';
 import { stableHash } from '../rollout/template-hash.ts';
-import { revisionOf } from './revisions.ts';
+import { earlierRevisionFirst, revisionOf } from './revisions.ts';
 
 const NS = 'default';
 const soon = { within: 10_000, every: 10 };
@@ -38,7 +38,7 @@ function settled({ admin }: WorkloadWorld, updated: number, total = updated): Pr
 
 async function replicaSets({ admin }: WorkloadWorld): Promise<ReplicaSet[]> {
   const { items } = await admin.resource(REPLICA_SETS, NS).list();
-  return items.toSorted((a, b) => revisionOf(a) - revisionOf(b));
+  return items.toSorted(earlierRevisionFirst);
 }
 
 async function sizes(world: WorkloadWorld): Promise<(number | undefined)[]> {
@@ -82,8 +82,8 @@ test('a Deployment is rolled out, changed, rolled back, scaled and trimmed', () 
     assert.deepEqual(
       (await replicaSets(world)).map((each) => [revisionOf(each), each.spec!.replicas]),
       [
-        [1, 0],
-        [2, 3],
+        [1n, 0],
+        [2n, 3],
       ],
     );
 
@@ -104,7 +104,7 @@ test('a Deployment is rolled out, changed, rolled back, scaled and trimmed', () 
     await settled(world, 0);
 
     await deployments.patch('web', 'json', [{ op: 'replace', path: '/spec/template', value: template('nginx:3') }]);
-    await eventually(async () => assert.deepEqual((await replicaSets(world)).map(revisionOf), [3, 4]), soon);
+    await eventually(async () => assert.deepEqual((await replicaSets(world)).map(revisionOf), [3n, 4n]), soon);
     assert.deepEqual(world.logged, []);
   }));
 

@@ -14,6 +14,7 @@ import {
   findNewReplicaSet,
   HASH_LABEL,
   newReplicaSetAnnotations,
+  earlierRevisionFirst,
   nextRevision,
   replicasAnnotations,
   REVISION,
@@ -85,7 +86,7 @@ export class ReplicaSets {
   async cleanUp({ spec }: Deployment, old: readonly ReplicaSet[]): Promise<void> {
     const limit = spec?.revisionHistoryLimit ?? 2 ** 31 - 1;
     const alive = old.filter(({ metadata }) => !metadata.deletionTimestamp);
-    const surplus = alive.toSorted((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, alive.length - limit));
+    const surplus = alive.toSorted(earlierRevisionFirst).slice(0, Math.max(0, alive.length - limit));
     const idle = surplus.filter(({ metadata, spec, status }) => {
       const hasPods = (status?.replicas ?? 0) !== 0 || spec?.replicas !== 0;
       return !hasPods && (metadata.generation ?? 0) <= (status?.observedGeneration ?? 0);
@@ -93,7 +94,7 @@ export class ReplicaSets {
     await Promise.all(idle.map((replicaSet) => unlessGone(this.#of(replicaSet).delete(replicaSet.metadata.name!))));
   }
 
-  async #bringUpToDate(deployment: Deployment, replicaSet: ReplicaSet, revision: number): Promise<ReplicaSet> {
+  async #bringUpToDate(deployment: Deployment, replicaSet: ReplicaSet, revision: bigint): Promise<ReplicaSet> {
     const { metadata, spec } = replicaSet;
     const annotations = newReplicaSetAnnotations(deployment, metadata.annotations ?? {}, revision);
     const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
@@ -101,7 +102,7 @@ export class ReplicaSets {
     return this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, minReadySeconds } });
   }
 
-  #newReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], revision: number): ReplicaSet {
+  #newReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], revision: bigint): ReplicaSet {
     const { metadata, spec, status } = deployment;
     const template = spec!.template;
     const hash = stableHash(template, status?.collisionCount);

@@ -48,25 +48,32 @@ export function olderFirst({ metadata: a }: ReplicaSet, { metadata: b }: Replica
   return a.name! < b.name! ? -1 : a.name === b.name ? 0 : 1;
 }
 
-export function revisionOf({ metadata }: ReplicaSet | Deployment): number {
-  const revision = Number(metadata.annotations?.[REVISION] ?? '0');
-  return Number.isInteger(revision) ? revision : 0;
+/** A whole number of 64 bits, as upstream counts: clients may begin anywhere. 0 where there is none, or no number. */
+export function revisionOf({ metadata }: ReplicaSet | Deployment): bigint {
+  return parseRevision(metadata.annotations?.[REVISION]);
+}
+
+const parseRevision = (text: string | undefined): bigint => (text !== undefined && /^-?\d+$/.test(text) ? BigInt(text) : 0n);
+
+export function earlierRevisionFirst(a: ReplicaSet, b: ReplicaSet): number {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first < second ? -1 : first > second ? 1 : 0;
 }
 
 /** The revision that a rollout to another template than those of `old` has. */
-export function nextRevision(old: readonly ReplicaSet[]): number {
-  return Math.max(0, ...old.map(revisionOf)) + 1;
+export function nextRevision(old: readonly ReplicaSet[]): bigint {
+  return old.map(revisionOf).reduce((most, revision) => (revision > most ? revision : most), 0n) + 1n;
 }
 
 /**
  * The annotations of the present ReplicaSet: the Deployment's own and `revision`, unless it has a later one. A revision that it had before
  * goes into its history: rolling back renumbers. Returns `current` itself when nothing changes.
  */
-export function newReplicaSetAnnotations(deployment: Deployment, current: Annotations, revision: number): Annotations {
+export function newReplicaSetAnnotations(deployment: Deployment, current: Annotations, revision: bigint): Annotations {
   const next = { ...current };
   for (const [key, value] of Object.entries(deployment.metadata.annotations ?? {})) if (!NOT_COPIED.has(key)) next[key] = value;
   const before = current[REVISION];
-  if (Number(before ?? '0') < revision) {
+  if (parseRevision(before) < revision) {
     next[REVISION] = String(revision);
     if (before) next[REVISION_HISTORY] = withRevision(current[REVISION_HISTORY], before);
   }
