@@ -60,8 +60,8 @@ export interface AreaOptions {
   startArgs?: readonly string[];
 }
 
-/** Images that both drivers have: a web server on port 80, and a shell. */
-export const IMAGES = { web: 'nginx:latest', shell: 'busybox:latest' } as const;
+/** Images that both drivers have: a web server on port 80, and a shell; and one that cannot be pulled. */
+export const IMAGES = { web: 'nginx:latest', shell: 'busybox:latest', missing: 'nginx:no-such-tag' } as const;
 
 type Behaviour = (name: string, check: (world: World) => Promise<void>) => void;
 

@@ -3,6 +3,7 @@ import type { Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { pause } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import { type Rejection, rejectionOf } from './admission.ts';
 import { graceOf, removeFromNode } from './end.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import type { PodListing } from './runtime-cache.ts';
@@ -111,9 +112,17 @@ class Manager implements PodManager {
       this.#workers.delete(uid);
       this.#seen.delete(uid);
     };
-    const worker = createPodWorker(pod, this.#services, { fresh, onGone });
+    const rejection = this.#rejectionOf(pod);
+    const worker = createPodWorker(pod, this.#services, { fresh, onGone, ...(rejection ? { rejection } : {}) });
     this.#workers.set(uid, worker);
     worker.wake();
+  }
+
+  /** Pods that a kubelet has taken on already are not looked at again. */
+  #rejectionOf(pod: Pod): Rejection | undefined {
+    if (pod.status?.startTime || pod.metadata.deletionTimestamp) return undefined;
+    const admitted = [...this.#workers.values()].filter(({ rejected }) => !rejected).map((worker) => worker.pod);
+    return rejectionOf(pod, admitted, this.#services.node.allocatable);
   }
 
   /** Once the runtime answers. */

@@ -16,6 +16,7 @@ import { podReference } from '../containers/events.ts';
 import { terminationMessage } from '../containers/termination-message.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { VolumeSetupError } from '../volumes/manager.ts';
+import type { Rejection } from './admission.ts';
 import { graceOf, endPod, removePod } from './end.ts';
 import { runPlan } from './run-plan.ts';
 import { planPod } from './plan.ts';
@@ -30,6 +31,8 @@ export interface PodWorker {
   update(pod: Pod, gone?: boolean): void;
   /** Look again soon. */
   wake(): void;
+  /** Refused by the kubelet when it came. */
+  readonly rejected: boolean;
   /** What the runtime held of it when last looked at. */
   readonly runtime: PodRuntime;
   /** Whether something is under way, so that a runtime without events is asked often. */
@@ -60,6 +63,8 @@ export interface PodWorkerOptions {
   fresh: boolean;
   /** Called once nothing of the pod is left on the node. */
   onGone: () => void;
+  /** The node has no room for it: it fails without having run. */
+  rejection?: Rejection;
 }
 
 export function createPodWorker(pod: Pod, services: PodServices, options: PodWorkerOptions): PodWorker {
@@ -68,6 +73,7 @@ export function createPodWorker(pod: Pod, services: PodServices, options: PodWor
 
 class Worker implements PodWorker {
   readonly uid: string;
+  readonly rejected: boolean;
   readonly #services: PodServices;
   readonly #onGone: () => void;
   #fresh: boolean;
@@ -91,13 +97,17 @@ class Worker implements PodWorker {
   /** Ended, and nothing to do until it is deleted. */
   #rests = false;
 
-  constructor(pod: Pod, services: PodServices, { fresh, onGone }: PodWorkerOptions) {
+  constructor(pod: Pod, services: PodServices, { fresh, onGone, rejection }: PodWorkerOptions) {
     this.#fresh = fresh;
     this.uid = pod.metadata.uid!;
     this.#pod = pod;
     this.#services = services;
     this.#onGone = onGone;
     this.#movedAt = services.clock.now();
+    this.rejected = rejection !== undefined;
+    if (!rejection) return;
+    this.#failure = rejection;
+    services.events.event(podReference(pod), 'Warning', rejection.reason, rejection.message.replace('Pod was rejected: ', ''));
   }
 
   /** A pod that runs to its end may do so at any time; one that stays may not, once it has stood for a while. */
@@ -287,12 +297,8 @@ class Worker implements PodWorker {
   #failed(error: unknown): void {
     const { log, events, rng } = this.#services;
     if (error instanceof VolumeSetupError) {
-      events.event(
-        podReference(this.#pod),
-        'Warning',
-        'FailedMount',
-        `MountVolume.SetUp failed for volume "${error.volume}" : ${error.message}`,
-      );
+      const message = `${error.step} failed for volume "${error.volume}" : ${error.message}`;
+      if (error.step) events.event(podReference(this.#pod), 'Warning', 'FailedMount', message);
     } else if (!(error instanceof StartError)) {
       log.warn('pod could not be brought to its state', {
         pod: keyOf(this.#pod),

@@ -112,13 +112,13 @@ conformance('apps', 'Deployment', { pods: true }, (behaviour) => {
     // A new revision that never becomes available: the rollout stops in between, at 8 of the old and 5 of the new.
     await rest(world).patch(
       `${deployments(world)}/proportional`,
-      { spec: { template: { spec: { containers: [{ name: 'web', image: 'webserver:404' }] } } } },
+      { spec: { template: { spec: { containers: [{ name: 'web', image: IMAGES.missing }] } } } },
       'strategic',
     );
     const bySize = async (): Promise<[number, number]> => {
       const sets = await replicaSets(world);
       const size = (fresh: boolean): number =>
-        sets.find((set) => (set.spec!.template!.spec!.containers[0]!.image === 'webserver:404') === fresh)?.spec!.replicas ?? 0;
+        sets.find((set) => (set.spec!.template!.spec!.containers[0]!.image === IMAGES.missing) === fresh)?.spec!.replicas ?? 0;
       return [size(false), size(true)];
     };
     const sizes = (old: number, fresh: number) =>
@@ -140,7 +140,7 @@ conformance('apps', 'Deployment', { pods: true }, (behaviour) => {
     });
     await readyPods(world, labels, 1);
     const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
-    const stuck = { ...template({ ...labels, step: 'stuck' }), spec: { containers: [{ name: 'web', image: 'webserver:404' }] } };
+    const stuck = { ...template({ ...labels, step: 'stuck' }), spec: { containers: [{ name: 'web', image: IMAGES.missing }] } };
     await create(world, deployment('rolled-over', 1, { strategy, minReadySeconds: 1, template: stuck }));
     await until(
       async () => (await replicaSets(world)).some(({ metadata, spec }) => metadata!.name !== 'first' && spec!.replicas === 1),

@@ -1,0 +1,67 @@
+/**
+ * The kubelet's own look at a pod that was bound to its node: the scheduler may have been passed by (spec.nodeName), or the node may have
+ * changed meanwhile. A pod that does not fit is not waited for but fails, and its controller makes another.
+ */
+import { addQuantities, bytesOf, compareQuantities, cpuMillis } from '../../api/codec/quantity.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { Pod } from '../../api/types.gen.ts';
+import { usageOf } from '../../api/quota/usage.ts';
+
+export interface Rejection {
+  reason: string;
+  message: string;
+}
+
+/** In this order upstream looks at them. */
+const RESOURCES = ['pods', 'cpu', 'memory', 'ephemeral-storage'] as const;
+
+/** Why the pod cannot be beside `others`, or undefined. Pods that have ended take no room. */
+export function rejectionOf(pod: Pod, others: readonly Pod[], allocatable: Readonly<Record<string, string>>): Rejection | undefined {
+  const active = others.filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed');
+  return overbooked(pod, active, allocatable) ?? portTaken(pod, active);
+}
+
+function overbooked(pod: Pod, active: readonly Pod[], allocatable: Readonly<Record<string, string>>): Rejection | undefined {
+  const requested = amountsOf(pod);
+  for (const resource of RESOURCES) {
+    const [wanted, capacity] = [requested[resource] ?? '0', allocatable[resource]];
+    if (capacity === undefined || compareQuantities(wanted, '0') === 0) continue;
+    const used = addQuantities('0', ...active.map((other) => amountsOf(other)[resource] ?? '0'));
+    if (compareQuantities(addQuantities(used, wanted), capacity) <= 0) continue;
+    const [a, b, c] = [wanted, used, capacity].map((amount) => wholeNumber(resource, amount));
+    const message = `Node didn't have enough resource: ${resource}, requested: ${a}, used: ${b}, capacity: ${c}`;
+    return { reason: `OutOf${resource}`, message: `Pod was rejected: ${message}` };
+  }
+  return undefined;
+}
+
+const amountsOf = (pod: Pod): Record<string, string> => usageOf({ group: '', resource: 'pods' }, pod as KubeObject);
+
+/** Messages count millicores and bytes. */
+const wholeNumber = (resource: string, amount: string): number => (resource === 'cpu' ? cpuMillis(amount) : bytesOf(amount));
+
+function portTaken(pod: Pod, active: readonly Pod[]): Rejection | undefined {
+  const wanted = hostPorts(pod);
+  if (wanted.length === 0 || !active.some((other) => hostPorts(other).some((taken) => wanted.some((port) => clash(port, taken)))))
+    return undefined;
+  const message = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+  return { reason: 'NodePorts', message };
+}
+
+interface HostPort {
+  ip: string;
+  port: number;
+  protocol: string;
+}
+
+function hostPorts({ spec }: Pod): HostPort[] {
+  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always')]
+    .flatMap(({ ports = [] }) => ports)
+    .flatMap(({ hostPort, hostIP = '0.0.0.0', protocol = 'TCP' }) =>
+      hostPort ? [{ ip: hostIP || '0.0.0.0', port: hostPort, protocol }] : [],
+    );
+}
+
+function clash(a: HostPort, b: HostPort): boolean {
+  return a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0');
+}
