@@ -55,6 +55,7 @@ conformance('apps', 'Deployment', { pods: true }, (behaviour) => {
     assert.equal(scale.status!.replicas, 1);
     assert.equal(scale.status!.selector, 'name=scaled');
     scale.spec!.replicas = 2;
+    delete scale.metadata!.resourceVersion; // whatever was written meanwhile
     assert.equal((await replace<V1Scale>(path, scale)).spec!.replicas, 2);
     assert.equal((await get(world, 'scaled')).spec!.replicas, 2);
     assert.equal((await patch<V1Scale>(path, { spec: { replicas: 4 } })).spec!.replicas, 4);
@@ -196,7 +197,11 @@ conformance('apps', 'Deployment', { pods: true }, (behaviour) => {
     await complete(world, 'lifecycle');
     const scale = await rest(world).get<V1Scale>(`${deployments(world)}/lifecycle/scale`);
     const before = log.events.length;
-    await replace(`${deployments(world)}/lifecycle/scale`, { ...scale, spec: { replicas: 2 } });
+    await replace(`${deployments(world)}/lifecycle/scale`, {
+      ...scale,
+      metadata: { name: scale.metadata!.name, namespace: scale.metadata!.namespace },
+      spec: { replicas: 2 },
+    });
     await log.until(({ object }) => object.status?.readyReplicas === 2, 'two again', before);
     await remove(`${deployments(world)}?labelSelector=test-deployment-static%3Dtrue`);
     await log.until(({ type }) => type === 'DELETED', 'the deletion');

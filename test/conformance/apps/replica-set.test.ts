@@ -39,6 +39,7 @@ conformance('apps', 'ReplicaSet', { pods: true }, (behaviour) => {
     const scale = await get<V1Scale>(path);
     assert.equal(scale.spec!.replicas, 1);
     scale.spec!.replicas = 2;
+    delete scale.metadata!.resourceVersion; // whatever was written meanwhile
     assert.equal((await replace<V1Scale>(path, scale)).spec!.replicas, 2);
     assert.equal((await get<V1ReplicaSet>(`${sets(world)}/scaled`)).spec!.replicas, 2);
     assert.equal((await patch<V1Scale>(path, { spec: { replicas: 4 } })).spec!.replicas, 4);

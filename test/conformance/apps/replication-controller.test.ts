@@ -32,7 +32,11 @@ conformance('apps', 'ReplicationController', { pods: true }, (behaviour) => {
     const { get, replace } = rest(world);
     const scale = await get<V1Scale>(`${controllers(world)}/scaled/scale`);
     assert.equal(scale.status!.replicas, 1);
-    await replace(`${controllers(world)}/scaled/scale`, { ...scale, spec: { replicas: 2 } });
+    await replace(`${controllers(world)}/scaled/scale`, {
+      ...scale,
+      metadata: { name: scale.metadata!.name, namespace: scale.metadata!.namespace },
+      spec: { replicas: 2 },
+    });
     await readyPods(world, { name: 'scaled' }, 2);
     assert.equal((await get<V1ReplicationController>(`${controllers(world)}/scaled`)).spec!.replicas, 2);
   });

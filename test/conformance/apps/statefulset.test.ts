@@ -121,7 +121,7 @@ conformance('apps', 'StatefulSet', { pods: true }, (behaviour) => {
       await setHealth(world, 'set-0', true);
       await readyPods(world, LABELS, 3);
       assert.deepEqual(order(up, 'ADDED'), ['set-0', 'set-1', 'set-2']);
-      const names = (await pods(world, LABELS)).map(nameOf);
+      const names = (await pods(world, LABELS)).map(nameOf).toSorted();
       for (const name of names) await setHealth(world, name, false);
       for (const name of names) await podReady(world, name, false);
       await until(async () => !(await get(world)).status?.readyReplicas, 'the set knows it');
@@ -132,7 +132,7 @@ conformance('apps', 'StatefulSet', { pods: true }, (behaviour) => {
         'the set has seen its new size',
       );
       assert.equal((await pods(world, LABELS)).length, 3);
-      for (const name of names) await setHealth(world, name, true);
+      for (const name of names.toReversed()) await setHealth(world, name, true);
       await until(async () => (await pods(world, LABELS)).length === 0, 'all are gone');
       await up.until(({ type, object }) => type === 'DELETED' && nameOf(object) === 'set-0', 'the last deletion');
       assert.deepEqual(order(up, 'DELETED'), ['set-2', 'set-1', 'set-0']);
@@ -171,6 +171,7 @@ conformance('apps', 'StatefulSet', { pods: true }, (behaviour) => {
     assert.equal(scale.spec!.replicas, 1);
     assert.equal(scale.status!.replicas, 1);
     scale.spec!.replicas = 2;
+    delete scale.metadata!.resourceVersion; // whatever was written meanwhile
     assert.equal((await replace<V1Scale>(path, scale)).spec!.replicas, 2);
     assert.equal((await get(world)).spec!.replicas, 2);
     assert.equal((await patch<V1Scale>(path, { spec: { replicas: 4 } })).spec!.replicas, 4);
