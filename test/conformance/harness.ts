@@ -57,6 +57,8 @@ export interface AreaOptions {
   pods?: boolean;
   /** Behaviours run one after the other, since they change what all share (nodes, cluster-wide kinds). */
   serial?: boolean;
+  /** How many behaviours run side by side; 3 unless given. */
+  parallel?: number;
   startArgs?: readonly string[];
 }
 
@@ -76,7 +78,7 @@ export function conformance(sig: string, area: string, options: AreaOptions, def
 }
 
 function onDriver(driver: Driver, sig: string, area: string, options: AreaOptions, define: (behaviour: Behaviour) => void): void {
-  describe(`${sig}: ${area} (${driver})`, { concurrency: options.serial ? 1 : 3 }, () => {
+  describe(`${sig}: ${area} (${driver})`, { concurrency: options.serial ? 1 : (options.parallel ?? 3) }, () => {
     let cluster: Cluster | undefined;
     let missing: string | undefined;
     before(async () => {
