@@ -11,7 +11,7 @@ const withDefault = (value?: string): V1JSONSchemaProps => ({
 
 conformance('api-machinery', 'CustomResourceDefinition resources', {}, (behaviour) => {
   behaviour(
-    '[Privileged:ClusterAdmin] Simple CustomResourceDefinition creating/deleting custom resource definition objects',
+    '[Privileged:ClusterAdmin] Simple CustomResourceDefinition creating/deleting custom resource definition objects works',
     async (world) => {
       const defined = await define(world, definition([version('v1', ANYTHING)]));
       await world.api(ApiextensionsV1Api).deleteCustomResourceDefinition({ name: `${defined.plural}.${defined.group}` });
@@ -21,7 +21,7 @@ conformance('api-machinery', 'CustomResourceDefinition resources', {}, (behaviou
   );
 
   behaviour(
-    '[Privileged:ClusterAdmin] Simple CustomResourceDefinition getting/updating/patching custom resource definition',
+    '[Privileged:ClusterAdmin] Simple CustomResourceDefinition getting/updating/patching custom resource definition status sub-resource works',
     async (world) => {
       const defined = await define(world, definition([version('v1', ANYTHING, { subresources: { status: {} } })]));
       const { get, patch, replace } = rest(world);

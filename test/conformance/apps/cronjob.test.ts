@@ -14,7 +14,7 @@ function cronJob(name: string, text: string, spec: Partial<V1CronJob['spec']> = 
   const template = script({ cron: name }, text, { restartPolicy: 'OnFailure' });
   return {
     metadata: { name },
-    spec: { schedule: EVERY_MINUTE, concurrencyPolicy: 'Allow', jobTemplate: { spec: { template } }, ...spec } as V1CronJob['spec'],
+    spec: { schedule: EVERY_MINUTE, concurrencyPolicy: 'Allow', jobTemplate: { spec: { template } }, ...spec },
   };
 }
 

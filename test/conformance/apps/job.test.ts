@@ -12,7 +12,7 @@ const path = (world: World, name = NAME): string => `${jobs(world)}/${name}`;
 function job(text: string, spec: Partial<V1Job['spec']> = {}, pod: Partial<V1PodSpec> = {}): V1Job {
   return {
     metadata: { name: NAME },
-    spec: { template: script(SELECTOR, text, { restartPolicy: 'Never', ...pod }), ...spec } as V1Job['spec'],
+    spec: { template: script(SELECTOR, text, { restartPolicy: 'Never', ...pod }), ...spec },
   };
 }
 

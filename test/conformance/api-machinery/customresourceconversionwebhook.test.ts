@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { KubernetesObject } from '@kubernetes/client-node';
+import { webhookCertificate } from '../../fixtures/webhook-server.ts';
+import { conformance, until, type World } from '../harness.ts';
+import { rest } from '../rest.ts';
+import { ANYTHING, define, definition, version, type Defined } from './definitions.ts';
+
+/** v1 has `hostPort: "host:port"`, v2 has the two apart. */
+interface Custom extends KubernetesObject {
+  hostPort?: string;
+  host?: string;
+  port?: string;
+}
+
+function convert(object: Custom, desired: string): Custom {
+  const { hostPort, host, port, ...rest } = object;
+  if (desired.endsWith('/v2')) {
+    const [first, second] = (hostPort ?? ':').split(':');
+    return { ...rest, apiVersion: desired, ...(hostPort === undefined ? { host: host!, port: port! } : { host: first!, port: second! }) };
+  }
+  return { ...rest, apiVersion: desired, hostPort: hostPort ?? `${host}:${port}` };
+}
+
+interface Review {
+  apiVersion: string;
+  request: { uid: string; desiredAPIVersion: string; objects: Custom[] };
+}
+
+/** A converter over https in the test's process; ends with the behaviour. */
+async function startConverter(world: World): Promise<{ url: string; caBundle: string }> {
+  const { cert, key, caBundle } = await webhookCertificate([]);
+  const server = createServer({ cert, key }, (incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      const { apiVersion, request } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
+      const convertedObjects = request.objects.map((object) => convert(object, request.desiredAPIVersion));
+      response.setHeader('content-type', 'application/json');
+      response.end(
+        JSON.stringify({
+          apiVersion,
+          kind: 'ConversionReview',
+          response: { uid: request.uid, convertedObjects, result: { status: 'Success' } },
+        }),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  world.test.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/crdconvert`, caBundle };
+}
+
+async function defineConverted(world: World): Promise<Defined> {
+  const clientConfig = await startConverter(world);
+  const versions = [version('v1', ANYTHING), version('v2', ANYTHING, { storage: false })];
+  const conversion = { strategy: 'Webhook', webhook: { clientConfig, conversionReviewVersions: ['v1', 'v1beta1'] } };
+  return define(world, definition(versions, { spec: { conversion } }));
+}
+
+const at = (defined: Defined, name: string, more: object) => ({ apiVersion: `${defined.group}/${name}`, kind: defined.kind, ...more });
+
+conformance('api-machinery', 'CustomResourceConversionWebhook', {}, (behaviour) => {
+  behaviour('[Privileged:ClusterAdmin] should be able to convert a non homogeneous list of CRs', async (world) => {
+    const defined = await defineConverted(world);
+    const { create, patch, list } = rest(world);
+    await create(defined.objects('v1'), at(defined, 'v1', { metadata: { name: 'first' }, hostPort: 'localhost:8080' }));
+    // From now on v2 is stored: the list is read from both forms.
+    await patch(
+      defined.path,
+      [
+        { op: 'replace', path: '/spec/versions/0/storage', value: false },
+        { op: 'replace', path: '/spec/versions/1/storage', value: true },
+      ],
+      'json',
+    );
+    await create(defined.objects('v2'), at(defined, 'v2', { metadata: { name: 'second' }, host: 'localhost', port: '8081' }));
+    const fields = ({ metadata, hostPort, host, port }: Custom) => ({ name: metadata!.name, hostPort, host, port });
+    await until(async () => (await world.request({ path: defined.objects('v2') })).status === 200, 'both are served');
+    assert.deepEqual((await list<Custom>(defined.objects('v1'))).map(fields), [
+      { name: 'first', hostPort: 'localhost:8080', host: undefined, port: undefined },
+      { name: 'second', hostPort: 'localhost:8081', host: undefined, port: undefined },
+    ]);
+    assert.deepEqual((await list<Custom>(defined.objects('v2'))).map(fields), [
+      { name: 'first', hostPort: undefined, host: 'localhost', port: '8080' },
+      { name: 'second', hostPort: undefined, host: 'localhost', port: '8081' },
+    ]);
+  });
+
+  behaviour('[Privileged:ClusterAdmin] should be able to convert from CR v1 to CR v2', async (world) => {
+    const defined = await defineConverted(world);
+    const { create, get } = rest(world);
+    await create(defined.objects('v1'), at(defined, 'v1', { metadata: { name: 'converted' }, hostPort: 'localhost:8080' }));
+    const { host, port, hostPort, apiVersion } = await get<Custom>(`${defined.objects('v2')}/converted`);
+    assert.deepEqual(
+      { host, port, hostPort, apiVersion },
+      { host: 'localhost', port: '8080', hostPort: undefined, apiVersion: `${defined.group}/v2` },
+    );
+  });
+});
