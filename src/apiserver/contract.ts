@@ -49,6 +49,8 @@ export interface RequestContext {
   impersonator?: UserInfo;
   /** Warnings for the client: sent as `Warning: 299 - "…"` headers. */
   warn(text: string): void;
+  /** A note for the audit event of this request; the first value of a key stays. Free when nothing is audited. */
+  annotate(key: string, value: string): void;
   /** Aborts when the client went away or the request's deadline passed. */
   signal: AbortSignal;
   remoteAddress: string;
@@ -75,6 +77,8 @@ export interface Attributes {
 
 /** Answers from memory; must be fast, it is asked for every request. `reason` is what upstream prints after "cannot … : ". */
 export interface Authorizer {
+  /** Why it is allowed, in upstream's words (`RBAC: allowed by …`); looked up anew each time. Empty where there is nothing to say. */
+  explain?(attributes: Attributes): string;
   authorize(attributes: Attributes): { allowed: boolean; reason: string };
   /** The rules of a user in a namespace, for SelfSubjectRulesReview. */
   rulesFor(user: UserInfo, namespace: string): { resourceRules: ResourceRule[]; nonResourceRules: NonResourceRule[]; incomplete: boolean };
@@ -104,8 +108,25 @@ export interface AdmissionRequest {
   oldObject?: KubeObject;
   user: UserInfo;
   dryRun: boolean;
+  /** The CreateOptions, UpdateOptions or DeleteOptions of the request, kind and apiVersion included; empty for CONNECT. */
   options: Readonly<Record<string, unknown>>;
   warn(text: string): void;
+  /** Whose signal ends the waiting of plugins that ask others; it is made only when read. */
+  waiter?: { readonly signal: AbortSignal };
+  /** The same for all calls of `mutate` for one request. */
+  rounds?: MutationRounds;
+  /** Notes for the audit event. */
+  annotate?(key: string, value: string): void;
+}
+
+/**
+ * All plugins mutate once. When a webhook or a policy that ran late has changed the object, it asks for one more round, so that those before it
+ * see the change.
+ */
+export interface MutationRounds {
+  /** This is the second round. */
+  readonly again: boolean;
+  askForAnother(): void;
 }
 
 /** One plugin a file in admission/; `admission/chain.ts` lists them in upstream's order. Both throw StatusError to refuse. */
@@ -115,6 +136,8 @@ export interface AdmissionPlugin {
   mutate?(request: AdmissionRequest): KubeObject | undefined | Promise<KubeObject | undefined>;
   /** Called after all mutation, on the final object. */
   validate?(request: AdmissionRequest): void | Promise<void>;
+  /** The server stops. */
+  stop?(): void;
 }
 
 /**
@@ -130,6 +153,8 @@ export interface ObjectSource {
   create(resource: ResourceInfo, object: KubeObject): Promise<KubeObject>;
   /** Replaces with optimistic concurrency on metadata.resourceVersion when set. */
   update(resource: ResourceInfo, object: KubeObject): Promise<KubeObject>;
+  /** As `update`, but of the status alone. */
+  updateStatus(resource: ResourceInfo, object: KubeObject): Promise<KubeObject>;
   delete(resource: ResourceInfo, namespace: string, name: string): Promise<void>;
   /** Resolves when the reads above show every write that was acknowledged before the call: asked before something is called missing. */
   fresh(): Promise<void>;

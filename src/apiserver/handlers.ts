@@ -1,4 +1,5 @@
 import type { UserInfo } from '../api/transport.ts';
+import type { Aggregation } from './aggregation/aggregation.ts';
 import type { ServiceAccountTokens } from './authn/service-account-tokens.ts';
 import type { RbacAuthorizer } from './authz/rbac.ts';
 import type { Handler } from './contract.ts';
@@ -8,7 +9,9 @@ import { platformName, versionHandler } from './discovery/version.ts';
 import { healthHandler } from './health/health.ts';
 import { metricsHandler, type ApiMetrics } from './health/metrics.ts';
 import { openApiHandler } from './openapi/handler.ts';
+import type { AdmitReview } from './registry/review.ts';
 import { accessReviewHandlers } from './reviews/access.ts';
+import { admitted } from './reviews/admitted.ts';
 import { identityReviewHandlers } from './reviews/identity.ts';
 import { oidcHandler } from './reviews/oidc.ts';
 import { tokenRequestHandler } from './reviews/token-request.ts';
@@ -32,6 +35,8 @@ const OTHER_PATHS = [
 export interface HandlerParts {
   options: ApiServerOptions;
   objects: StoredObjects;
+  aggregation: Aggregation;
+  admitReview: AdmitReview;
   tokens: ServiceAccountTokens;
   bootstrapTokens: (token: string) => UserInfo | undefined;
   authorizer: RbacAuthorizer;
@@ -40,7 +45,17 @@ export interface HandlerParts {
 }
 
 /** What is served besides stored resources. The first that matches answers. */
-export function ownHandlers({ options, objects, tokens, bootstrapTokens, authorizer, metrics, state }: HandlerParts): Handler[] {
+export function ownHandlers({
+  options,
+  objects,
+  aggregation,
+  admitReview,
+  tokens,
+  bootstrapTokens,
+  authorizer,
+  metrics,
+  state,
+}: HandlerParts): Handler[] {
   const { storage, externalUrl } = options;
   const storageAnswers = async (): Promise<void> => void (await storage.currentRevision());
   return [
@@ -54,13 +69,23 @@ export function ownHandlers({ options, objects, tokens, bootstrapTokens, authori
     ),
     metricsHandler(metrics),
     versionHandler({ gitVersion: KUBERNETES_VERSION, platform: platformName() }),
-    discoveryHandler({ resources: objects.resources, serverAddress: new URL(externalUrl).host }),
-    openApiHandler({ resources: objects.resources, version: KUBERNETES_VERSION, clock: state.clock }),
+    discoveryHandler({ resources: aggregation.resources, served: aggregation.served, serverAddress: new URL(externalUrl).host }),
+    openApiHandler({
+      resources: aggregation.resources,
+      backends: () => aggregation.served.backends(),
+      version: KUBERNETES_VERSION,
+      clock: state.clock,
+    }),
     oidcHandler(tokens, externalUrl),
-    ...accessReviewHandlers(authorizer),
-    ...identityReviewHandlers({ tokens, bootstrapTokens }),
-    tokenRequestHandler({ ...objects, tokens, clock: state.clock }),
+    ...admitted(
+      [
+        ...accessReviewHandlers(authorizer),
+        ...identityReviewHandlers({ tokens, bootstrapTokens }),
+        tokenRequestHandler({ ...objects, tokens, clock: state.clock }),
+      ],
+      admitReview,
+    ),
     // The index of everything: last, it matches what nobody else knows.
-    rootPathsHandler(objects.resources, OTHER_PATHS),
+    rootPathsHandler(aggregation.resources, OTHER_PATHS),
   ];
 }

@@ -11,6 +11,7 @@ import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
+import { admissionPolicyChecks, mutatingAdmissionPolicy, validatingAdmissionPolicy } from './policies/plugin.ts';
 import { podSecurity } from './pod-security/plugin.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priorityAdmission } from './priority.ts';
@@ -20,15 +21,20 @@ import { resourceQuota } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
+import { checkMatchConditions } from './webhooks/check.ts';
+import { webhookPlugins } from './webhooks/plugins.ts';
 
 export interface AdmissionOptions extends StoredObjects {
   authorizer: RbacAuthorizer;
   clock: Clock;
   rng: Rng;
+  /** Takes what plugins have to say on /metrics. */
+  exposeMetrics?: (lines: () => readonly string[]) => void;
 }
 
 export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
   const { authorizer } = options;
+  const webhooks = webhookPlugins(options);
   return [
     namespaceLifecycle(options), // first, so that nothing is defaulted for an object that has nowhere to be
     limitRanger(options), // before quota, which wants requests and limits to be there
@@ -47,6 +53,12 @@ export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
     certificateSubjectRestriction(),
     defaultIngressClass(options),
     podTopologyLabels(options),
+    mutatingAdmissionPolicy(options), // before the webhooks, which see what policies made of the object
+    webhooks.mutating, // sees what the server itself fills in
+    validatingAdmissionPolicy(options),
+    webhooks.validating, // all webhooks before quota: what they refuse is not counted
+    checkMatchConditions(),
+    admissionPolicyChecks,
     rbacEscalation(authorizer), // upstream's store does it, after all admission
     resourceQuota(options), // last: it reserves, and nothing may refuse after it
   ];

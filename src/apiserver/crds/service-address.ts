@@ -1,11 +1,6 @@
 import type { EndpointSlice, Service } from '../../api/types.gen.ts';
 import { stored, type StoredObjects } from '../stored.ts';
-
-export interface ServiceReference {
-  namespace: string;
-  name: string;
-  port?: number;
-}
+import type { ServiceReference } from '../webhook-client.ts';
 
 /**
  * Where a webhook behind a Service is reached: a ready endpoint, so that neither the service proxy nor cluster DNS need be there. Throws Error
@@ -17,6 +12,7 @@ export function serviceAddress(objects: StoredObjects): (service: ServiceReferen
   return ({ namespace, name, port = 443 }) => {
     const service = services.get(namespace, name);
     if (!service) throw new Error(`service ${JSON.stringify(name)} not found`);
+    if (service.spec?.type === 'ExternalName') return { host: service.spec.externalName!, port };
     const wanted = service.spec?.ports?.find((candidate) => candidate.port === port);
     if (!wanted) throw new Error(`no service port ${port} found for service ${JSON.stringify(name)}`);
     const own = slices.list(namespace).filter(({ metadata }) => metadata.labels?.['kubernetes.io/service-name'] === name);

@@ -1,29 +1,24 @@
 /** Calls a definition's conversion webhook (apiextensions.k8s.io/v1 ConversionReview). */
-import { request } from 'node:https';
 import { semanticEqual } from '../../api/patch/json.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { statusError } from '../../api/status.ts';
 import type { CustomResourceDefinition } from '../../api/types.gen.ts';
-import type { Clock } from '../../lib/clock.ts';
 import type { Rng } from '../../lib/random.ts';
-import type { ServiceReference } from './service-address.ts';
+import { WebhookClient, type WebhookClientOptions } from '../webhook-client.ts';
 
-export interface WebhookOptions {
-  clock: Clock;
+export interface WebhookOptions extends WebhookClientOptions {
   rng: Rng;
-  /** Where a Service's webhook listens; throws Error when nobody does. */
-  locate: (service: ServiceReference) => { host: string; port: number };
 }
 
 /** From objects of one version to the same in another. Throws StatusError InternalError when the webhook fails or answers wrong. */
 export type Converter = (objects: readonly KubeObject[], apiVersion: string) => Promise<KubeObject[]>;
 
-/** How long a webhook may take, ms (upstream's conversion client). */
-const TIMEOUT_MS = 30_000;
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** How long a webhook may take (upstream's conversion client). */
+const TIMEOUT_SECONDS = 30;
 
 export function converter(definition: CustomResourceDefinition, options: WebhookOptions): Converter {
-  const kind = definition.spec.names.kind;
+  const { names, conversion } = definition.spec;
+  const client = new WebhookClient(options);
   return async (objects, apiVersion) => {
     const uid = options.rng.uuid();
     const review = {
@@ -32,13 +27,13 @@ export function converter(definition: CustomResourceDefinition, options: Webhook
       request: { uid, desiredAPIVersion: apiVersion, objects },
     };
     try {
-      const answer = await post(definition, review, options);
+      const answer = (await client.post(conversion!.webhook!.clientConfig!, { body: review, timeoutSeconds: TIMEOUT_SECONDS })) as Answer;
       return checked(answer, { uid, objects, apiVersion });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw statusError(
         'InternalError',
-        `conversion webhook for ${objects[0]?.apiVersion ?? ''}, Kind=${kind} failed: ${why}`,
+        `conversion webhook for ${objects[0]?.apiVersion ?? ''}, Kind=${names.kind} failed: ${why}`,
         undefined,
         error,
       );
@@ -88,72 +83,4 @@ function withMetadataOf(
   const { labels: _labels, annotations: _annotations, ...kept } = original.metadata;
   const { labels, annotations } = converted.metadata;
   return { ...converted, metadata: { ...kept, ...(labels ? { labels } : {}), ...(annotations ? { annotations } : {}) } };
-}
-
-interface Endpoint {
-  host: string;
-  port: number;
-  path: string;
-  servername: string;
-  ca?: string;
-}
-
-function endpointOf({ spec }: CustomResourceDefinition, { locate }: WebhookOptions): Endpoint {
-  const { service, url, caBundle } = spec.conversion!.webhook!.clientConfig!;
-  const ca = caBundle ? { ca: Buffer.from(caBundle, 'base64').toString() } : {};
-  if (service) return { ...locate(service), path: service.path ?? '/', servername: `${service.name}.${service.namespace}.svc`, ...ca };
-  const { hostname, port, pathname } = new URL(url!);
-  const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  return { host, port: Number(port || 443), path: pathname, servername: host, ...ca };
-}
-
-async function post(definition: CustomResourceDefinition, body: object, options: WebhookOptions): Promise<Answer> {
-  const { host, port, path, servername, ca } = endpointOf(definition, options);
-  const deadline = new AbortController();
-  const cancel = options.clock.timer(TIMEOUT_MS, () => deadline.abort(new Error('context deadline exceeded')));
-  const bytes = Buffer.from(JSON.stringify(body));
-  try {
-    const text = await new Promise<string>((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', accept: 'application/json', 'content-length': bytes.length };
-      const isAddress = /^[\d.]+$|:/.test(servername);
-      const call = request(
-        {
-          host,
-          port,
-          path: `${path}?timeout=30s`,
-          method: 'POST',
-          headers,
-          ca,
-          signal: deadline.signal,
-          agent: false,
-          ...(isAddress ? {} : { servername }),
-        },
-        (response) => {
-          readAll(response).then(
-            (answer) =>
-              response.statusCode === 200
-                ? resolve(answer)
-                : reject(new Error(`the server responded with the status code ${response.statusCode}`)),
-            reject,
-          );
-        },
-      );
-      call.once('error', reject);
-      call.end(bytes);
-    });
-    return JSON.parse(text) as Answer;
-  } finally {
-    cancel();
-  }
-}
-
-async function readAll(stream: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.length;
-    if (size > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }

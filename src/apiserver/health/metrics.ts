@@ -16,6 +16,7 @@ interface Series {
 export class ApiMetrics {
   readonly #series = new Map<string, Series>();
   readonly #gauges: { name: string; help: string; read: () => ReadonlyMap<string, number> | number }[] = [];
+  readonly #exposed: (() => readonly string[])[] = [];
   inFlight = 0;
 
   /** A request has been answered. `seconds` is not kept for what runs long by its nature. */
@@ -45,6 +46,11 @@ export class ApiMetrics {
     this.#gauges.push({ name, help, read });
   }
 
+  /** Whole lines of others, made when scraped. */
+  expose(lines: () => readonly string[]): void {
+    this.#exposed.push(lines);
+  }
+
   text(): string {
     const lines: string[] = [];
     lines.push(
@@ -70,6 +76,7 @@ export class ApiMetrics {
       if (typeof value === 'number') lines.push(`${name} ${value}`);
       else for (const [labels, number] of value) lines.push(`${name}{${labels}} ${number}`);
     }
+    for (const exposed of this.#exposed) lines.push(...exposed());
     return `${lines.join('\n')}\n`;
   }
 }

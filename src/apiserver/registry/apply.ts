@@ -2,7 +2,7 @@ import { applyObject } from '../../api/apply/apply.ts';
 import { cloneJson } from '../../api/patch/json.ts';
 import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
-import { toStored, viewOf } from './convert.ts';
+import { fromStored, toStored, viewOf } from './convert.ts';
 import { createDecoded } from './create.ts';
 import { decodeConfiguration, decodePatched } from './decode.ts';
 import type { WriteOptions } from './options.ts';
@@ -17,7 +17,7 @@ export async function apply(registry: Registry, call: Call, given: WriteOptions)
       { field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' },
     ]);
   }
-  const applied = toStored(served, await decodeConfiguration(call, given.fieldValidation));
+  const applied = toStored(served, await decodeConfiguration(call, given.fieldValidation), { stated: true });
   checkIdentity(call, applied);
   const options = { ...given, applied: true };
   const merge = (live: KubeObject | undefined): KubeObject => {
@@ -31,7 +31,9 @@ export async function apply(registry: Registry, call: Call, given: WriteOptions)
       now: registry.clock.now(),
     });
     // What follows fills in defaults in place, and neither the live object nor the configuration (of a second attempt) may have them.
-    return decodePatched({ ...call, served: { ...served, info: served.stored } }, cloneJson(object), { fieldValidation: 'Ignore' });
+    const merged = decodePatched({ ...call, served: { ...served, info: served.stored } }, cloneJson(object), { fieldValidation: 'Ignore' });
+    // What is made through a version of old has that version's defaults, which belong to nobody.
+    return served.info.legacy && !live ? toStored(served, fromStored(served, merged)) : merged;
   };
   try {
     const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: merge });

@@ -5,35 +5,43 @@ import type { ComponentStatus } from '../../api/types.gen.ts';
 import { Entry } from '../watch/entry.ts';
 import type { Call, Registry, Result } from './registry.ts';
 
+/** Rejects with what is wrong with a component. */
+export type ComponentCheck = () => Promise<void>;
+
 /**
- * The deprecated `componentstatuses`: never stored, made when asked for. Upstream also asks the scheduler and the controller manager on
- * their fixed local ports; of them this server knows nothing.
+ * The deprecated `componentstatuses`: never stored, made when asked for. Of the store the server knows itself; of the scheduler and the
+ * controller manager, which upstream asks on their fixed local ports, whoever runs them tells it.
  */
 export async function componentStatuses(registry: Registry, { served: { info }, context }: Call): Promise<Result> {
-  const etcd = viewOf(await storeStatus(registry));
-  if (context.info.verb === 'list') return { kind: 'list', info, items: [etcd], revision: registry.cache.revision };
-  if (context.info.name !== etcd.name) throw notFound(info.resource, info.group, context.info.name);
-  return { kind: 'object', status: 200, info, view: etcd };
+  const checks = new Map<string, ComponentCheck>([
+    ...(registry.components ?? []),
+    [STORE, async () => void (await registry.storage.currentRevision())],
+  ]);
+  if (context.info.verb === 'list') {
+    const names = [...checks.keys()].toSorted();
+    const items = await Promise.all(names.map((name) => statusOf(name, checks.get(name)!)));
+    return { kind: 'list', info, items, revision: registry.cache.revision };
+  }
+  const check = checks.get(context.info.name);
+  if (!check) throw notFound(info.resource, info.group, context.info.name);
+  return { kind: 'object', status: 200, info, view: await statusOf(context.info.name, check) };
 }
 
 const STORE = 'etcd-0';
 
-async function storeStatus({ storage }: Registry): Promise<ComponentStatus> {
-  const metadata = { name: STORE };
+async function statusOf(name: string, check: ComponentCheck): Promise<Entry> {
+  const metadata = { name };
   try {
-    await storage.currentRevision();
-    return { kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] };
+    await check();
+    return viewOf({ kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] });
   } catch (error) {
-    return {
-      kind: 'ComponentStatus',
-      apiVersion: 'v1',
-      metadata,
-      conditions: [{ type: 'Healthy', status: 'False', error: errorMessage(error) }],
-    };
+    const conditions = [{ type: 'Healthy', status: 'False', error: errorMessage(error) }];
+    return viewOf({ kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions });
   }
 }
 
 function viewOf(status: ComponentStatus): Entry {
   const stored = Buffer.from(JSON.stringify(status));
-  return new Entry({ key: '', namespace: '', name: STORE, revision: 0, stored }, () => structuredClone(status) as unknown as KubeObject);
+  const { name = '' } = status.metadata;
+  return new Entry({ key: '', namespace: '', name, revision: 0, stored }, () => structuredClone(status) as unknown as KubeObject);
 }

@@ -5,11 +5,13 @@ import type { ServedResource } from '../resources.ts';
 import { Entry, formOf, typeMetaLength, type ObjectView } from '../watch/entry.ts';
 
 /**
- * From the version of the URL to the version whose rules apply, which is the stored one. Custom resources live in the version of the URL up to
+ * From the version of the URL to the version whose rules apply, which is the stored one; with the defaults of a version of old, which are filled
+ * in into `object` itself, unless only what somebody stated is wanted. Custom resources live in the version of the URL up to
  * the store itself, as upstream: their versions have rules of their own, and a webhook between them.
  */
-export function toStored({ info }: ServedResource, object: KubeObject): KubeObject {
+export function toStored({ info }: ServedResource, object: KubeObject, { stated = false } = {}): KubeObject {
   if (info.custom) return object;
+  if (!stated) info.legacy?.applyDefaults?.(object);
   return convertToStorage(info, object);
 }
 
@@ -45,6 +47,11 @@ export async function liveForm({ info: { custom } }: ServedResource, entry: Entr
 
 function parseJson(stored: Uint8Array): KubeObject {
   return JSON.parse(Buffer.from(stored).toString()) as KubeObject;
+}
+
+/** An object that is not (or not so) in the cache, in the forms that readers ask for. */
+export function valueView(object: KubeObject): ObjectView {
+  return new ConvertedView(() => object);
 }
 
 class ConvertedView implements ObjectView {

@@ -51,6 +51,9 @@ export async function createDecoded(
     admissionRequest(call, { operation: 'CREATE', object: owned, dryRun: options.dryRun, name: object.metadata.name ?? '' }),
   );
   const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };
+  if ((request.object!.metadata.namespace ?? '') !== (owned.metadata.namespace ?? '')) throw otherNamespace();
+  // It keeps the identity that plugins were told of.
+  final.object.metadata.uid = owned.metadata.uid!;
   return storeWithName(registry, call, final, options);
 }
 
@@ -60,7 +63,7 @@ function checkMeta({ context, served: { info } }: Call, object: KubeObject): voi
   if (!info.namespaced) {
     delete metadata.namespace;
   } else if (metadata.namespace && metadata.namespace !== namespace) {
-    throw statusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request');
+    throw otherNamespace();
   } else if (!namespace) {
     throw statusError('BadRequest', 'an empty namespace may not be set during creation');
   } else {
@@ -77,6 +80,10 @@ function checkMeta({ context, served: { info } }: Call, object: KubeObject): voi
       code: 500,
     });
   }
+}
+
+function otherNamespace(): StatusError {
+  return statusError('BadRequest', 'the namespace of the provided object does not match the namespace sent on the request');
 }
 
 /** What a client cannot choose (rest.FillObjectMetaSystemFields and BeforeCreate). */

@@ -1,6 +1,6 @@
 import type { StatusDetails, Status } from '../../api/types.gen.ts';
 import type { Entry } from '../watch/entry.ts';
-import { admissionRequest, validateAdmission, mutate } from './admit.ts';
+import { admissionRequest, deleteOptionsFor, mutate, validateAdmission } from './admit.ts';
 import { viewOf } from './convert.ts';
 import { planDeletion } from './deletion.ts';
 import { returnsDeleted } from './kinds.ts';
@@ -29,10 +29,9 @@ export async function removeObject(registry: Registry, call: Call, options: Dele
       oldObject: live.object,
       dryRun: options.dryRun,
       name,
-      options: { ...options },
+      options: deleteOptionsFor(options),
     });
-    await mutate(registry, request);
-    await validateAdmission(registry, request);
+    await validateAdmission(registry, await mutate(registry, request));
     return change;
   };
   const changed = await guardedChange(registry, served, { namespace: namespaceOf(call), name }, attempt, {

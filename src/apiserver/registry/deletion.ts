@@ -28,8 +28,8 @@ export function planDeletion({ info, stored }: ServedResource, live: Entry, opti
   if (isNamespace(stored)) return planNamespace(stored, live.object, options, now);
   const { metadata } = live.object;
   const finalizers = isDefinition(stored)
-    ? [...new Set([...finalizersFor(stored, metadata, options), CLEANUP])]
-    : finalizersFor(stored, metadata, options);
+    ? [...new Set([...finalizersFor(info, metadata, options), CLEANUP])]
+    : finalizersFor(info, metadata, options);
   const grace = Math.max(deletionGrace(stored, live.object, options.gracePeriodSeconds) ?? 0, 0);
   if (metadata.deletionTimestamp) return again(live.object, isDefinition(stored) ? (metadata.finalizers ?? []) : finalizers, grace);
   if (grace === 0 && finalizers.length === 0) return { remove: true };

@@ -6,9 +6,10 @@ import type { Eviction, Pod, PodCondition, PodDisruptionBudget } from '../../api
 import type { ServedResource } from '../resources.ts';
 import type { Entry } from '../watch/entry.ts';
 import { timestamp } from '../../api/time.ts';
+import { admissionRequest, mutate, validateAdmission } from './admit.ts';
 import { decodeOwnKind } from './decode.ts';
 import { removeObject } from './delete.ts';
-import { deleteOptions, writeOptions } from './options.ts';
+import { deleteOptions, writeOptions, type WriteOptions } from './options.ts';
 import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
 import { current, guardedChange, type Change, type StoreOptions } from './store.ts';
 import { success } from './success.ts';
@@ -22,6 +23,7 @@ export async function evictPod(registry: Registry, call: Call): Promise<Result> 
   const { name } = context.info;
   if (eviction.metadata.name && eviction.metadata.name !== name)
     throw statusError('BadRequest', `name in URL does not match name in Eviction object: ${name} ${eviction.metadata.name}`);
+  await admitEviction(registry, call, eviction, options);
   const ref = { namespace: namespaceOf(call), name };
   const live = await current(registry, served, ref, context);
   const pod = live.object as unknown as Pod;
@@ -36,8 +38,19 @@ export async function evictPod(registry: Registry, call: Call): Promise<Result> 
       dryRun,
       waiter: context,
     });
-  await removeObject(registry, call, { ...deletion, dryRun, preconditions: { uid: pod.metadata.uid!, ...deletion.preconditions } }, name);
+  // The eviction was admitted: plugins are not asked about the deletion, too.
+  await removeObject(
+    { ...registry, admission: [] },
+    call,
+    { ...deletion, dryRun, preconditions: { uid: pod.metadata.uid!, ...deletion.preconditions } },
+    name,
+  );
   return success(201);
+}
+
+async function admitEviction(registry: Registry, call: Call, eviction: Eviction, { dryRun }: WriteOptions): Promise<void> {
+  const object = eviction as unknown as KubeObject;
+  await validateAdmission(registry, await mutate(registry, admissionRequest(call, { operation: 'CREATE', object, dryRun })));
 }
 
 /** Finished and pending pods, and those on their way out, disrupt nobody. */

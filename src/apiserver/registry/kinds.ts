@@ -65,7 +65,7 @@ export function allowsUnconditionalUpdate(info: ResourceInfo): boolean {
 }
 
 export function orphansByDefault(info: ResourceInfo): boolean {
-  return ORPHANS_BY_DEFAULT.has(key(info));
+  return ORPHANS_BY_DEFAULT.has(key(info)) || info.legacy?.orphansByDefault === true;
 }
 
 /** Whether DELETE answers with the object instead of a Status. */
@@ -84,5 +84,5 @@ export function isDefinition({ group, resource }: ResourceInfo): boolean {
 }
 
 export function deprecationOf(info: ResourceInfo): string | undefined {
-  return info.custom ? info.custom.warning : DEPRECATED[key(info)];
+  return info.legacy?.warning ?? (info.custom ? info.custom.warning : DEPRECATED[key(info)]);
 }

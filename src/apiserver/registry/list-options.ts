@@ -18,7 +18,7 @@ export interface ListOptions {
 }
 
 /** The query of a list, watch or deletecollection. Throws StatusError and SelectorError. */
-export function listOptions({ info }: ServedResource, query: URLSearchParams): ListOptions {
+export function listOptions({ info }: Pick<ServedResource, 'info'>, query: URLSearchParams): ListOptions {
   const labelText = query.get('labelSelector') ?? '';
   const fieldText = query.get('fieldSelector') ?? '';
   const fields = fieldSelectorFor(info, fieldText);

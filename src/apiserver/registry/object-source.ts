@@ -6,6 +6,7 @@ import { valueBody } from '../body.ts';
 import { Request } from '../context.ts';
 import type { ObjectSource } from '../contract.ts';
 import type { ServedResource } from '../resources.ts';
+import { isReadable } from '../watch/unreadable-entry.ts';
 import { toStored, viewOf } from './convert.ts';
 import { createDecoded } from './create.ts';
 import { removeObject } from './delete.ts';
@@ -22,16 +23,30 @@ const OPTIONS = { dryRun: false, fieldManager: 'kube-apiserver', fieldValidation
 export function objectSource(registry: Registry): ObjectSource {
   const unadmitted: Registry = { ...registry, admission: [], tolerates: () => true };
   const servedOf = (info: ResourceInfo): ServedResource => registry.resources.must(info.group, info.version, info.resource);
+  const replace = async (info: ResourceInfo, object: KubeObject, subresource: '' | 'status'): Promise<KubeObject> => {
+    const served = servedOf(info);
+    const call = callFor(registry, served, 'PUT', object, subresource);
+    const { entry } = await updateObject(unadmitted, call, {
+      options: OPTIONS,
+      rules: rulesFor(call),
+      make: () => toStored(served, cloneJson(object)),
+    });
+    return entry.object;
+  };
   return {
     fresh: () => registry.cache.fresh(),
     get: (info, namespace, name) => {
       const served = servedOf(info);
       const entry = served.cache.get(info.namespaced ? namespace : '', name);
-      return entry && viewOf(served, entry).object;
+      return entry && isReadable(entry) ? viewOf(served, entry).object : undefined;
     },
     list: (info, namespace) => {
       const served = servedOf(info);
-      return served.cache.list(namespace).map((entry) => viewOf(served, entry).object);
+      // What cannot be decrypted is there for its own readers to be told of; the server's parts go on without it.
+      return served.cache
+        .list(namespace)
+        .filter(isReadable)
+        .map((entry) => viewOf(served, entry).object);
     },
     subscribe: (info, onChange) => {
       const served = servedOf(info);
@@ -43,16 +58,8 @@ export function objectSource(registry: Registry): ObjectSource {
     },
     create: async (info, object) =>
       (await createDecoded(unadmitted, callFor(registry, servedOf(info), 'POST', object), cloneJson(object), { options: OPTIONS })).object,
-    update: async (info, object) => {
-      const served = servedOf(info);
-      const call = callFor(registry, served, 'PUT', object);
-      const { entry } = await updateObject(unadmitted, call, {
-        options: OPTIONS,
-        rules: rulesFor(call),
-        make: () => toStored(served, cloneJson(object)),
-      });
-      return entry.object;
-    },
+    update: (info, object) => replace(info, object, ''),
+    updateStatus: (info, object) => replace(info, object, 'status'),
     delete: async (info, namespace, name) => {
       const served = servedOf(info);
       const call = callFor(registry, served, 'DELETE', { metadata: { namespace, name } });
@@ -61,13 +68,13 @@ export function objectSource(registry: Registry): ObjectSource {
   };
 }
 
-function callFor({ clock }: Registry, served: ServedResource, method: string, { metadata }: KubeObject): Call {
+function callFor({ clock }: Registry, served: ServedResource, method: string, { metadata }: KubeObject, subresource = ''): Call {
   const { info } = served;
   const { name, namespace } = metadata;
   if (method !== 'POST' && !name) throw statusError('BadRequest', 'the object has no name');
   const root = info.group ? `/apis/${info.group}/${info.version}` : `/api/${info.version}`;
   const scope = info.namespaced ? `/namespaces/${namespace}` : '';
-  const url = `${root}${scope}/${info.resource}${method === 'POST' ? '' : `/${name}`}`;
+  const url = `${root}${scope}/${info.resource}${method === 'POST' ? '' : `/${name}`}${subresource && `/${subresource}`}`;
   const context = new Request({ method, url, headers: {}, remoteAddress: '127.0.0.1' }, clock);
   context.user = SELF;
   return { context, served, body: valueBody(undefined) };

@@ -1,5 +1,5 @@
-import { validateCreate } from '../../api/validation/validate.ts';
-import { prepareForUpdate } from '../../api/strategy/prepare.ts';
+import { validateApprovalUpdate, validateCreate } from '../../api/validation/validate.ts';
+import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { CertificateSigningRequest, Container, EphemeralContainer, Namespace, Pod } from '../../api/types.gen.ts';
@@ -22,9 +22,14 @@ export const resize = part((live, given) => withSpec(live, { containers: resized
 
 export const finalize = part((live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }));
 
-export const approval = part((live, given) => {
-  const { conditions } = (given['status'] ?? {}) as NonNullable<CertificateSigningRequest['status']>;
-  return { ...live, metadata: given.metadata, status: { ...(live['status'] as object | undefined), conditions } };
+/** Like a status of which only the conditions are open; annotations travel with it. */
+export const approval = doors({
+  prepare: (info, given, live, now) => {
+    const { conditions } = (given['status'] ?? {}) as NonNullable<CertificateSigningRequest['status']>;
+    return prepareStatusUpdate(info, { ...given, status: { ...(live['status'] as object | undefined), conditions } }, live, now);
+  },
+  validate: validateApprovalUpdate,
+  claims: false,
 });
 
 /** `keep` builds the new object from the live one and the part that may change. */
@@ -32,14 +37,17 @@ function part(
   keep: (live: KubeObject, given: KubeObject) => KubeObject,
   validate: UpdateRules['validate'] = () => [],
 ): Readonly<Record<string, VerbHandler>> {
-  const rules: UpdateRules = {
+  return doors({
     prepare: (info: ResourceInfo, given, live) => {
       const next = keep(live, given);
       return withGeneration(info, { ...next, metadata: { ...live.metadata, resourceVersion: given.metadata.resourceVersion } }, live);
     },
     validate,
     claims: false,
-  };
+  });
+}
+
+function doors(rules: UpdateRules): Readonly<Record<string, VerbHandler>> {
   const put = async (registry: Registry, call: Call, options: WriteOptions, make: (live: KubeObject) => KubeObject): Promise<Result> => {
     const { entry } = await updateObject(registry, call, { options, rules, make });
     return { kind: 'object', status: 200, info: call.served.info, view: viewOf(call.served, entry) };

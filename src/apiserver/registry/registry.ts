@@ -10,6 +10,7 @@ import type { Resources, ServedResource } from '../resources.ts';
 import type { ObjectView } from '../watch/entry.ts';
 import type { WatchCache } from '../watch/watch-cache.ts';
 import type { RequestBody } from '../body.ts';
+import type { ComponentCheck } from './component-statuses.ts';
 
 /** What the verbs work with. */
 export interface Registry {
@@ -25,6 +26,8 @@ export interface Registry {
   claims: ReadonlyMap<string, ResourceClaims>;
   /** Throws StatusError 403 unless the request's user may create what the request names: for an update or apply that turns out to create. */
   requireCreate: (context: RequestContext) => void;
+  /** What `componentstatuses` shows besides the store. */
+  components?: ReadonlyMap<string, ComponentCheck>;
   /** A finding of validation that is let pass. */
   tolerates?: (error: FieldError) => boolean;
 }

@@ -45,7 +45,11 @@ async function scaleTo(registry: Registry, call: Call, options: WriteOptions, wa
     if (!scale.metadata?.resourceVersion) next.metadata.resourceVersion = undefined;
     return next;
   };
-  const { entry } = await updateObject(registry, call, { options, rules: { ...rulesFor(call), validate: validateUpdate }, make });
+  const shown = {
+    of: (object: KubeObject) => scaleOf(served.stored, object) as unknown as KubeObject,
+    taken: (scale: KubeObject, object: KubeObject) => applyScale(served.stored, object, scale),
+  };
+  const { entry } = await updateObject(registry, call, { options, rules: { ...rulesFor(call), validate: validateUpdate }, make, shown });
   return { kind: 'value', status: 200, body: scaleOf(served.stored, entry.object) };
 }
 

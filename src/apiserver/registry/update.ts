@@ -5,6 +5,7 @@ import { conflict, invalid, statusError, StatusError, type FieldError } from '..
 import type { ObjectMeta } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
+import type { AdmissionRequest } from '../contract.ts';
 import { MODIFIED } from '../errors.ts';
 import type { Entry } from '../watch/entry.ts';
 import { admissionRequest, mutate, validateAdmission } from './admit.ts';
@@ -66,7 +67,7 @@ function checkNames({ context, served }: Call, { metadata }: KubeObject): void {
 /** What an update of one part of an object obeys. */
 export interface UpdateRules {
   /** Keeps what this door may not change, and derives what follows from the change. */
-  prepare(info: ResourceInfo, object: KubeObject, live: KubeObject): KubeObject;
+  prepare(info: ResourceInfo, object: KubeObject, live: KubeObject, now: number): KubeObject;
   validate(info: ResourceInfo, object: KubeObject, live: KubeObject): FieldError[];
   /** Whether addresses and ports are taken and given back. */
   claims: boolean;
@@ -84,6 +85,14 @@ export interface Update {
   rules: UpdateRules;
   /** The new object from the live one, in the stored version, owned by the caller. Called again when somebody else wrote in between. */
   make: (live: KubeObject) => KubeObject | Promise<KubeObject>;
+  /** Where admission plugins are shown something else than the object itself. */
+  shown?: ShownToAdmission;
+}
+
+/** What plugins see of an object behind a subresource with a kind of its own, and what their changes to it mean. */
+export interface ShownToAdmission {
+  of(object: KubeObject): KubeObject;
+  taken(admitted: KubeObject, object: KubeObject): KubeObject;
 }
 
 /** Replaces the object by what `make` returns. Repeats after a lost race, unless the new object names the revision that it replaces. */
@@ -101,10 +110,7 @@ export async function updateObject(registry: Registry, call: Call, update: Updat
     claim = claims?.take(next, live.object);
     const object = claim?.object ?? next;
     checkValid(registry, served, object, rules.validate(served.stored, object, live.object));
-    await validateAdmission(
-      registry,
-      admissionRequest(call, { operation: 'UPDATE', object, oldObject: live.object, dryRun: options.dryRun }),
-    );
+    await validateAdmission(registry, requestFor(call, update, object, live));
     return finished(served.stored, object) ? { remove: true } : { put: object };
   };
   try {
@@ -119,17 +125,25 @@ export async function updateObject(registry: Registry, call: Call, update: Updat
   }
 }
 
-async function prepare(registry: Registry, call: Call, { options, rules, make }: Update, live: Entry): Promise<KubeObject> {
+async function prepare(registry: Registry, call: Call, { options, rules, make, shown }: Update, live: Entry): Promise<KubeObject> {
   const { served } = call;
   const given = await make(live.object);
   keepSystemFields(call, given, live);
   // Before admission and preparation: what the server adds belongs to nobody.
   const owned = trackManager(registry, { call, object: applyDefaults(served.stored, given), options, live: live.object });
-  const prepared = rules.prepare(served.stored, owned, live.object);
-  const subject = { operation: 'UPDATE', object: prepared, oldObject: live.object, dryRun: options.dryRun } as const;
-  const { object } = await mutate(registry, admissionRequest(call, subject));
+  const now = registry.clock.now();
+  const prepared = rules.prepare(served.stored, owned, live.object, now);
+  const request = requestFor(call, { options, shown }, prepared, live);
+  const { object } = await mutate(registry, request);
+  if (object === request.object) return prepared;
   // What admission changed counts for the generation, too.
-  return object === prepared ? prepared : rules.prepare(served.stored, object!, live.object);
+  return rules.prepare(served.stored, shown ? shown.taken(object!, prepared) : object!, live.object, now);
+}
+
+function requestFor(call: Call, { options, shown }: Pick<Update, 'options' | 'shown'>, next: KubeObject, live: Entry): AdmissionRequest {
+  const object = shown ? shown.of(next) : next;
+  const oldObject = shown ? shown.of(live.object) : live.object;
+  return admissionRequest(call, { operation: 'UPDATE', object, oldObject, dryRun: options.dryRun });
 }
 
 /** Checks the revision and the uid that the client means, and keeps what no client may change (rest.BeforeUpdate). */

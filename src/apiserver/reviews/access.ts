@@ -10,7 +10,9 @@ const GROUP = 'authorization.k8s.io';
 
 export function accessReviewHandlers(authorizer: Authorizer): Handler[] {
   const decide = (user: UserInfo, spec: SelfSubjectAccessReviewSpec): object => {
-    const { allowed, reason } = authorizer.authorize({ user, info: attributesOf(spec) });
+    const attributes = { user, info: attributesOf(spec) };
+    const { allowed, reason: denied } = authorizer.authorize(attributes);
+    const reason = allowed ? authorizer.explain?.(attributes) : denied;
     return { allowed, ...(reason ? { reason } : {}) };
   };
   return [

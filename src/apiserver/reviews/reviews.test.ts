@@ -42,7 +42,10 @@ describe('reviews', () => {
     assert.deepEqual((await review({ user: 'x', resourceAttributes: attributes })).body.status, { allowed: false });
     assert.deepEqual(
       (await review({ user: 'x', groups: ['system:authenticated'], nonResourceAttributes: { verb: 'get', path: '/api' } })).body.status,
-      { allowed: true },
+      {
+        allowed: true,
+        reason: 'RBAC: allowed by ClusterRoleBinding "system:discovery" of ClusterRole "system:discovery" to Group "system:authenticated"',
+      },
     );
     const neither = await review({ user: 'x' });
     assert.equal(neither.status, 422);
@@ -58,7 +61,10 @@ describe('reviews', () => {
 
   test('SelfSubjectAccessReview and SelfSubjectRulesReview are about the caller', async () => {
     const spec = { resourceAttributes: { verb: 'create', group: 'authorization.k8s.io', resource: 'selfsubjectaccessreviews' } };
-    assert.deepEqual((await post(`${AUTHORIZATION}/selfsubjectaccessreviews`, { spec }, JANE)).body.status, { allowed: true });
+    assert.deepEqual((await post(`${AUTHORIZATION}/selfsubjectaccessreviews`, { spec }, JANE)).body.status, {
+      allowed: true,
+      reason: 'RBAC: allowed by ClusterRoleBinding "system:basic-user" of ClusterRole "system:basic-user" to Group "system:authenticated"',
+    });
     const rules = await post(`${AUTHORIZATION}/selfsubjectrulesreviews`, { spec: { namespace: 'default' } }, JANE);
     const { resourceRules, incomplete } = rules.body.status as { resourceRules: { resources: string[] }[]; incomplete: boolean };
     assert.equal(incomplete, false);

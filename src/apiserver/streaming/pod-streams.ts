@@ -5,6 +5,7 @@ import type { Pod } from '../../api/types.gen.ts';
 import { forbiddenRequest } from '../authz/forbidden.ts';
 import type { Authorizer, RequestContext, StreamingHandler } from '../contract.ts';
 import { isTrue } from '../request-info.ts';
+import type { AdmitConnection } from '../registry/connect.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
 import { chooseContainer, nodeOfPod } from './containers.ts';
@@ -17,6 +18,7 @@ import { canCloseStreams, translate } from './websocket-translator.ts';
 export interface PodStreamsOptions extends StoredObjects {
   kubelet: (nodeName: string) => Target;
   authorizer: Pick<Authorizer, 'authorize'>;
+  admit: AdmitConnection;
 }
 
 export function podStreamsHandler(options: PodStreamsOptions): StreamingHandler {
@@ -27,9 +29,10 @@ export function podStreamsHandler(options: PodStreamsOptions): StreamingHandler 
       const { info, headers, signal } = context;
       if (reply.kind !== 'upgrade') throw statusError('BadRequest', 'Upgrade request required');
       requireCreate(context, options.authorizer);
+      const query = await options.admit(context);
       const pod = pods.get(info.namespace, info.name);
       if (!pod) throw notFound('pods', '', info.name);
-      const path = PATHS[info.subresource as keyof typeof PATHS](context, pod);
+      const path = PATHS[info.subresource as keyof typeof PATHS](query, pod);
       const target = options.kubelet(nodeOfPod(pod));
       const sent = forwardedHeaders(headers, target.authority, true);
       const passed = { method: request.method!, path, headers: sent, signal, unreachable: dialFailed };
@@ -55,9 +58,9 @@ function dialFailed(why: string, cause: unknown): StatusError {
 
 /** The kubelet's own URLs; its parameters are named as they were before the API's. */
 const PATHS = {
-  exec: (context: RequestContext, pod: Pod) => containerPath('exec', context, pod),
-  attach: (context: RequestContext, pod: Pod) => containerPath('attach', context, pod),
-  portforward: ({ query }: RequestContext, { metadata }: Pod) => {
+  exec: (query: URLSearchParams, pod: Pod) => containerPath('exec', query, pod),
+  attach: (query: URLSearchParams, pod: Pod) => containerPath('attach', query, pod),
+  portforward: (query: URLSearchParams, { metadata }: Pod) => {
     const ports = new URLSearchParams();
     for (const port of query.getAll('ports').flatMap((value) => value.split(','))) ports.append('port', port);
     return `/portForward/${metadata.namespace}/${metadata.name}${ports.size > 0 ? `?${ports.toString()}` : ''}`;
@@ -72,7 +75,7 @@ function wantedBy(path: string): Wanted {
   return { stdin: parameters.has('input'), stdout: parameters.has('output'), stderr: parameters.has('error'), tty: parameters.has('tty') };
 }
 
-function containerPath(action: string, { query }: RequestContext, pod: Pod): string {
+function containerPath(action: string, query: URLSearchParams, pod: Pod): string {
   const container = chooseContainer(pod, query.get('container') ?? '');
   const parameters = new URLSearchParams();
   for (const [asked, name] of Object.entries(STREAMS)) {

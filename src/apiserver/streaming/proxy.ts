@@ -3,16 +3,18 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { StatusError } from '../../api/status.ts';
 import { statusError } from '../../api/status.ts';
 import type { RequestContext, StreamReply, StreamingHandler } from '../contract.ts';
+import type { AdmitConnection } from '../registry/connect.ts';
 import type { ProxyLocationOptions } from './proxy-location.ts';
 import { proxyLocator } from './proxy-location.ts';
 import { forwardedHeaders, relay } from './relay.ts';
 import type { Target } from './target.ts';
 
-export function proxyHandler(options: ProxyLocationOptions): StreamingHandler {
+export function proxyHandler(options: ProxyLocationOptions & { admit: AdmitConnection }): StreamingHandler {
   const locate = proxyLocator(options);
   return {
     match: ({ info }) => info.subresource === 'proxy' && info.group === '' && ['pods', 'services', 'nodes'].includes(info.resource),
     async handle(context, request, reply) {
+      await options.admit(context);
       const { prefix, rest } = splitPath(request.url ?? context.info.path);
       const reads = context.method === 'GET' || context.method === 'HEAD';
       if (rest === '' && reads && reply.kind === 'response') return redirectToSlash(reply, prefix, context);

@@ -128,6 +128,7 @@ describe('streaming', () => {
       dial: () => target,
       allowLoopback: true,
       authorizer: { authorize: ({ info }) => ({ allowed: info.name !== 'readonly' || info.verb !== 'create', reason: '' }) },
+      admit: async ({ query }) => query,
       rng: seededRng(1),
     });
     front = frontServer(streaming);

@@ -1,5 +1,6 @@
 import type { Rng } from '../../lib/random.ts';
 import type { Authorizer, Handler, StreamingHandler } from '../contract.ts';
+import type { AdmitConnection } from '../registry/connect.ts';
 import type { StoredObjects } from '../stored.ts';
 import type { KubeletDialer } from './kubelet.ts';
 import { kubeletLocator } from './kubelet.ts';
@@ -18,6 +19,7 @@ export interface StreamingOptions extends StoredObjects {
   allowLoopback?: boolean;
   resolve?: PodAddressResolver;
   authorizer: Pick<Authorizer, 'authorize'>;
+  admit: AdmitConnection;
   rng: Rng;
 }
 
@@ -29,13 +31,22 @@ export interface Streaming {
 }
 
 /** All that passes bytes between clients and kubelets, pods and services. */
-export function createStreaming({ kubeletTls, dial, allowLoopback, resolve, authorizer, rng, ...objects }: StreamingOptions): Streaming {
+export function createStreaming({
+  kubeletTls,
+  dial,
+  allowLoopback,
+  resolve,
+  authorizer,
+  admit,
+  rng,
+  ...objects
+}: StreamingOptions): Streaming {
   const kubelet = kubeletLocator({ ...objects, tls: kubeletTls, ...(dial ? { dial } : {}) });
   return {
     handlers: [podLogHandler({ ...objects, kubelet })],
     takeovers: [
-      podStreamsHandler({ ...objects, kubelet, authorizer }),
-      proxyHandler({ ...objects, kubelet, rng, ...(allowLoopback ? { allowLoopback } : {}), ...(resolve ? { resolve } : {}) }),
+      podStreamsHandler({ ...objects, kubelet, authorizer, admit }),
+      proxyHandler({ ...objects, kubelet, admit, rng, ...(allowLoopback ? { allowLoopback } : {}), ...(resolve ? { resolve } : {}) }),
     ],
   };
 }

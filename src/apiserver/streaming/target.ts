@@ -18,6 +18,10 @@ export interface TlsClient {
   ca?: string;
   /** A common name that is as good as the address (system:node:NAME). */
   acceptedName?: string;
+  /** The name that the other side's certificate must be for, where it is not the address. */
+  servername?: string;
+  /** Checked against the well-known authorities when there is no `ca`. */
+  verify?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -37,7 +41,7 @@ export function tcpTarget(host: string, port: number): Target {
   };
 }
 
-export function tlsTarget(host: string, port: number, { cert, key, ca, acceptedName }: TlsClient = {}): Target {
+export function tlsTarget(host: string, port: number, { cert, key, ca, acceptedName, servername, verify }: TlsClient = {}): Target {
   return {
     authority: authorityOf(host, port),
     scheme: 'https',
@@ -49,8 +53,8 @@ export function tlsTarget(host: string, port: number, { cert, key, ca, acceptedN
         cert,
         key,
         ca,
-        rejectUnauthorized: ca !== undefined,
-        ...(isIP(host) ? {} : { servername: host }),
+        rejectUnauthorized: verify || ca !== undefined,
+        ...(servername ? { servername } : isIP(host) ? {} : { servername: host }),
         checkServerIdentity: (name, certificate) =>
           acceptedName && certificate.subject.CN === acceptedName ? undefined : checkServerIdentity(name, certificate),
       });

@@ -1,5 +1,6 @@
 /** Functions on lists, sets and numbers. */
 import type { Environment } from '@marcbachmann/cel-js';
+import { spend } from './budget.ts';
 import { declaredClass, sameValue } from './values.ts';
 
 type List = readonly unknown[];
@@ -16,7 +17,10 @@ export function registerCollections(env: Environment): void {
   env.registerFunction('list.reverse(): list', (list: List) => list.toReversed());
   env.registerFunction('list.slice(int, int): list', (list: List, from: bigint, to: bigint) => list.slice(Number(from), Number(to)));
   env.registerFunction('list.distinct(): list', (list: List) =>
-    list.filter((item, at) => list.findIndex((each) => sameValue(each, item)) === at),
+    list.filter((item, at) => {
+      spend(at);
+      return list.findIndex((each) => sameValue(each, item)) === at;
+    }),
   );
   env.registerFunction('list.flatten(): list', (list: List) => list.flat());
   env.registerFunction('list.sort(): list', (list: List) => list.toSorted((a, b) => (less(a, b) ? -1 : less(b, a) ? 1 : 0)));
@@ -50,7 +54,10 @@ function extreme(list: List, name: string, before: (a: unknown, b: unknown) => b
 const Sets = declaredClass('sets');
 
 function registerSets(env: Environment): void {
-  const has = (list: List, item: unknown): boolean => list.some((each) => sameValue(each, item));
+  const has = (list: List, item: unknown): boolean => {
+    spend(list.length);
+    return list.some((each) => sameValue(each, item));
+  };
   const contains = (all: List, some: List): boolean => some.every((item) => has(all, item));
   env.registerType('kubernetes.Sets', { ctor: Sets, fields: {} });
   env.registerConstant('sets', 'kubernetes.Sets', new Sets());

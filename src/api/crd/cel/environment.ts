@@ -4,6 +4,7 @@
  */
 import { Environment } from '@marcbachmann/cel-js';
 import { registerCollections } from './collections.ts';
+import { registerComprehensions } from './comprehensions.ts';
 import { registerNetwork } from './network.ts';
 import { registerQuantity } from './quantity.ts';
 import { registerText } from './text.ts';
@@ -24,6 +25,7 @@ function shared(): Environment {
   });
   registerText(made);
   registerCollections(made);
+  registerComprehensions(made);
   registerQuantity(made);
   registerNetwork(made);
   // A parent that was cloned takes no more declarations, and so cannot be spoilt.

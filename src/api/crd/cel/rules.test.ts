@@ -68,6 +68,13 @@ const HOLDS = [
   'type(self.port) == int ? self.port == 80 : self.port == "http"',
   'self.when > timestamp("2019-01-01T00:00:00Z") && self.wait > duration("30m")',
   'self.?name.orValue("") == "abc"',
+  'self.tags.all(i, tag, tag == ["a", "b"][i]) && self.tags.exists(i, tag, i == 1 && tag == "b")',
+  'self.map.exists(key, value, key == "k" && value == "v") && self.map.existsOne(key, value, value == "v")',
+  'self.tags.transformList(i, tag, tag + string(i)) == ["a0", "b1"] && self.tags.transformList(i, tag, i > 0, tag) == ["b"]',
+  'self.map.transformMap(key, value, value + key) == {"k": "vk"} && self.map.transformMap(key, value, key != "k", value).size() == 0',
+  'self.tags.transformMapEntry(i, tag, {tag: i})["b"] == 1 && self.tags.all(i, tag, self.tags.all(j, other, (i == j) == (tag == other)))',
+  'self.tags.exists(i, tag, self.tags[i + 1] == "none" || tag == "b")',
+  'base64.encode(b"abc") == "YWJj" && base64.decode("YWJj") == b"abc" && strings.quote("a\\"b") == "\\"a\\\\\\"b\\""',
   'self.items.map(i, i.size).sum() == 2 && self.tags.isSorted() && [3, 1].min() == 1 && self.tags.indexOf("b") == 1',
   'self.name.find("[a-b]+") == "ab" && self.name.findAll("[a-z]", 2) == ["a", "b"] && self.name.matches("(?i)^ABC$")',
   'self.name.replace("a", "z") == "zbc" && self.name.charAt(1) == "b" && self.name.upperAscii() == "ABC"',
@@ -139,4 +146,20 @@ const BROKEN: { name: string; rule: ValidationRule; now?: object; old?: object; 
 describe('rules that are broken tell', () => {
   for (const { name, rule, now, old, expected } of BROKEN)
     test(name, () => assert.deepEqual(findings([rule], object(now), old && object(old)), expected));
+});
+
+describe('rules that cost too much', () => {
+  const tags = Array.from({ length: 300 }, (_, index) => `t${index}`);
+  const loop = 'self.tags.all(a, self.tags.all(b, self.tags.all(c, a + b + c != "")))';
+  test('are stopped, and so are those after them', () => {
+    assert.deepEqual(findings([{ rule: loop }, { rule: 'false' }], object({ tags })), [
+      `spec: Invalid value: "object": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: ${loop}`,
+    ]);
+  });
+  test('all together', () => {
+    const rules = Array.from({ length: 60 }, () => ({ rule: 'self.tags.all(a, self.tags.all(b, a + b != ""))' }));
+    assert.deepEqual(findings(rules, object({ tags })), [
+      'spec: Invalid value: validation failed due to running out of cost budget, no further validation rules will be run',
+    ]);
+  });
 });

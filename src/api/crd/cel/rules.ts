@@ -6,8 +6,9 @@ import type { FieldError } from '../../status.ts';
 import type { JSONSchemaProps, ValidationRule } from '../../types.gen.ts';
 import { child } from '../findings.ts';
 import { correlated } from '../validate.ts';
+import { Budget, BUDGET_EXCEEDED, CALL_COST_EXCEEDED } from './budget.ts';
 import { kubernetesEnvironment } from './environment.ts';
-import { compilationFailed } from './messages.ts';
+import { compileProgram } from './program.ts';
 import { declareTypes, type CelType } from './types.ts';
 import { optionalOf } from './values.ts';
 
@@ -20,7 +21,7 @@ export function ruleChecker(root: JSONSchemaProps): RuleChecker {
   return (object, old) => {
     compiled ??= compileRules(root).rules;
     const run = new Run(compiled);
-    run.visit({ value: object, old, path: '' }, root);
+    run.budget.paying(() => run.visit({ value: object, old, path: '' }, root));
     return run.findings;
   };
 }
@@ -82,36 +83,32 @@ function compile(
   rule: ValidationRule,
   report: (field: RuleProblem['field'], message: string) => void,
 ): Compiled | undefined {
-  const run = parsed(scope, rule.rule, 'bool', (message) => report('rule', message));
+  const run = compileExpression(scope, rule.rule, 'bool', (message) => report('rule', message));
   const message =
     rule.messageExpression === undefined
       ? undefined
-      : parsed(scope, rule.messageExpression, 'string', (text) => report('messageExpression', text));
+      : compileExpression(scope, rule.messageExpression, 'string', (text) => report('messageExpression', text));
   return run && { rule, isTransition: /\boldSelf\b/.test(rule.rule), run, ...(message ? { message } : {}) };
 }
 
-function parsed(
+/** A function from variables to the value; undefined when it does not compile to the type expected, which `report` is told in upstream's words. */
+export function compileExpression(
   scope: Environment,
   text: string,
   expected: string,
   report: (message: string) => void,
 ): ((variables: Record<string, unknown>) => unknown) | undefined {
-  const readable = withFlagGroups(text);
-  const { valid, type, error } = scope.check(readable);
-  if (!valid) {
-    report(compilationFailed(error, readable));
+  const compiled = compileProgram(scope, text);
+  if ('problem' in compiled) {
+    report(compiled.problem);
     return undefined;
   }
+  const { type } = compiled;
   if (type !== expected && type !== 'dyn') {
     report(expected === 'bool' ? 'cel expression must evaluate to a bool' : 'messageExpression must evaluate to a string');
     return undefined;
   }
-  return scope.parse(readable);
-}
-
-/** RE2 puts flags in front of a pattern, JavaScript around it; `matches` is the library's own and knows the latter. */
-function withFlagGroups(text: string): string {
-  return text.replaceAll(/\.matches\(\s*(r?)(['"])\(\?([ims]+)\)(.*?)\2\s*\)/g, '.matches($1$2(?$3:$4)$2)');
+  return (variables) => compiled.run(variables);
 }
 
 const rulesBelow = new WeakMap<JSONSchemaProps, boolean>();
@@ -146,6 +143,9 @@ interface Place {
 /** One walk over an object, with what stood at each place before. */
 class Run {
   readonly findings: FieldError[] = [];
+  readonly budget = new Budget();
+  /** A rule cost too much: none is run after it. */
+  #isOver = false;
   readonly #compiled: ReadonlyMap<JSONSchemaProps, NodeRules>;
 
   constructor(compiled: ReadonlyMap<JSONSchemaProps, NodeRules>) {
@@ -154,7 +154,7 @@ class Run {
 
   visit(place: Place, node: JSONSchemaProps): void {
     const { value, old, path } = place;
-    if (value === undefined || value === null || !hasRules(node)) return;
+    if (this.#isOver || value === undefined || value === null || !hasRules(node)) return;
     // What an update leaves as it was is not judged again (KEP-4008).
     if (old !== undefined && deepEqual(value, old)) return;
     this.#rules(place, node);
@@ -182,7 +182,17 @@ class Run {
       if (isTransition && oldSelf === undefined && !rule.optionalOldSelf) continue;
       const message = failure(compiled, { self, oldSelf: rule.optionalOldSelf ? optionalOf(oldSelf) : oldSelf });
       if (message !== undefined) this.findings.push(finding(rule, path, node, message));
+      if (this.#isOverdrawn(message, path)) return;
     }
+  }
+
+  #isOverdrawn(message: string | undefined, path: string): boolean {
+    this.#isOver = message?.includes(CALL_COST_EXCEEDED) === true;
+    if (!this.#isOver && this.budget.isSpent) {
+      this.#isOver = true;
+      this.findings.push({ field: path || '<nil>', type: 'FieldValueInvalid', message: `Invalid value: ${BUDGET_EXCEEDED}` });
+    }
+    return this.#isOver;
   }
 }
 
@@ -191,7 +201,10 @@ function failure({ rule, run, message }: Compiled, variables: Record<string, unk
   try {
     if (run(variables) === true) return undefined;
   } catch (error) {
-    return `${errorText(error)} evaluating rule: ${rule.rule}`;
+    const text = errorText(error);
+    return text === CALL_COST_EXCEEDED
+      ? `'${text}': no further validation rules will be run due to call cost exceeds limit for rule: ${rule.rule}`
+      : `${text} evaluating rule: ${rule.rule}`;
   }
   return expressed(message, variables) ?? rule.message ?? `failed rule: ${rule.rule.trim()}`;
 }

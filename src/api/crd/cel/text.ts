@@ -25,6 +25,26 @@ export function registerText(env: Environment): void {
   env.registerFunction('string.findAll(string): list<string>', (text: string, pattern: string) => allOf(text, pattern, -1n));
   env.registerFunction('string.findAll(string, int): list<string>', allOf);
   registerFormats(env);
+  registerEncodings(env);
+}
+
+const Base64Namespace = declaredClass('base64');
+const StringsNamespace = declaredClass('strings');
+
+/** The encoders extension, and strings.quote. */
+function registerEncodings(env: Environment): void {
+  env.registerType('kubernetes.Base64', { ctor: Base64Namespace, fields: {} });
+  env.registerConstant('base64', 'kubernetes.Base64', new Base64Namespace());
+  env.registerFunction('kubernetes.Base64.encode(bytes): string', (_base64: object, bytes: Uint8Array) =>
+    Buffer.from(bytes).toString('base64'),
+  );
+  env.registerFunction('kubernetes.Base64.decode(string): bytes', (_base64: object, text: string) => {
+    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error('illegal base64 data');
+    return new Uint8Array(Buffer.from(text, 'base64'));
+  });
+  env.registerType('kubernetes.Strings', { ctor: StringsNamespace, fields: {} });
+  env.registerConstant('strings', 'kubernetes.Strings', new StringsNamespace());
+  env.registerFunction('kubernetes.Strings.quote(string): string', (_strings: object, text: string) => JSON.stringify(text));
 }
 
 /** Throws for a pattern that cannot be compiled. */

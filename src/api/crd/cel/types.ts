@@ -118,7 +118,7 @@ function mapOf(value: Readonly<Record<string, unknown>>, item: CelType): Map<str
 }
 
 /** JSON of unknown shape: whole numbers are ints. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (Number.isInteger(value)) return BigInt(value as number);
   if (Array.isArray(value)) return value.map(plain);
   return isRecord(value) ? new Map(Object.entries(value).map(([key, each]) => [key, plain(each)])) : value;

@@ -1,5 +1,6 @@
 /** The checks of the baseline level, by their upstream ids in upstream's order. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 import type { LifecycleHandler, Probe, SELinuxOptions } from '../../../api/types.gen.ts';
+import { atLeast, type Versioned } from './versions.ts';
 import type { Check, PodLike } from './violation.ts';
 import { containersOf, distinct, named, namesWhere, plural, quoted, setters } from './violation.ts';
 
@@ -18,24 +19,32 @@ const DEFAULT_CAPABILITIES = new Set([
   'SETUID',
   'SYS_CHROOT',
 ]);
-const SAFE_SYSCTLS = new Set([
-  'kernel.shm_rmid_forced',
-  'net.ipv4.ip_local_port_range',
-  'net.ipv4.ip_unprivileged_port_start',
-  'net.ipv4.tcp_syncookies',
-  'net.ipv4.ping_group_range',
-  'net.ipv4.ip_local_reserved_ports',
-  'net.ipv4.tcp_keepalive_time',
-  'net.ipv4.tcp_fin_timeout',
-  'net.ipv4.tcp_keepalive_intvl',
-  'net.ipv4.tcp_keepalive_probes',
-  'net.ipv4.tcp_rmem',
-  'net.ipv4.tcp_wmem',
+/** With the version that let them in. */
+const SAFE_SYSCTLS: ReadonlyMap<string, number> = new Map([
+  ['kernel.shm_rmid_forced', 0],
+  ['net.ipv4.ip_local_port_range', 0],
+  ['net.ipv4.ip_unprivileged_port_start', 0],
+  ['net.ipv4.tcp_syncookies', 0],
+  ['net.ipv4.ping_group_range', 0],
+  ['net.ipv4.ip_local_reserved_ports', 27],
+  ['net.ipv4.tcp_keepalive_time', 29],
+  ['net.ipv4.tcp_fin_timeout', 29],
+  ['net.ipv4.tcp_keepalive_intvl', 29],
+  ['net.ipv4.tcp_keepalive_probes', 29],
+  ['net.ipv4.tcp_rmem', 32],
+  ['net.ipv4.tcp_wmem', 32],
 ]);
-const SELINUX_TYPES = new Set(['', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']);
+const SELINUX_TYPES: ReadonlyMap<string, number> = new Map([
+  ['', 0],
+  ['container_t', 0],
+  ['container_init_t', 0],
+  ['container_kvm_t', 0],
+  ['container_engine_t', 31],
+]);
+const NEVER = Infinity;
 const APPARMOR_ANNOTATION = 'container.apparmor.security.beta.kubernetes.io/';
 
-export const BASELINE: Readonly<Record<string, Check>> = {
+export const BASELINE: Readonly<Record<string, Versioned>> = {
   appArmorProfile(pod) {
     const unconfined = ({ appArmorProfile }: { appArmorProfile?: { type: string } }): boolean => appArmorProfile?.type === 'Unconfined';
     const byPod = unconfined(pod.spec.securityContext ?? {});
@@ -95,7 +104,7 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     };
   },
 
-  hostProbesAndHostLifecycle(pod) {
+  hostProbesAndHostLifecycle: atLeast(34, (pod) => {
     const hosts = (handler: Probe | LifecycleHandler | undefined): string[] =>
       [handler?.httpGet?.host, handler?.tcpSocket?.host].filter((host): host is string => Boolean(host));
     const all = containersOf(pod.spec).map(({ name, livenessProbe, readinessProbe, startupProbe, lifecycle }) => ({
@@ -111,7 +120,7 @@ export const BASELINE: Readonly<Record<string, Check>> = {
       reason: 'probe or lifecycle host',
       detail: `${named(names)} ${plural('uses', 'use', names.length)} ${what} ${quoted(forbidden)}`,
     };
-  },
+  }),
 
   privileged(pod) {
     const names = namesWhere(pod, ({ privileged }) => privileged === true);
@@ -124,9 +133,9 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     return procMount(pod);
   },
 
-  seLinuxOptions(pod) {
+  seLinuxOptions(pod, version) {
     const problems = ({ type = '', user, role }: SELinuxOptions): string[] => [
-      ...(SELINUX_TYPES.has(type) ? [] : [`type ${JSON.stringify(type)}`]),
+      ...((SELINUX_TYPES.get(type) ?? NEVER) <= version ? [] : [`type ${JSON.stringify(type)}`]),
       ...(user ? ['user may not be set'] : []),
       ...(role ? ['role may not be set'] : []),
     ];
@@ -143,7 +152,8 @@ export const BASELINE: Readonly<Record<string, Check>> = {
     };
   },
 
-  seccompProfile_baseline(pod) {
+  // Before 1.19 it was an annotation, which no kubelet of today reads.
+  seccompProfile_baseline: atLeast(19, (pod) => {
     const unconfined = ({ seccompProfile }: { seccompProfile?: { type: string } }): boolean => seccompProfile?.type === 'Unconfined';
     const byPod = unconfined(pod.spec.securityContext ?? {});
     const names = namesWhere(pod, unconfined);
@@ -152,10 +162,12 @@ export const BASELINE: Readonly<Record<string, Check>> = {
       reason: 'seccompProfile',
       detail: `${setters(byPod, names)} must not set securityContext.seccompProfile.type to "Unconfined"`,
     };
-  },
+  }),
 
-  sysctls({ spec }) {
-    const names = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !SAFE_SYSCTLS.has(name));
+  sysctls({ spec }, version) {
+    const names = (spec.securityContext?.sysctls ?? [])
+      .map(({ name }) => name)
+      .filter((name) => (SAFE_SYSCTLS.get(name) ?? NEVER) > version);
     return names.length > 0 ? { reason: 'forbidden sysctls', detail: names.join(', ') } : undefined;
   },
 

@@ -1,4 +1,4 @@
-/** Pod Security Standards by namespace labels (KEP-2579): `enforce` refuses pods, `warn` tells the client, of workloads too. */
+/** Pod Security Standards by namespace labels (KEP-2579): `enforce` refuses pods, `warn` tells the client and `audit` the audit log, of workloads too. */
 import type { KubeObject } from '../../../api/meta.ts';
 import { invalid } from '../../../api/status.ts';
 import type { FieldError } from '../../../api/status.ts';
@@ -9,6 +9,7 @@ import { stored } from '../../stored.ts';
 import { isFor, refuse } from '../refuse.ts';
 import { BASELINE } from './baseline.ts';
 import { OVERRIDDEN, RESTRICTED } from './restricted.ts';
+import { minorOf } from './versions.ts';
 import type { PodLike, Violation } from './violation.ts';
 
 const PREFIX = 'pod-security.kubernetes.io/';
@@ -42,11 +43,15 @@ export function podSecurity(objects: StoredObjects): AdmissionPlugin {
 function checkPod(request: AdmissionRequest, pod: PodLike, labels: Readonly<Record<string, string>>): void {
   const enforce = policyOf(labels, 'enforce');
   if (isPod(request)) {
-    const why = describe(violations(pod, enforce.level));
+    request.annotate?.(`${PREFIX}enforce-policy`, `${enforce.level}:${enforce.version}`);
+    const why = describe(violations(pod, enforce));
     if (why) throw refuse(request, `violates PodSecurity "${enforce.level}:${enforce.version}": ${why}`);
   }
+  const audit = policyOf(labels, 'audit');
+  const noted = describe(violations(pod, audit));
+  if (noted) request.annotate?.(`${PREFIX}audit-violations`, `would violate PodSecurity "${audit.level}:${audit.version}": ${noted}`);
   const warn = policyOf(labels, 'warn');
-  const why = describe(violations(pod, warn.level));
+  const why = describe(violations(pod, warn));
   if (why) request.warn(`would violate PodSecurity "${warn.level}:${warn.version}": ${why}`);
 }
 
@@ -87,11 +92,14 @@ function policyOf(labels: Readonly<Record<string, string>>, mode: Mode): Policy 
   return { level: labels[PREFIX + mode] ?? 'privileged', version: labels[`${PREFIX}${mode}-version`] ?? 'latest' };
 }
 
-function violations(pod: PodLike, level: string): Violation[] {
+function violations(pod: PodLike, { level, version }: Policy): Violation[] {
   if (level === 'privileged') return [];
-  const baseline = Object.entries(BASELINE).filter(([id]) => level === 'baseline' || !OVERRIDDEN.has(id));
+  const minor = minorOf(version);
+  // What the restricted level says more strictly is left out, but only where it has begun to say it.
+  const isOverridden = (id: string): boolean => level === 'restricted' && minor >= (OVERRIDDEN.get(id) ?? Infinity);
+  const baseline = Object.entries(BASELINE).filter(([id]) => !isOverridden(id));
   const checks = level === 'baseline' ? baseline : [...baseline, ...Object.entries(RESTRICTED)];
-  return checks.map(([, check]) => check(pod)).filter((violation) => violation !== undefined);
+  return checks.map(([, check]) => check(pod, minor)).filter((violation) => violation !== undefined);
 }
 
 const describe = (found: readonly Violation[]): string => found.map(({ reason, detail }) => `${reason} (${detail})`).join(', ');
@@ -101,11 +109,13 @@ function checkNamespace(request: AdmissionRequest, pods: Stored<Pod>): void {
   const { labels = {}, name = '' } = request.object!.metadata;
   const errors = (['enforce', 'audit', 'warn'] as const).flatMap((mode) => labelErrors(labels, mode));
   if (errors.length > 0) throw invalid('Namespace', '', name, errors);
-  const { level, version } = policyOf(labels, 'enforce');
-  if (request.operation !== 'UPDATE' || level === policyOf(request.oldObject?.metadata.labels ?? {}, 'enforce').level) return;
+  const policy = policyOf(labels, 'enforce');
+  const { level, version } = policy;
+  const before = policyOf(request.oldObject?.metadata.labels ?? {}, 'enforce');
+  if (request.operation !== 'UPDATE' || (level === before.level && version === before.version)) return;
   const found = pods
     .list(name)
-    .map((pod) => ({ name: pod.metadata.name!, reasons: violations(pod as PodLike, level).map(({ reason }) => reason) }));
+    .map((pod) => ({ name: pod.metadata.name!, reasons: violations(pod as PodLike, policy).map(({ reason }) => reason) }));
   const bad = found.filter(({ reasons }) => reasons.length > 0);
   if (bad.length === 0) return;
   request.warn(`existing pods in namespace ${JSON.stringify(name)} violate the new PodSecurity enforce level "${level}:${version}"`);

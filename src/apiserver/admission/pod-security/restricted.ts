@@ -1,7 +1,8 @@
 /** What the restricted level asks for beyond the baseline, by upstream's ids in upstream's order. */
 import type { Volume } from '../../../api/types.gen.ts';
 import { procMount } from './baseline.ts';
-import type { Check, PodLike } from './violation.ts';
+import { atLeast, type Versioned } from './versions.ts';
+import type { PodLike } from './violation.ts';
 import { containersOf, distinct, named, namesWhere, plural, quoted, setters } from './violation.ts';
 
 const ALLOWED_VOLUMES = new Set([
@@ -17,19 +18,20 @@ const ALLOWED_VOLUMES = new Set([
 ]);
 const SECCOMP_TYPES = new Set(['RuntimeDefault', 'Localhost']);
 
-const forWindows = ({ spec }: PodLike): boolean => spec.os?.name === 'windows';
+/** Since 1.25 the checks of what only Linux has leave pods for Windows alone. */
+const forWindows = ({ spec }: PodLike, version: number): boolean => version >= 25 && spec.os?.name === 'windows';
 
-export const RESTRICTED: Readonly<Record<string, Check>> = {
-  allowPrivilegeEscalation(pod) {
-    if (forWindows(pod)) return undefined;
+export const RESTRICTED: Readonly<Record<string, Versioned>> = {
+  allowPrivilegeEscalation: atLeast(8, (pod, version) => {
+    if (forWindows(pod, version)) return undefined;
     const names = namesWhere(pod, ({ allowPrivilegeEscalation }) => allowPrivilegeEscalation !== false);
     return names.length > 0
       ? { reason: 'allowPrivilegeEscalation != false', detail: `${named(names)} must set securityContext.allowPrivilegeEscalation=false` }
       : undefined;
-  },
+  }),
 
-  capabilities_restricted(pod) {
-    if (forWindows(pod)) return undefined;
+  capabilities_restricted: atLeast(22, (pod, version) => {
+    if (forWindows(pod, version)) return undefined;
     const extra = (capabilities: { add?: string[] } | undefined): string[] =>
       (capabilities?.add ?? []).filter((name) => name !== 'NET_BIND_SERVICE');
     const keeping = namesWhere(pod, ({ capabilities }) => !capabilities?.drop?.includes('ALL'));
@@ -41,7 +43,7 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
       ...(adding.length > 0 ? [`${named(adding)} must not include ${quoted(added)} in securityContext.capabilities.add`] : []),
     ];
     return { reason: 'unrestricted capabilities', detail: details.join('; ') };
-  },
+  }),
 
   procMount_restricted: procMount,
 
@@ -73,15 +75,15 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
     return silent.length > 0 ? { reason, detail: `pod or ${named(silent)} must set securityContext.runAsNonRoot=true` } : undefined;
   },
 
-  runAsUser(pod) {
+  runAsUser: atLeast(23, (pod) => {
     if (pod.spec.hostUsers === false) return undefined;
     const byPod = pod.spec.securityContext?.runAsUser === 0;
     const names = namesWhere(pod, ({ runAsUser }) => runAsUser === 0);
     return byPod || names.length > 0 ? { reason: 'runAsUser=0', detail: `${setters(byPod, names)} must not set runAsUser=0` } : undefined;
-  },
+  }),
 
-  seccompProfile_restricted(pod) {
-    if (forWindows(pod)) return undefined;
+  seccompProfile_restricted: atLeast(19, (pod, version) => {
+    if (forWindows(pod, version)) return undefined;
     const pods = pod.spec.securityContext?.seccompProfile?.type;
     const podBad = pods !== undefined && !SECCOMP_TYPES.has(pods);
     const explicit = namesWhere(pod, ({ seccompProfile }) => seccompProfile !== undefined && !SECCOMP_TYPES.has(seccompProfile.type));
@@ -98,11 +100,16 @@ export const RESTRICTED: Readonly<Record<string, Check>> = {
     }
     if (silent.length === 0) return undefined;
     return { reason, detail: `pod or ${named(silent)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"` };
-  },
+  }),
 };
 
-/** Baseline checks that a restricted one says more strictly. */
-export const OVERRIDDEN = new Set(['capabilities_baseline', 'hostPathVolumes', 'procMount', 'seccompProfile_baseline']);
+/** Baseline checks that a restricted one says more strictly, and since when. */
+export const OVERRIDDEN: ReadonlyMap<string, number> = new Map([
+  ['capabilities_baseline', 22],
+  ['hostPathVolumes', 0],
+  ['procMount', 0],
+  ['seccompProfile_baseline', 19],
+]);
 
 /** The volume's type where it is not allowed. */
 function typeOf(volume: Volume): string | undefined {
