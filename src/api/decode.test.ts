@@ -113,6 +113,7 @@ test('unknown and duplicate fields', () => {
 test('duplicate fields are found in the text', () => {
   const text = '{"a":1,"b":[{"c":"}\\"","c":{}},{"c":1}],"a":{"x":1,"x":2,"\\u0078":3},"d":{},"e":[]}';
   assert.deepEqual(findDuplicateFields(Buffer.from(text)), ['b[0].c', 'a', 'a.x']);
+  assert.deepEqual(findDuplicateFields(Buffer.from('{"a\\\\":"\\\\\\"","b":"\\"a\\\\","a\\\\":[]}')), ['a\\']);
   assert.deepEqual(findDuplicateFields(Buffer.from('[ ]')), []);
 });
 

@@ -22,10 +22,13 @@ let byKind: ReadonlyMap<string, ResourceInfo> | undefined;
 
 /** Every built-in resource in the order of discovery: groups by priority, the preferred version first, resources by name. */
 export function builtinResources(): readonly ResourceInfo[] {
-  resources ??= GROUPS.flatMap((row) =>
-    row.resources.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)).map((resource) => resourceInfo(row, resource)),
-  );
+  resources ??= GROUPS.flatMap(resourcesOfRow);
   return resources;
+}
+
+/** The resources of one group version, by name. */
+export function resourcesOfRow(row: GroupRow): ResourceInfo[] {
+  return row.resources.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)).map((resource) => resourceInfo(row, resource));
 }
 
 /** The resource that `/apis/<group>/<version>/<resource>` names, off-by-default ones included. */
@@ -56,6 +59,8 @@ export function definitionName({ group, version, kind }: GroupVersionKind): stri
 
 const DEFINITIONS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(GROUPS.map((row) => [row.group, row.definitions])),
+  // Served by api/legacy alone.
+  extensions: 'io.k8s.api.extensions',
   'admission.k8s.io': 'io.k8s.api.admission',
   'apidiscovery.k8s.io': 'io.k8s.api.apidiscovery',
 };

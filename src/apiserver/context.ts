@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
 import type { UserInfo } from '../api/transport.ts';
+import type { RequestAudit } from './audit/audit.ts';
 import type { PeerCertificate, RequestContext, RequestInfo } from './contract.ts';
 import { requestInfo } from './request-info.ts';
 
@@ -16,12 +18,16 @@ export interface IncomingCall {
   peer?: PeerCertificate;
 }
 
+/** apiserver's maxAuditIDLength. */
+const AUDIT_ID_LENGTH = 64;
 const NOBODY: UserInfo = { name: '', groups: [] };
 const NO_QUERY = new URLSearchParams();
 
 /** A request as the stages see it. What costs something (query, signal) is made when first asked for. */
 export class Request implements RequestContext {
   readonly method: string;
+  /** Path and query as they came. */
+  readonly url: string;
   readonly headers: Readonly<IncomingHttpHeaders>;
   readonly remoteAddress: string;
   readonly peer?: PeerCertificate;
@@ -30,6 +36,11 @@ export class Request implements RequestContext {
   readonly warnings: string[] = [];
   user: UserInfo = NOBODY;
   impersonator?: UserInfo;
+  /** Where it is written down, if a policy wants it to be. */
+  audit?: RequestAudit | undefined;
+  /** A policy has been asked. */
+  auditDecided = false;
+  #auditId: string | undefined;
   readonly #clock: Clock;
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
@@ -38,6 +49,7 @@ export class Request implements RequestContext {
   /** Throws URIError for a malformed path. */
   constructor({ method, url, headers, remoteAddress, peer }: IncomingCall, clock: Clock) {
     this.method = method;
+    this.url = url;
     this.headers = headers;
     this.remoteAddress = remoteAddress;
     if (peer) this.peer = peer;
@@ -50,6 +62,17 @@ export class Request implements RequestContext {
   /** Once for each text. */
   warn(text: string): void {
     if (text !== '' && !this.warnings.includes(text)) this.warnings.push(text);
+  }
+
+  annotate(key: string, value: string): void {
+    this.audit?.annotate(key, value);
+  }
+
+  /** Names the request in its answer and in the audit log: the client's own name for it, if it gave one. */
+  get auditId(): string {
+    if (this.#auditId) return this.#auditId;
+    const given = this.headers['audit-id'];
+    return (this.#auditId = typeof given === 'string' && given !== '' ? given.slice(0, AUDIT_ID_LENGTH) : randomUUID());
   }
 
   get signal(): AbortSignal {
@@ -94,6 +117,7 @@ export function withInfo(context: RequestContext, info: RequestInfo): RequestCon
     remoteAddress,
     ...(peer ? { peer } : {}),
     warn: (text) => context.warn(text),
+    annotate: (key, value) => context.annotate(key, value),
     get signal() {
       return context.signal;
     },

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../lib/clock.ts';
-import { statusError } from '../api/status.ts';
+import { statusError, type StatusError } from '../api/status.ts';
+import { completeWithAnswer } from './audit/answer.ts';
 import { streamBody, type RequestBody } from './body.ts';
 import { Request } from './context.ts';
 import type { HandlerResponse, StreamingHandler, StreamReply } from './contract.ts';
 import { encodeResult, valueJson } from './encode/answer.ts';
-import { negotiate } from './encode/negotiate.ts';
+import { negotiate, negotiatePlain } from './encode/negotiate.ts';
 import { watchEncoding } from './encode/watch.ts';
 import { NotFoundPage, toStatusError } from './errors.ts';
 import { gzipped } from './encode/gzip.ts';
@@ -63,6 +64,7 @@ export class HttpExchange {
       await this.#fail(error, request, reply);
     } finally {
       request?.done();
+      if (request?.audit) completeWithAnswer(request.audit, reply);
       if (request && reply.kind === 'response')
         this.#options.observe(request.info, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
     }
@@ -151,6 +153,7 @@ export class HttpExchange {
     const sink = new ResponseSink(response, () => {
       response.writeHead(200, headersOf(request, contentType));
       response.flushHeaders();
+      request.audit?.started(200);
     });
     const leave = this.#options.watches.open({ served, watch, encoding: key, encoder: make, sink });
     sink.begin();
@@ -161,6 +164,7 @@ export class HttpExchange {
   async #fail(error: unknown, request: Request | undefined, reply: StreamReply): Promise<void> {
     const status = request ? this.#statusOf(error, request) : toStatusError(error, NO_INFO);
     const page = error instanceof NotFoundPage;
+    if (request && !page) this.#auditFailure(error, request, status);
     const body = page ? Buffer.from(`${error.message}\n`) : valueJson(status.status);
     const contentType = page ? 'text/plain; charset=utf-8' : 'application/json';
     if (reply.kind === 'upgrade') {
@@ -179,6 +183,11 @@ export class HttpExchange {
     const retry = status.status.details?.retryAfterSeconds;
     if (retry !== undefined) headers['retry-after'] = String(retry);
     end(response, page ? 404 : status.code, headers, body);
+  }
+
+  #auditFailure(error: unknown, request: Request, status: StatusError): void {
+    if (request.audit) request.audit.failed(error, status);
+    else if (status.code === 401 && !request.auditDecided) this.#options.pipeline.audit?.unauthenticated(request, status);
   }
 
   #statusOf(error: unknown, request: Request): ReturnType<typeof toStatusError> {
@@ -201,7 +210,11 @@ const NO_INFO: Request['info'] = {
 };
 
 function headersOf(request: Request | undefined, contentType: string): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = { 'audit-id': randomUUID(), 'cache-control': 'no-cache, private', 'content-type': contentType };
+  const headers: OutgoingHttpHeaders = {
+    'audit-id': request?.auditId ?? randomUUID(),
+    'cache-control': 'no-cache, private',
+    'content-type': contentType,
+  };
   if (request && request.warnings.length > 0)
     headers['warning'] = request.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
   return headers;
@@ -226,7 +239,7 @@ async function writeHandled(handled: HandlerResponse, request: Request, response
   if ('body' in handled) {
     const { bytes, contentType } = await encodeResult(
       { kind: 'value', status, body: handled.body },
-      { output: negotiate(request.headers, request.query), query: request.query, now: 0 },
+      { output: negotiatePlain(request.headers, request.query), query: request.query, now: 0 },
     );
     return end(response, status, { ...headersOf(request, contentType), ...handled.headers }, bytes);
   }

@@ -2,6 +2,7 @@ import http2, { type Http2SecureServer } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { DEFAULT_CIPHERS } from 'node:tls';
 import type { Clock } from '../lib/clock.ts';
 
 export interface TlsFiles {
@@ -33,6 +34,10 @@ const KEEP_ALIVE_MS = 120_000;
 /** How long clients may take to read what was sent when the server stops, ms. */
 const FLUSH_MS = 1000;
 
+/** Node's, but AES with 128 bits first, as Go's servers have it: large lists cost a few percent less on both sides. */
+const FIRST_CIPHER = 'TLS_AES_128_GCM_SHA256';
+const CIPHERS = [FIRST_CIPHER, ...DEFAULT_CIPHERS.split(':').filter((name) => name !== FIRST_CIPHER)].join(':');
+
 export interface ListenOptions {
   host: string;
   port: number;
@@ -55,6 +60,7 @@ export async function listen({ host, port, tls, handlers, clock }: ListenOptions
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    ciphers: CIPHERS,
     // Node counts what waits to be sent; a few large lists at once are no attack. Nor are clients that drop many watches.
     maxSessionMemory: 1000,
     streamResetBurst: 10_000,

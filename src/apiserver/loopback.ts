@@ -1,10 +1,11 @@
 import { groupVersion, type KubeObject, type WatchEvent } from '../api/meta.ts';
 import type { ApiRequest, ApiResponse, Transport, UserInfo } from '../api/transport.ts';
+import type { RequestAudit } from './audit/audit.ts';
 import { valueBody } from './body.ts';
 import { Request } from './context.ts';
 import type { HandlerResponse, RequestContext } from './contract.ts';
 import { NotFoundPage, toStatusError } from './errors.ts';
-import { serve, type Answer, type Pipeline } from './pipeline.ts';
+import { authorized, serve, type Answer, type Pipeline } from './pipeline.ts';
 import { viewOf } from './registry/convert.ts';
 import type { WatchEncoder, WatchSink } from './watch/channel.ts';
 import type { Watches } from './watch/open.ts';
@@ -37,18 +38,38 @@ async function handle(
   const abort = (): void => request.abort(signal!.reason as Error);
   signal?.addEventListener('abort', abort, { once: true });
   try {
+    const { remote } = options.pipeline;
+    await options.pipeline.loaded;
+    if (remote.match(request)) {
+      authorized(options.pipeline, request);
+      return await remote.call(request, { method, path, headers, body, ...(signal ? { signal } : {}) });
+    }
     const answer = await serve(options.pipeline, request, valueBody(body, headers['content-type']));
-    return await respond(options, answer, signal, warningHeaders(request));
+    const response = await respond(options, answer, signal, warningHeaders(request));
+    if (request.audit) auditLoopback(request.audit, response);
+    return response;
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof NotFoundPage) return { status: 404, headers: {}, text: `${error.message}\n` };
+    if (error instanceof NotFoundPage) {
+      request.audit?.complete(404);
+      return { status: 404, headers: {}, text: `${error.message}\n` };
+    }
     options.onError(error, request);
-    const { code, status } = toStatusError(error, request.info);
-    return { status: code, headers: {}, body: status };
+    const failure = toStatusError(error, request.info);
+    request.audit?.failed(error, failure);
+    request.audit?.complete(failure.code);
+    return { status: failure.code, headers: {}, body: failure.status };
   } finally {
     signal?.removeEventListener('abort', abort);
     request.done();
   }
+}
+
+/** A watch ends when its reader leaves it. */
+function auditLoopback(audit: RequestAudit, { status, events }: ApiResponse): void {
+  if (!(events instanceof EventQueue)) return audit.complete(status);
+  audit.started(status);
+  events.onEnd = () => audit.complete(status);
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
@@ -136,6 +157,7 @@ class EventQueue implements WatchSink<Events>, AsyncIterableIterator<Events> {
   #reader: ((result: IteratorResult<Events>) => void) | undefined;
   #ended = false;
   #leave: (() => void) | undefined;
+  onEnd: (() => void) | undefined;
 
   send(batch: Events): void {
     if (this.#ended) return;
@@ -154,6 +176,7 @@ class EventQueue implements WatchSink<Events>, AsyncIterableIterator<Events> {
   }
 
   end(): void {
+    if (!this.#ended) this.onEnd?.();
     this.#ended = true;
     this.#reader?.({ done: true, value: undefined });
     this.#reader = undefined;

@@ -3,6 +3,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Rng } from '../lib/random.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { AuditOptions } from './audit/audit.ts';
+import type { ComponentCheck } from './registry/component-statuses.ts';
 import type { KubeletDialer } from './streaming/kubelet.ts';
 import type { PodAddressResolver } from './streaming/proxy-location.ts';
 import type { TlsClient } from './streaming/target.ts';
@@ -34,6 +36,8 @@ export interface ApiServerOptions {
   resources?: readonly ResourceInfo[];
   /** How values are kept in the store: encryption at rest. */
   transformer?: ValueTransformer;
+  /** What is written down of requests, and where to; the server closes the sink when it stops. Nothing unless given. */
+  audit?: AuditOptions;
   /** How kubelets are reached for logs, exec, attach, port-forward and proxy. Without it these paths are not served. */
   kubelet?: {
     /** PEM: the server's client certificate, and the CA that signed the kubelets'. */
@@ -45,6 +49,10 @@ export interface ApiServerOptions {
     /** Where a simulated pod's address really listens. */
     resolve?: PodAddressResolver;
   };
+  /** PEM: the certificate that other API servers know the front proxy by, who vouches for our users. Without it they are asked as nobody. */
+  frontProxyClient?: { cert: string; key: string };
+  /** How the components beside the store are, for `componentstatuses`: `scheduler`, `controller-manager`. */
+  components?: ReadonlyMap<string, ComponentCheck>;
   /** Requests that may be in progress, watches and streams not counted; 1500 unless given. Upstream has 600, but queues what is more. */
   maxInFlight?: number;
 }

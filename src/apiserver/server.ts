@@ -5,6 +5,7 @@ import type { KubeObject } from '../api/meta.ts';
 import type { FieldError } from '../api/status.ts';
 import { builtinResources, schemaOf } from '../api/scheme.ts';
 import type { LoopbackFactory } from '../api/transport.ts';
+import type { LocalApis } from './aggregation/contract.ts';
 import { EventExpiry } from './event-expiry.ts';
 import { isOurFault } from './errors.ts';
 import { HttpExchange } from './http-exchange.ts';
@@ -16,6 +17,7 @@ import { clientAuthorities, peerReader } from './tls-peer.ts';
 import { Watches } from './watch/open.ts';
 import { WatchCache } from './watch/watch-cache.ts';
 import { wire, type Wiring } from './wiring.ts';
+import { AddressRanges } from './allocators/address-ranges.ts';
 import { serviceClaims } from './allocators/service-claims.ts';
 import { firstServiceIp } from './allocators/service-ip.ts';
 import type { ResourceClaims } from './registry/registry.ts';
@@ -33,6 +35,8 @@ export interface ApiServer extends Component {
   /** Transports for components of this process. */
   readonly loopback: LoopbackFactory;
   readonly resources: Resources;
+  /** Where parts of this process announce group versions that they answer themselves. */
+  readonly localApis: LocalApis;
   /** Opens a TLS port; 0 picks one. May be called more than once, before or after `start`. */
   listen(at: { host: string; port: number }): Promise<{ host: string; port: number }>;
   /** Whether /readyz answers 200. */
@@ -46,6 +50,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 class Server implements ApiServer {
   readonly name = 'kube-apiserver';
   readonly resources: Resources;
+  readonly localApis: LocalApis;
   readonly loopback: LoopbackFactory;
   readyz = false;
   readonly #options: ApiServerOptions;
@@ -73,6 +78,7 @@ class Server implements ApiServer {
       rng,
       log,
       claims: this.#claims,
+      ...(options.components ? { components: options.components } : {}),
       ...(options.kubelet?.allowLoopback ? { tolerates: isLoopbackFinding } : {}),
     };
     const checkReady = (): void => {
@@ -85,7 +91,8 @@ class Server implements ApiServer {
       checkReady,
       kubernetesServiceIp: firstServiceIp(options.serviceCidr.split(',')[0]!),
     });
-    const { pipeline, metrics } = this.#wiring;
+    const { pipeline, metrics, localApis } = this.#wiring;
+    this.localApis = localApis;
     metrics.gauge('apiserver_registered_watchers', 'Watches that are open now.', () => this.#watches.size);
     metrics.gauge('apiserver_storage_objects', 'Number of stored objects at the time of last check split by kind.', () =>
       this.#objectCounts(),
@@ -131,19 +138,21 @@ class Server implements ApiServer {
     await this.#wiring.bootstrap.run();
     this.#wiring.keep();
     this.readyz = true;
-    this.#wiring.bootstrap
-      .runDeferred()
-      .catch((error: unknown) => this.#options.log.warn('some default objects could not be written', { error }));
+    Promise.all([this.#wiring.bootstrap.runDeferred(), this.#wiring.keepApiServices()]).catch((error: unknown) =>
+      this.#options.log.warn('some default objects could not be written', { error }),
+    );
   }
 
   #claimServices(): void {
     const services = this.resources.find('', 'v1', 'services');
     if (!services) return;
     const { serviceCidr, nodePortRange, rng } = this.#options;
+    const ranges = new AddressRanges(serviceCidr.split(','), rng);
     this.#claims.set(
       services.cache.prefix,
-      serviceClaims({ serviceCidrs: serviceCidr.split(','), ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }),
+      serviceClaims({ ranges, ...(nodePortRange ? { nodePortRange } : {}), rng, cache: services.cache }),
     );
+    this.#wiring.followAddresses(ranges);
   }
 
   #objectCounts(): Map<string, number> {
@@ -183,6 +192,7 @@ class Server implements ApiServer {
     await this.#exchange.idle(this.#options.clock);
     this.#wiring.stop();
     await Promise.all(this.#listeners.splice(0).map((listener) => listener.close()));
+    await this.#options.audit?.sink.close();
   }
 }
 

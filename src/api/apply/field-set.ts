@@ -86,7 +86,9 @@ export function sameSet(a: FieldSet, b: FieldSet): boolean {
 /** Without what is below some top-level fields (`f:status`), the fields themselves included. */
 export function without(set: FieldSet, elements: readonly string[]): FieldSet {
   if (!elements.some((element) => Object.hasOwn(set, element))) return set;
-  return Object.fromEntries(Object.entries(set).filter(([element]) => !elements.includes(element)));
+  const rest: Mutable = {};
+  for (const element in set) if (!elements.includes(element)) rest[element] = set[element]!;
+  return rest;
 }
 
 const RANKS: Readonly<Record<string, number>> = { '.': 0, f: 1, k: 2, v: 3, i: 4 };

@@ -21,13 +21,11 @@ export function findDuplicateFields(bytes: Uint8Array): string[] {
   return [...scanner.found];
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
 class Scanner {
   readonly found = new Set<string>();
   readonly #text: string;
   #at = 0;
+  #escape = -1;
 
   constructor(text: string) {
     this.#text = text;
@@ -76,20 +74,33 @@ class Scanner {
     this.#at += 1;
   }
 
-  /** Past the closing quote; gives the string's value. */
+  /** Past the closing quote; gives the string's value. Looks for what ends it in one step: most of a body is inside of long strings. */
   #string(): string {
+    const text = this.#text;
     const start = this.#at;
     let escaped = false;
-    for (this.#at += 1; this.#at < this.#text.length; this.#at++) {
-      const code = this.#text.charCodeAt(this.#at);
-      if (code === QUOTE) break;
-      if (code === BACKSLASH) {
-        escaped = true;
-        this.#at += 1;
-      }
+    let quote = this.#quoteFrom(start + 1);
+    for (let escape = this.#escapeFrom(start + 1); escape < quote; escape = this.#escapeFrom(escape + 2)) {
+      escaped = true;
+      // What follows the backslash is no end, whatever it is.
+      if (quote === escape + 1) quote = this.#quoteFrom(escape + 2);
     }
-    this.#at += 1;
-    return escaped ? (JSON.parse(this.#text.slice(start, this.#at)) as string) : this.#text.slice(start + 1, this.#at - 1);
+    this.#at = quote + 1;
+    return escaped ? (JSON.parse(text.slice(start, this.#at)) as string) : text.slice(start + 1, quote);
+  }
+
+  #quoteFrom(at: number): number {
+    const found = this.#text.indexOf('"', at);
+    return found < 0 ? this.#text.length : found;
+  }
+
+  /** Where the next backslash is; looked for again only when the last one found lies behind. */
+  #escapeFrom(at: number): number {
+    if (this.#escape < at) {
+      const found = this.#text.indexOf('\\', at);
+      this.#escape = found < 0 ? this.#text.length : found;
+    }
+    return this.#escape;
   }
 
   #comma(): void {

@@ -58,6 +58,43 @@ export function autoscalerFromV2(object: KubeObject): KubeObject {
   };
 }
 
+/** autoscaling/v2beta1 knows every metric, by v1's names, and what v2 added to it only as an annotation. */
+export function autoscalerBetaToV2(object: KubeObject): KubeObject {
+  const { metrics, ...spec } = (object['spec'] ?? {}) as Part & { metrics?: readonly Part[] };
+  const { currentMetrics, ...status } = (object['status'] ?? {}) as Part & { currentMetrics?: readonly Part[] | null };
+  const { [BEHAVIOR]: behavior, ...annotations } = object.metadata.annotations ?? {};
+  return {
+    ...object,
+    metadata: withAnnotations(object.metadata, annotations),
+    spec: {
+      ...spec,
+      ...(metrics ? { metrics: metrics.map((metric) => mapMetric(metric, sourceToV2)) } : {}),
+      ...(behavior ? { behavior: parse(behavior) } : {}),
+    },
+    ...(object['status']
+      ? { status: { ...status, currentMetrics: currentMetrics?.map((metric) => mapMetric(metric, statusToV2)) ?? null } }
+      : {}),
+  };
+}
+
+export function autoscalerBetaFromV2(object: KubeObject): KubeObject {
+  const { metrics, behavior, ...spec } = (object['spec'] ?? {}) as Part & { metrics?: readonly Part[] };
+  const { currentMetrics, ...status } = (object['status'] ?? {}) as Part & { currentMetrics?: readonly Part[] | null };
+  const annotations: Record<string, string> = { ...object.metadata.annotations };
+  if (behavior) annotations[BEHAVIOR] = JSON.stringify(behavior);
+  return {
+    ...object,
+    metadata: withAnnotations(object.metadata, annotations),
+    spec: { ...spec, ...(metrics ? { metrics: metrics.map((metric) => mapMetric(metric, sourceToV1)) } : {}) },
+    status: {
+      currentReplicas: 0,
+      desiredReplicas: 0,
+      ...status,
+      currentMetrics: currentMetrics?.map((metric) => mapMetric(metric, statusToV1)) ?? null,
+    },
+  };
+}
+
 function withAnnotations(metadata: KubeObject['metadata'], annotations: Record<string, string>): KubeObject['metadata'] {
   const { annotations: _old, ...rest } = metadata;
   return Object.keys(annotations).length > 0 ? { ...rest, annotations } : rest;

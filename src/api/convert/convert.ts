@@ -26,12 +26,12 @@ const CONVERSIONS: Readonly<Record<string, Conversion>> = {
 
 /** `object`, sent in the version of `info`, as it is stored: `info.storageVersion`. The argument itself where nothing differs. */
 export function convertToStorage(info: ResourceInfo, object: KubeObject): KubeObject {
-  return convert(object, info.storageVersion, servedConversion(info)?.toStorage);
+  return convert(object, info.storageVersion, (info.legacy ?? servedConversion(info))?.toStorage);
 }
 
 /** `object` as stored, in the version that `info` serves. The argument itself where nothing differs. */
 export function convertFromStorage(info: ResourceInfo, object: KubeObject): KubeObject {
-  return convert(object, groupVersion(info), servedConversion(info)?.fromStorage);
+  return convert(object, groupVersion(info), (info.legacy ?? servedConversion(info))?.fromStorage);
 }
 
 /** Whether the served form is the stored form, byte for byte: what is stored can be sent as it is. */

@@ -47,9 +47,10 @@ export function aggregatorPackage(): GoPackage {
   return result;
 }
 
-function fieldOf(row: string): GoField {
+/** A field from a row: Go type, JSON name with options, protobuf number, markers. */
+export function fieldOf(row: string): GoField {
   const [type, json, number, ...markers] = row.split(' ') as [string, string, string | undefined, ...string[]];
-  const wire = /^\*?(?:int32|bool)$/.test(type) ? 'varint' : 'bytes';
+  const wire = /^\*?(?:int32|int64|bool)$/.test(type) ? 'varint' : 'bytes';
   const tags: Record<string, string> = number ? { json, protobuf: `${wire},${number},opt` } : { json };
   return {
     name: json.startsWith(',') ? '' : json.split(',')[0]!,

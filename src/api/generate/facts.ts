@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGGREGATOR_PATH, aggregatorPackage } from './aggregator.ts';
 import { marker, readPackage } from './go.ts';
+import { AUTOSCALING_V2BETA1, AUTOSCALING_V2BETA2, autoscalingV2beta1, autoscalingV2beta2 } from './removed.ts';
 import type { GoField, GoPackage, GoType } from './go.ts';
 
 /** Packages in the table, Go path to the prefix of the definition's name in OpenAPI. */
@@ -52,6 +53,18 @@ export const PACKAGES: readonly (readonly [path: string, name: string])[] = [
   ].map((path) => [`k8s.io/api/${path}`, `io.k8s.api.${path.replace('/', '.')}`] as const),
   ['k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1', 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1'],
   [AGGREGATOR_PATH, 'io.k8s.kube-aggregator.pkg.apis.apiregistration.v1'],
+  // What api/legacy serves: last, since most clusters never read it.
+  ...[
+    'extensions/v1beta1',
+    'apps/v1beta1',
+    'apps/v1beta2',
+    'batch/v1beta1',
+    'policy/v1beta1',
+    'rbac/v1beta1',
+    'rbac/v1alpha1',
+    'autoscaling/v2beta1',
+    'autoscaling/v2beta2',
+  ].map((path) => [`k8s.io/api/${path}`, `io.k8s.api.${path.replace('/', '.')}`] as const),
 ];
 
 /** Types of other packages, and those whose JSON is not their Go structure. */
@@ -93,12 +106,18 @@ export class FactTable {
   /** `roots` are directories that hold `k8s.io/...`. */
   constructor(roots: readonly string[]) {
     for (const [path] of PACKAGES) {
-      if (path === AGGREGATOR_PATH) this.#packages.set(path, aggregatorPackage());
-      else this.#packages.set(path, readPackage(directoryOf(roots, path), path));
+      this.#packages.set(path, this.#package(path, roots));
     }
     for (const { types } of this.#packages.values()) {
       for (const type of [...types.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))) this.#number(type);
     }
+  }
+
+  #package(path: string, roots: readonly string[]): GoPackage {
+    if (path === AGGREGATOR_PATH) return aggregatorPackage();
+    if (path === AUTOSCALING_V2BETA1) return autoscalingV2beta1();
+    if (path === AUTOSCALING_V2BETA2) return autoscalingV2beta2(this.#packages.get('k8s.io/api/autoscaling/v2')!);
+    return readPackage(directoryOf(roots, path), path);
   }
 
   #number(type: GoType): void {

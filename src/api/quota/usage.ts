@@ -77,6 +77,11 @@ export function inScope({ spec }: ResourceQuota, info: Resource, object: KubeObj
   const scopes = (spec?.scopes ?? []).map((scopeName) => ({ scopeName, operator: 'Exists', values: [] as string[] }));
   const requirements = [...scopes, ...(spec?.scopeSelector?.matchExpressions ?? [])];
   if (requirements.length === 0) return true;
+  if (info.group === '' && info.resource === 'persistentvolumeclaims') {
+    return requirements.every(
+      ({ scopeName, operator, values = [] }) => scopeName === 'VolumeAttributesClass' && matchesAttributes(object, operator, values),
+    );
+  }
   if (info.group !== '' || info.resource !== 'pods') return false;
   return requirements.every(({ scopeName, operator, values = [] }) => matchesScope(object as unknown as Pod, scopeName, operator, values));
 }
@@ -106,6 +111,18 @@ function matchesScope({ spec, ...pod }: Pod, scope: string, operator: string, va
     default:
       return false;
   }
+}
+
+/** By every class that the claim has, had, or is on its way to (KEP-3751). */
+function matchesAttributes({ spec, status }: PersistentVolumeClaim, operator: string, values: readonly string[]): boolean {
+  const named = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ];
+  const names = named.filter((name) => name !== undefined && name !== '');
+  if (names.length === 0) return matchesOperator(undefined, operator, values);
+  return names.some((name) => matchesOperator(name, operator, values));
 }
 
 function matchesOperator(value: string | undefined, operator: string, values: readonly string[]): boolean {

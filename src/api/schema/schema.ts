@@ -93,6 +93,21 @@ export interface ResourceInfo {
   selectableFields: readonly string[];
   /** Custom resources only. */
   custom?: CustomRules;
+  /** Versions that Kubernetes itself no longer serves. */
+  legacy?: LegacyRules;
+}
+
+/** How a version of old is served by the one that took its place. Made by api/legacy. */
+export interface LegacyRules {
+  /** What every request is warned of. */
+  warning: string;
+  /** DELETE without a propagation policy leaves the dependents, as this version did. */
+  orphansByDefault?: true;
+  /** The defaults that this version had where the stored one has others, or none; changes the object, which is the caller's. */
+  applyDefaults?(object: KubeObject): void;
+  /** To the shape of the stored version, and back; where they differ by more than their apiVersion. Neither changes its argument. */
+  toStorage?(object: KubeObject): KubeObject;
+  fromStorage?(object: KubeObject): KubeObject;
 }
 
 export interface SubresourceInfo {

@@ -2,7 +2,7 @@
 import type { KubeObject } from '../meta.ts';
 import { semanticEqual } from '../patch/json.ts';
 import { timestamp } from '../time.ts';
-import type { CustomResourceDefinition, DaemonSet, Job, Namespace, PersistentVolume, PersistentVolumeClaim, Pod } from '../types.gen.ts';
+import type { CertificateSigningRequest, CustomResourceDefinition, DaemonSet, Job, Namespace, PersistentVolume, PersistentVolumeClaim, Pod } from '../types.gen.ts';
 import { qosClassOf } from './qos.ts';
 
 /** `group/Kind` to what happens on create, after the status was reset. */
@@ -16,10 +16,16 @@ export const CREATE_RULES: Readonly<Record<string, (object: never, now: number) 
   'apiextensions.k8s.io/CustomResourceDefinition': createCustomResourceDefinition,
 };
 
+/** `group/Kind` to what happens on a write to the status; `object` is the old object with the new status, of which only the status may be changed. */
+export const STATUS_RULES: Readonly<Record<string, (object: never, old: never, now: number) => void>> = {
+  'certificates.k8s.io/CertificateSigningRequest': updateSigningRequestStatus,
+};
+
 /** `group/Kind` to what happens on update; `object` is a new object of which only the top level and metadata may be changed. */
 export const UPDATE_RULES: Readonly<Record<string, (object: never, old: never) => void>> = {
   '/Namespace': keepNamespaceSpec,
   'apps/DaemonSet': countTemplates,
+  'certificates.k8s.io/CertificateSigningRequest': keepSigningRequestSpec,
   'apiextensions.k8s.io/CustomResourceDefinition': keepStoredVersions,
 };
 
@@ -92,4 +98,25 @@ function keepStoredVersions(definition: CustomResourceDefinition, old: CustomRes
     .filter((version) => version.storage && !before.includes(version.name))
     .map((version) => version.name);
   if (added.length > 0) definition.status = { ...old.status, storedVersions: [...before, ...added] };
+}
+
+/** What was asked for is not changed afterwards: an approval is of exactly that. */
+function keepSigningRequestSpec(request: CertificateSigningRequest, old: CertificateSigningRequest): void {
+  if (old.spec) request.spec = old.spec;
+}
+
+/** Whoever sets a condition need not say when. */
+function updateSigningRequestStatus(request: CertificateSigningRequest, old: CertificateSigningRequest, now: number): void {
+  const conditions = request.status?.conditions;
+  if (!conditions) return;
+  const moment = timestamp(now);
+  const dated = conditions.map((condition) => {
+    const before = old.status?.conditions?.find(({ type, status }) => type === condition.type && status === condition.status);
+    return {
+      ...condition,
+      lastUpdateTime: condition.lastUpdateTime ?? moment,
+      lastTransitionTime: condition.lastTransitionTime ?? before?.lastTransitionTime ?? moment,
+    };
+  });
+  request.status = { ...request.status, conditions: dated };
 }

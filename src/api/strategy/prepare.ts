@@ -7,7 +7,7 @@ import type { KubeObject } from '../meta.ts';
 import { cloneJson, semanticEqual } from '../patch/json.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
 import { timestamp } from '../time.ts';
-import { CREATE_RULES, UPDATE_RULES } from './kinds.ts';
+import { CREATE_RULES, STATUS_RULES, UPDATE_RULES } from './kinds.ts';
 import { zeroOf } from './zero.ts';
 
 /**
@@ -43,9 +43,9 @@ export function prepareForUpdate(info: ResourceInfo, object: KubeObject, old: Ku
 
 /**
  * Readies a write to the status subresource: returns the old object with the new status. Annotations, finalizers and (for nodes) labels may
- * travel with it; of custom resources nothing but the status does.
+ * travel with it; of custom resources nothing but the status does. `now` is in milliseconds since the epoch.
  */
-export function prepareStatusUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): KubeObject {
+export function prepareStatusUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject, now: number): KubeObject {
   const metadata = isBuiltIn(info) ? keepSystemMetadata(object, old) : { ...old.metadata };
   if (object.metadata.resourceVersion !== undefined) metadata.resourceVersion = object.metadata.resourceVersion;
   if (object.metadata.managedFields !== undefined) metadata.managedFields = object.metadata.managedFields;
@@ -55,6 +55,7 @@ export function prepareStatusUpdate(info: ResourceInfo, object: KubeObject, old:
   if (info.kind === 'Deployment') setOrDelete(metadata, 'labels', old.metadata.labels);
   const next: KubeObject = { ...old, metadata };
   setOrDelete(next, 'status', object['status']);
+  STATUS_RULES[`${info.group}/${info.kind}`]?.(next as never, old as never, now);
   return next;
 }
 

@@ -98,6 +98,7 @@ describe('update', () => {
       deployments,
       { metadata: { name: 'x', labels: { no: 'no' }, annotations: { yes: 'yes' } }, spec: { replicas: 5 }, status: { replicas: 2 } },
       old,
+      0,
     );
     assert.deepEqual(next, {
       metadata: { name: 'x', uid: 'u', creationTimestamp: 't', generation: 3, annotations: { yes: 'yes' } },

@@ -2,8 +2,9 @@
  * Objects as rows: what `kubectl get` prints is made here, column by column as upstream's printers do. Rows always have the wide
  * columns; kubectl hides by priority.
  */
+import { parseGroupVersion } from '../meta.ts';
 import type { KubeObject } from '../meta.ts';
-import type { ResourceInfo } from '../schema/schema.ts';
+import type { LegacyRules, ResourceInfo } from '../schema/schema.ts';
 import { horizontalPodAutoscalers, horizontalPodAutoscalersV1, scales } from './autoscaling.ts';
 import { AGE, ageOf, column, NAME } from './columns.ts';
 import type { Cell, Printer, RowCondition, TableColumn } from './columns.ts';
@@ -102,8 +103,16 @@ export function tableFor(
 
 function printerOf(info: ResourceInfo): Printer {
   if (info.custom) return info.custom.printer;
+  if (info.legacy) return legacyPrinter(info, info.legacy);
   if (info.kind === 'HorizontalPodAutoscaler' && info.version === 'v1') return horizontalPodAutoscalersV1 as Printer<never>;
   return PRINTERS[`${info.group}/${info.kind}`] ?? (info.schema.name?.startsWith('io.k8s.') ? NAME_AND_CREATION : NAME_AND_AGE);
+}
+
+/** A version of old shows what the stored one does. */
+function legacyPrinter({ kind, storageVersion }: ResourceInfo, { toStorage }: LegacyRules): Printer {
+  const printer = (PRINTERS[`${parseGroupVersion(storageVersion).group}/${kind}`] ?? NAME_AND_CREATION) as Printer;
+  if (!toStorage) return printer;
+  return { ...printer, cells: (object, now) => printer.cells(toStorage(object), now) };
 }
 
 /** What upstream shows for built-in kinds without a printer. */

@@ -2,6 +2,7 @@
 import { semanticEqual } from '../patch/json.ts';
 import type { Pod, PodSpec, PodTemplateSpec, Toleration } from '../types.gen.ts';
 import { checkContainers } from './container.ts';
+import { checkPodClaims } from './devices.ts';
 import { checkTemplateMetadata } from './metadata.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from './names.ts';
 import type { Problems } from './problems.ts';
@@ -37,6 +38,7 @@ function checkPodSpec(problems: Problems, path: string, spec: PodSpec): void {
   else if (spec.dnsPolicy === 'None' && !spec.dnsConfig?.nameservers?.length)
     problems.required(`${path}.dnsConfig.nameservers`, 'must provide at least one DNS nameserver when `dnsPolicy` is None');
   checkScheduling(problems, path, spec);
+  checkPodClaims(problems, path, spec);
   checkPodNames(problems, path, spec);
   problems.nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds);
   const deadline = spec.activeDeadlineSeconds;

@@ -3,6 +3,7 @@ import { checkLabels } from './metadata.ts';
 import type {
   Affinity,
   LabelSelector,
+  NodeSelector,
   NodeSelectorTerm,
   PodAffinityTerm,
   PodSpec,
@@ -55,13 +56,17 @@ export function checkTaints(problems: Problems, path: string, taints: readonly T
   }
 }
 
+/** One that is missing where there must be one counts as a finding. */
+export function checkNodeSelector(problems: Problems, path: string, selector: NodeSelector | undefined): void {
+  if (!selector) return problems.required(path, 'must specify required node constraints');
+  const at = `${path}.nodeSelectorTerms`;
+  if (!selector.nodeSelectorTerms?.length) problems.required(at, 'must have at least one node selector term');
+  for (const [index, term] of (selector.nodeSelectorTerms ?? []).entries()) checkNodeTerm(problems, `${at}[${index}]`, term);
+}
+
 function checkAffinity(problems: Problems, path: string, { nodeAffinity, podAffinity, podAntiAffinity }: Affinity): void {
   const required = nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (required) {
-    const at = `${path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms`;
-    if (!required.nodeSelectorTerms?.length) problems.required(at, 'must have at least one node selector term');
-    for (const [index, term] of (required.nodeSelectorTerms ?? []).entries()) checkNodeTerm(problems, `${at}[${index}]`, term);
-  }
+  if (required) checkNodeSelector(problems, `${path}.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`, required);
   for (const [index, { weight, preference }] of (nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
     const at = `${path}.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[${index}]`;
     checkWeight(problems, at, weight);

@@ -1,17 +1,12 @@
-/** Persistent volumes, claims, classes. */
+/** Persistent volumes, claims, classes of storage. */
 import { compareQuantities } from '../codec/quantity.ts';
 import { semanticEqual } from '../patch/json.ts';
-import type {
-  PersistentVolume,
-  PersistentVolumeClaim,
-  PersistentVolumeClaimSpec,
-  PersistentVolumeSpec,
-  StorageClass,
-} from '../types.gen.ts';
-import { checkNoBackSteps } from './container.ts';
-import { dns1123SubdomainProblems } from './names.ts';
+import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, StorageClass } from '../types.gen.ts';
+import { checkParameters } from './csi.ts';
+import { dns1123SubdomainProblems, qualifiedNameProblems } from './names.ts';
 import type { Problems } from './problems.ts';
-import { checkSelector } from './scheduling.ts';
+import { checkNodeSelector, checkSelector } from './scheduling.ts';
+import { checkVolumeSource, volumeSource } from './volume-source.ts';
 
 const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 
@@ -25,6 +20,11 @@ export function checkPersistentVolumeClaim(problems: Problems, { spec }: Persist
   if (spec.storageClassName)
     problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
   if (spec.volumeMode !== undefined) problems.oneOf('spec.volumeMode', spec.volumeMode, ['Block', 'Filesystem']);
+  checkAttributesClass(problems, spec.volumeAttributesClassName);
+}
+
+function checkAttributesClass(problems: Problems, name: string | undefined): void {
+  if (name) problems.invalidEach('spec.volumeAttributesClassName', name, dns1123SubdomainProblems(name));
 }
 
 function checkAccessModes(problems: Problems, modes: readonly string[]): void {
@@ -41,12 +41,14 @@ export function checkClaimUpdate(problems: Problems, { spec }: PersistentVolumeC
   const settled = (value: PersistentVolumeClaimSpec | undefined): unknown => ({
     ...value,
     volumeName: before?.volumeName ? value?.volumeName : undefined,
-    volumeAttributesClassName: undefined,
+    volumeAttributesClassName: bound ? undefined : value?.volumeAttributesClassName,
     resources: bound ? { ...value?.resources, requests: undefined } : value?.resources,
     storageClassName: before?.storageClassName === undefined ? undefined : value?.storageClassName,
   });
   if (!semanticEqual(settled(spec), settled(before)))
     problems.forbidden('spec', 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims');
+  if (bound && before?.volumeAttributesClassName && !spec?.volumeAttributesClassName)
+    problems.forbidden('spec.volumeAttributesClassName', 'update to nil/empty from non-nil value is forbidden');
   const now = spec?.resources?.requests?.['storage'];
   const then = before?.resources?.requests?.['storage'];
   const capacity = old.status?.capacity?.['storage'];
@@ -59,18 +61,6 @@ export function checkClaimUpdate(problems: Problems, { spec }: PersistentVolumeC
     problems.forbidden('spec.resources.requests.storage', 'field can not be less than status.capacity');
   }
 }
-
-const PV_FIELDS = new Set([
-  'accessModes',
-  'capacity',
-  'claimRef',
-  'mountOptions',
-  'nodeAffinity',
-  'persistentVolumeReclaimPolicy',
-  'storageClassName',
-  'volumeAttributesClassName',
-  'volumeMode',
-]);
 
 export function checkPersistentVolume(problems: Problems, { spec }: PersistentVolume): void {
   if (!spec) return problems.required('spec');
@@ -85,33 +75,34 @@ export function checkPersistentVolume(problems: Problems, { spec }: PersistentVo
     problems.unsupported('spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
   }
   checkVolumeSource(problems, spec);
+  if (spec.volumeMode !== undefined) problems.oneOf('spec.volumeMode', spec.volumeMode, ['Block', 'Filesystem']);
+  if (spec.nodeAffinity) checkNodeSelector(problems, 'spec.nodeAffinity.required', spec.nodeAffinity.required);
+  if (spec.volumeAttributesClassName && !spec.csi)
+    problems.required('spec.csi', 'has to be specified when using volumeAttributesClassName');
+  checkAttributesClass(problems, spec.volumeAttributesClassName);
   if (spec.storageClassName)
     problems.invalidEach('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems(spec.storageClassName));
 }
 
-function checkVolumeSource(problems: Problems, spec: PersistentVolumeSpec): void {
-  const sources = Object.keys(sourceOf(spec));
-  if (sources.length === 0) problems.required('spec', 'must specify a volume type');
-  for (const kind of sources.slice(1)) problems.forbidden(`spec.${kind}`, 'may not specify more than 1 volume type');
-  if (!spec.hostPath) return;
-  if (!spec.hostPath.path) problems.required('spec.hostPath.path');
-  else checkNoBackSteps(problems, 'spec.hostPath.path', spec.hostPath.path);
-  if (spec.hostPath.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle')
-    problems.forbidden('spec.persistentVolumeReclaimPolicy', "may not be 'recycle' for a hostPath mount of '/'");
-}
-
 export function checkVolumeUpdate(problems: Problems, { spec }: PersistentVolume, old: PersistentVolume): void {
-  if (!semanticEqual(sourceOf(spec), sourceOf(old.spec)))
+  if (!semanticEqual(volumeSource(spec), volumeSource(old.spec)))
     problems.forbidden('spec.persistentvolumesource', 'spec.persistentvolumesource is immutable after creation');
   problems.immutable('spec.volumeMode', spec?.volumeMode === old.spec?.volumeMode, spec?.volumeMode);
+  if (old.spec?.nodeAffinity)
+    problems.immutable('spec.nodeAffinity', semanticEqual(spec?.nodeAffinity, old.spec.nodeAffinity), spec?.nodeAffinity);
 }
 
-function sourceOf(spec: PersistentVolumeSpec | undefined): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(spec ?? {}).filter(([key, value]) => !PV_FIELDS.has(key) && value !== undefined));
-}
-
-export function checkStorageClass(problems: Problems, { provisioner, reclaimPolicy, volumeBindingMode }: StorageClass): void {
+export function checkStorageClass(problems: Problems, storageClass: StorageClass): void {
+  const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {}, allowedTopologies = [] } = storageClass;
   if (!provisioner) problems.required('provisioner');
+  else problems.invalidEach('provisioner', provisioner, qualifiedNameProblems(provisioner.toLowerCase()));
+  checkParameters(problems, parameters);
+  for (const [index, { matchLabelExpressions = [] }] of allowedTopologies.entries())
+    for (const [at, { key, values }] of matchLabelExpressions.entries()) {
+      const path = `allowedTopologies[${index}].matchLabelExpressions[${at}]`;
+      problems.invalidEach(`${path}.key`, key, qualifiedNameProblems(key));
+      if (!values?.length) problems.required(`${path}.values`);
+    }
   if (reclaimPolicy !== undefined && !['Delete', 'Retain'].includes(reclaimPolicy))
     problems.unsupported('reclaimPolicy', reclaimPolicy, ['Delete', 'Retain']);
   problems.oneOf('volumeBindingMode', volumeBindingMode, ['Immediate', 'WaitForFirstConsumer']);

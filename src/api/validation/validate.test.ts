@@ -307,7 +307,7 @@ const BAD: Bad[] = [
     resource: 'admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
     name: 'enumeration of the schema',
     change: {
-      webhooks: [{ name: 'a.example.com', clientConfig: {}, sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Maybe' }],
+      webhooks: [{ name: 'a.example.com', clientConfig: { url: 'https://x' }, sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Maybe' }],
     },
     expected: ['webhooks[0].failurePolicy: Unsupported value: "Maybe": supported values: "Fail", "Ignore"'],
   },

@@ -5,7 +5,8 @@
 import type { KubeObject } from '../meta.ts';
 import type { ResourceInfo } from '../schema/schema.ts';
 import type { FieldError } from '../status.ts';
-import { CREATE_CHECKS, UPDATE_CHECKS } from './kinds.ts';
+import { checkSigningRequestApproval } from './certificate.ts';
+import { CREATE_CHECKS, STATUS_CHECKS, UPDATE_CHECKS } from './kinds.ts';
 import { checkMetadata, checkMetadataUpdate } from './metadata.ts';
 import { Problems } from './problems.ts';
 import { checkStructure } from './structure.ts';
@@ -28,12 +29,21 @@ export function validateUpdate(info: ResourceInfo, object: KubeObject, old: Kube
   return withStructure(problems, info, object, old);
 }
 
-/** The findings about a new status: the rest is the old object's. Its writers are components of the cluster; only metadata is checked. */
+/** The findings about a new status: the rest is the old object's. Its writers are components of the cluster; of most kinds only metadata is checked. */
 export function validateStatusUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
   const problems = new Problems();
   checkMetadataUpdate(problems, info, object, old);
+  STATUS_CHECKS[`${info.group}/${info.kind}`]?.(problems, object as never, old as never);
   // Nobody but their schema knows what a custom resource's status is.
   return info.custom ? [...problems.found, ...info.custom.validate(object, old)] : problems.found;
+}
+
+/** The findings about a CertificateSigningRequest that is approved or denied. */
+export function validateApprovalUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  const problems = new Problems();
+  checkMetadataUpdate(problems, info, object, old);
+  checkSigningRequestApproval(problems, object as never, old as never);
+  return problems.found;
 }
 
 /** A field that a kind's own rule has named, or the list that it is an item of, needs no second finding. */

@@ -1,6 +1,7 @@
 /** Volumes of pods. */
 import type { KeyToPath, Volume, VolumeProjection } from '../types.gen.ts';
 import { checkLocalPath, checkNoBackSteps } from './container.ts';
+import { checkDriverName } from './csi.ts';
 import { dns1123LabelProblems } from './names.ts';
 import type { Problems } from './problems.ts';
 import { checkQuantity } from './resources.ts';
@@ -58,6 +59,15 @@ const SOURCE_RULES: Readonly<Record<string, (problems: Problems, path: string, v
   },
   persistentVolumeClaim: (problems, path, { persistentVolumeClaim }) => {
     if (!persistentVolumeClaim!.claimName) problems.required(`${path}.claimName`);
+  },
+  csi: (problems, path, { csi }) => {
+    checkDriverName(problems, `${path}.driver`, csi!.driver);
+    if (csi!.nodePublishSecretRef && !csi!.nodePublishSecretRef.name) problems.required(`${path}.nodePublishSecretRef.name`);
+  },
+  ephemeral: (problems, path, { ephemeral }) => {
+    if (!ephemeral!.volumeClaimTemplate) problems.required(`${path}.volumeClaimTemplate`);
+    else if (!ephemeral!.volumeClaimTemplate.spec?.accessModes?.length)
+      problems.required(`${path}.volumeClaimTemplate.spec.accessModes`, 'at least 1 access mode is required');
   },
   nfs: (problems, path, { nfs }) => {
     if (!nfs!.server) problems.required(`${path}.server`);

@@ -62,7 +62,17 @@ export function checkStatefulSet(problems: Problems, { spec }: StatefulSet): voi
   problems.oneOf('spec.podManagementPolicy', spec.podManagementPolicy, ['OrderedReady', 'Parallel']);
   problems.oneOf('spec.updateStrategy.type', spec.updateStrategy?.type, ['OnDelete', 'RollingUpdate']);
   problems.nonNegative('spec.updateStrategy.rollingUpdate.partition', spec.updateStrategy?.rollingUpdate?.partition);
-  checkOwnedTemplate(problems, spec, 'statefulset');
+  const template = withClaims(spec);
+  checkOwnedTemplate(problems, { selector: spec.selector, ...(template ? { template } : {}) }, 'statefulset');
+}
+
+/** Containers may mount what only the claims will bring: each is a volume of the pod by its own name. */
+function withClaims({ template, volumeClaimTemplates = [] }: NonNullable<StatefulSet['spec']>): PodTemplateSpec | undefined {
+  if (!template?.spec) return template;
+  const own = template.spec.volumes ?? [];
+  const missing = volumeClaimTemplates.filter(({ metadata }) => !own.some(({ name }) => name === metadata.name));
+  const claimed = missing.map(({ metadata }) => ({ name: metadata.name!, persistentVolumeClaim: { claimName: metadata.name! } }));
+  return { ...template, spec: { ...template.spec, volumes: [...own, ...claimed] } };
 }
 
 export function checkReplicationController(problems: Problems, { spec }: ReplicationController): void {

@@ -5,7 +5,7 @@ import { ServiceRange } from './service-ip.ts';
 export class AllocationError extends Error {}
 
 /** Who holds what, in memory: filled from the Services that exist, so that nothing is lost or leaked over a restart. */
-class Holders<K> {
+export class Holders<K> {
   readonly #owners = new Map<K, string>();
 
   get size(): number {
@@ -29,12 +29,14 @@ class Holders<K> {
 /** Addresses of one service range. */
 export class AddressPool {
   readonly range: ServiceRange;
-  readonly #held = new Holders<string>();
+  readonly #held: Holders<string>;
   readonly #rng: Rng;
 
-  constructor(cidr: string, rng: Rng) {
+  /** Ranges may overlap: those of one cluster share their holders. */
+  constructor(cidr: string, rng: Rng, held = new Holders<string>()) {
     this.range = new ServiceRange(cidr);
     this.#rng = rng;
+    this.#held = held;
   }
 
   /** Throws AllocationError when it is outside of the range or somebody else's. */
@@ -55,10 +57,6 @@ export class AddressPool {
     if (address === undefined) throw new AllocationError('range is full');
     this.#held.hold(address, owner);
     return address;
-  }
-
-  hold(address: string, owner: string): void {
-    if (this.range.offsetOf(address) !== undefined) this.#held.hold(address, owner);
   }
 
   release(address: string, owner: string): void {

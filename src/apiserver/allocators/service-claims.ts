@@ -4,21 +4,21 @@ import type { Rng } from '../../lib/random.ts';
 import type { Service, ServicePort, ServiceSpec } from '../../api/types.gen.ts';
 import type { ResourceClaims } from '../registry/registry.ts';
 import type { ResourceCache } from '../watch/resource-cache.ts';
-import { AddressPool, AllocationError, PortPool } from './pools.ts';
+import type { AddressRanges } from './address-ranges.ts';
+import { AllocationError, PortPool } from './pools.ts';
 import {
-  familyOf,
   HEADLESS,
   isHeadless,
   needsClusterIp,
   needsHealthCheckPort,
   needsNodePorts,
   settleFamilies,
+  type IpFamily,
 } from './service-families.ts';
 import { keepAllocated } from './service-update.ts';
 
 export interface ServiceClaimsOptions {
-  /** One, or one for each family; the primary first. */
-  serviceCidrs: readonly string[];
+  ranges: AddressRanges;
   /** `30000-32767` unless given. */
   nodePortRange?: string;
   rng: Rng;
@@ -28,11 +28,8 @@ export interface ServiceClaimsOptions {
 const DEFAULT_NODE_PORTS = '30000-32767';
 
 /** Cluster IPs and node ports of Services. The Services themselves are the record of what is taken. */
-export function serviceClaims({ serviceCidrs, nodePortRange = DEFAULT_NODE_PORTS, rng, cache }: ServiceClaimsOptions): ResourceClaims {
-  const claims = new ServiceClaims(
-    serviceCidrs.map((cidr) => new AddressPool(cidr, rng)),
-    new PortPool(nodePortRange, rng),
-  );
+export function serviceClaims({ ranges, nodePortRange = DEFAULT_NODE_PORTS, rng, cache }: ServiceClaimsOptions): ResourceClaims {
+  const claims = new ServiceClaims(ranges, new PortPool(nodePortRange, rng));
   for (const entry of cache.list()) claims.hold(entry.object);
   cache.subscribe((events) => {
     for (const { type, entry } of events) {
@@ -44,10 +41,10 @@ export function serviceClaims({ serviceCidrs, nodePortRange = DEFAULT_NODE_PORTS
 }
 
 class ServiceClaims implements ResourceClaims {
-  readonly #addresses: readonly AddressPool[];
+  readonly #addresses: AddressRanges;
   readonly #ports: PortPool;
 
-  constructor(addresses: readonly AddressPool[], ports: PortPool) {
+  constructor(addresses: AddressRanges, ports: PortPool) {
     this.#addresses = addresses;
     this.#ports = ports;
   }
@@ -58,10 +55,7 @@ class ServiceClaims implements ResourceClaims {
     const before = previous && specOf(previous);
     const spec = copyOf(specOf(object));
     if (before) keepAllocated(spec, before);
-    const errors = settleFamilies(
-      spec,
-      this.#addresses.map(({ range }) => range.family),
-    );
+    const errors = settleFamilies(spec, this.#addresses.families);
     const undo: (() => void)[] = [];
     if (errors.length === 0) errors.push(...this.#takeAll(spec, before, owner, undo));
     if (errors.length > 0) {
@@ -81,7 +75,7 @@ class ServiceClaims implements ResourceClaims {
   hold(object: KubeObject): void {
     const owner = keyOf(object);
     const spec = specOf(object);
-    for (const address of addressesOf(spec)) this.#poolOf(address)?.hold(address, owner);
+    for (const address of addressesOf(spec)) this.#addresses.hold(address, owner);
     for (const port of portsOf(spec)) this.#ports.hold(port, owner);
   }
 
@@ -104,15 +98,14 @@ class ServiceClaims implements ResourceClaims {
     const given = spec.clusterIPs ?? [];
     const found: string[] = [];
     for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-      const pool = this.#addresses.find(({ range }) => range.family === family)!;
       const asked = given[index];
       if (asked !== undefined && had.includes(asked)) {
         found.push(asked);
         continue;
       }
       try {
-        const address = asked === undefined ? pool.takeAny(owner) : (pool.take(asked, owner), asked);
-        undo.push(() => pool.release(address, owner));
+        const address = asked === undefined ? this.#addresses.takeAny(family as IpFamily, owner) : this.#addresses.take(asked, owner);
+        undo.push(() => this.#addresses.release(address, owner));
         found.push(address);
       } catch (error) {
         if (!(error instanceof AllocationError)) throw error;
@@ -186,12 +179,8 @@ class ServiceClaims implements ResourceClaims {
     if (!before) return;
     const addresses = new Set(after ? addressesOf(after) : []);
     const ports = new Set(after ? portsOf(after) : []);
-    for (const address of addressesOf(before)) if (!addresses.has(address)) this.#poolOf(address)?.release(address, owner);
+    for (const address of addressesOf(before)) if (!addresses.has(address)) this.#addresses.release(address, owner);
     for (const port of portsOf(before)) if (!ports.has(port)) this.#ports.release(port, owner);
-  }
-
-  #poolOf(address: string): AddressPool | undefined {
-    return this.#addresses.find(({ range }) => range.family === familyOf(address));
   }
 }
 
@@ -205,7 +194,8 @@ function copyOf(spec: ServiceSpec): ServiceSpec {
   return copy;
 }
 
-function addressesOf(spec: ServiceSpec): string[] {
+/** The cluster IPs that a Service holds. */
+export function addressesOf(spec: ServiceSpec): string[] {
   const addresses = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ''];
   return addresses.filter((address) => address !== '' && address !== HEADLESS);
 }

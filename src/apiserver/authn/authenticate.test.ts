@@ -47,6 +47,7 @@ function setUp(key: string = KEYS.ec) {
     issuers: [ISSUER],
     clock,
     rng: seededRng(1),
+    log: silentLogger,
   });
   const bootstrapTokens = createBootstrapTokens({ source: objects.source, resources: objects.resources, clock });
   const authenticate = createAuthenticator({ tokens, bootstrapTokens, log: silentLogger });

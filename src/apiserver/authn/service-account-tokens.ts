@@ -6,11 +6,13 @@ import type { Node, Pod, Secret, ServiceAccount } from '../../api/types.gen.ts';
 import type { ObjectWithMeta } from '../../api/meta.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
 import type { Rng } from '../../lib/random.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
 import type { SigningKey, VerificationKey } from './jwt.ts';
 import { parseJwt, signJwt, verifySignature } from './jwt.ts';
+import { legacyTokenUse } from './legacy-token-use.ts';
 
 const LEGACY_ISSUER = 'kubernetes/serviceaccount';
 const LEGACY_SECRET_TYPE = 'kubernetes.io/service-account-token';
@@ -29,6 +31,7 @@ export interface ServiceAccountTokenOptions extends StoredObjects {
   apiAudiences?: readonly string[];
   clock: Clock;
   rng: Rng;
+  log: Logger;
 }
 
 export interface BoundObject {
@@ -181,6 +184,7 @@ function boundObjects(options: ServiceAccountTokenOptions): {
   const pods = stored<Pod>(options, '', 'v1', 'pods');
   const secrets = stored<Secret>(options, '', 'v1', 'secrets');
   const nodes = stored<Node>(options, '', 'v1', 'nodes');
+  const used = legacyTokenUse(options);
 
   const mustLive = (what: string, object: ObjectWithMeta | undefined, uid: string | undefined): void => {
     if (!object || object.metadata.uid !== uid) throw new Error(`${what} has been deleted`);
@@ -210,6 +214,7 @@ function boundObjects(options: ServiceAccountTokenOptions): {
       const held = secret?.type === LEGACY_SECRET_TYPE ? secret.data?.['token'] : undefined;
       if (!held || Buffer.from(held, 'base64').toString() !== token) throw new Error("token doesn't match server's copy");
       mustLive('service account', accounts.get(namespace, name), uid);
+      used(secret!);
       return serviceAccountUser(namespace, { name, uid });
     },
   };

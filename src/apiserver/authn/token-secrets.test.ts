@@ -22,6 +22,7 @@ test('a token secret is filled, its token is good, and it goes with its account'
     issuers: ['us'],
     clock: new ManualClock(),
     rng: seededRng(1),
+    log: silentLogger,
   });
   const secrets = stored<Secret>(view, '', 'v1', 'secrets');
   const stop = fillTokenSecrets({ ...view, tokens, rootCa: 'CA', log: silentLogger });
@@ -42,6 +43,13 @@ test('a token secret is filled, its token is good, and it goes with its account'
 
   const token = Buffer.from(filled.data!['token']!, 'base64').toString();
   assert.equal(tokens.verify(token)?.user.name, 'system:serviceaccount:default:web');
+  await setImmediate();
+  const used = secrets.get('default', 'web-token')!;
+  assert.equal(used.metadata.labels?.['kubernetes.io/legacy-token-last-used'], '2026-01-01');
+  const labels = { 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' };
+  objects.put({ ...used, metadata: { ...used.metadata, labels } } as never);
+  assert.throws(() => tokens.verify(token), /the token in secret default\/web-token has been marked invalid/);
+  objects.put(used as never);
   await objects.source.delete(objects.resources.find('', 'v1', 'serviceaccounts')!, 'default', 'web');
   await setImmediate();
   assert.equal(secrets.get('default', 'web-token'), undefined);

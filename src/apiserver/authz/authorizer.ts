@@ -17,6 +17,7 @@ export function createAuthorizer(objects: StoredObjects): RbacAuthorizer {
       if (byRbac.allowed || !byNode?.reason) return byRbac;
       return { allowed: false, reason: [byNode.reason, byRbac.reason].filter(Boolean).join('\n') };
     },
+    explain: (attributes) => (node.authorize(attributes)?.allowed ? '' : (rbac.explain?.(attributes) ?? '')),
     stop() {
       rbac.stop();
       node.stop();

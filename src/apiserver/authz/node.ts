@@ -2,7 +2,7 @@
  * The node authorizer: a kubelet (user system:node:X, group system:nodes) reads what its pods use and writes what is its own. What a pod
  * uses is found in its spec when a kubelet asks: a node has some hundred pods at most.
  */
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types.gen.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, SecretReference } from '../../api/types.gen.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { Attributes, RequestInfo } from '../contract.ts';
 import { NODE_RULES } from '../bootstrap/node-rules.ts';
@@ -34,8 +34,21 @@ export function createNodeAuthorizer(objects: StoredObjects): NodeAuthorizer {
     return pods.some(nodeName, claim.namespace, (pod) => claimNames(pod).includes(claim.name!));
   };
 
+  const isSecretOfVolume = (nodeName: string, { namespace, name }: RequestInfo): boolean =>
+    pods.some(nodeName, undefined, (pod) =>
+      claimNames(pod).some((claimName) => {
+        const volume = claims.get(pod.metadata.namespace!, claimName)?.spec?.volumeName;
+        const used = nodeSecrets(volume ? volumes.get('', volume) : undefined);
+        return used.some((secret) => secret.namespace === namespace && secret.name === name);
+      }),
+    );
+
   const special: Record<string, (nodeName: string, info: RequestInfo) => Decision> = {
-    '/secrets': (nodeName, info) => readOfPods(nodeName, info, (pod) => secretNames(pod).has(info.name)),
+    '/secrets': (nodeName, info) => {
+      const decision = readOfPods(nodeName, info, (pod) => secretNames(pod).has(info.name));
+      if (decision.allowed || readOnly(info)) return decision;
+      return isSecretOfVolume(nodeName, info) ? ALLOWED : decision;
+    },
     '/configmaps': (nodeName, info) => readOfPods(nodeName, info, (pod) => configMapNames(pod).has(info.name)),
     '/persistentvolumeclaims': (nodeName, info) =>
       info.subresource === 'status' && (info.verb === 'update' || info.verb === 'patch')
@@ -74,6 +87,12 @@ export function createNodeAuthorizer(objects: StoredObjects): NodeAuthorizer {
   };
 }
 
+/** What a CSI driver's node side is given. */
+function nodeSecrets(volume: PersistentVolume | undefined): SecretReference[] {
+  const { nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef } = volume?.spec?.csi ?? {};
+  return [nodeStageSecretRef, nodePublishSecretRef, nodeExpandSecretRef].filter((secret) => secret !== undefined);
+}
+
 /** The node that a user is, or undefined. */
 export function nodeIdentity({ name, groups }: UserInfo): string | undefined {
   const prefix = 'system:node:';
@@ -110,10 +129,11 @@ class PodsByNode {
     this.#pods = pods;
   }
 
-  some(nodeName: string, namespace: string, matches: (pod: Pod) => boolean): boolean {
+  /** Looks in all namespaces when none is given. */
+  some(nodeName: string, namespace: string | undefined, matches: (pod: Pod) => boolean): boolean {
     this.#begin();
     for (const pod of this.#nodes.get(nodeName)?.values() ?? []) {
-      if (pod.metadata.namespace === namespace && matches(pod)) return true;
+      if ((namespace === undefined || pod.metadata.namespace === namespace) && matches(pod)) return true;
     }
     return false;
   }

@@ -8,6 +8,7 @@ import type { Attributes, Authorizer, NonResourceRule, ResourceRule } from '../c
 import type { Stored, StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
 import { aggregatedRules } from './aggregation.ts';
+import { explainAllowed, type BindingSource } from './explain.ts';
 import { RuleSet } from './rules.ts';
 
 export interface RbacAuthorizer extends Authorizer {
@@ -76,6 +77,7 @@ export function createRbacAuthorizer(objects: StoredObjects): RbacAuthorizer {
         ? { allowed: false, reason: `RBAC: ${missing.length > 1 ? `[${missing.join(', ')}]` : missing[0]}` }
         : DENIED;
     },
+    explain: (attributes) => (attributes.user.groups.includes('system:masters') ? '' : explainAllowed(index, attributes)),
     rulesFor(user, namespace) {
       // system:masters may do everything whatever roles say; what is listed is what roles say, as upstream does.
       return { ...splitRules(rulesOf(user, namespace)), incomplete: false };
@@ -123,7 +125,7 @@ function splitRules(rules: readonly PolicyRule[]): { resourceRules: ResourceRule
 }
 
 /** Which roles a subject is bound to, by namespace ('' for ClusterRoleBindings). Filed anew on the first question after a change. */
-class BindingIndex {
+class BindingIndex implements BindingSource {
   onChange: () => void = () => undefined;
   readonly #clusterRoles: Stored<ClusterRole>;
   readonly #roles: Stored<Role>;
@@ -146,6 +148,14 @@ class BindingIndex {
     if (!filed) return [];
     const keys = [`User ${user.name}`, ...user.groups.map((group) => `Group ${group}`)];
     return keys.flatMap((key) => filed.get(key) ?? []);
+  }
+
+  clusterBindings(): readonly ClusterRoleBinding[] {
+    return this.#clusterBindings.list();
+  }
+
+  bindings(namespace: string): readonly RoleBinding[] {
+    return this.#bindings.list(namespace);
   }
 
   resolve(ref: RoleRef, namespace: string): readonly PolicyRule[] | undefined {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { MemoryObjects } from '../../../test/fixtures/memory-objects.ts';
-import type { ClusterRole, ClusterRoleBinding, Endpoints, Service } from '../../api/types.gen.ts';
+import type { ClusterRole, ClusterRoleBinding, ConfigMap, Endpoints, Service } from '../../api/types.gen.ts';
 import type { ObjectWithMeta } from '../../api/meta.ts';
+import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { stored } from '../stored.ts';
 import { createBootstrap } from './bootstrap.ts';
@@ -19,6 +20,7 @@ function setUp(objects = new MemoryObjects(), port = 6443) {
     serviceCidrs: ['10.96.0.0/12'],
     clientCa: 'CA',
     frontProxyCa: 'FP',
+    clock: new ManualClock(Date.UTC(2026, 0, 31)),
     log: silentLogger,
   });
   const view = <T extends ObjectWithMeta>(group: string, resource: string) => stored<T>(objects, group, 'v1', resource);
@@ -36,6 +38,10 @@ describe('bootstrap', () => {
         .map(({ metadata }) => metadata.name),
       ['default', 'kube-system', 'kube-public', 'kube-node-lease'],
     );
+    const maps = view<ConfigMap>('', 'configmaps');
+    assert.match(maps.get('kube-public', 'cluster-info')!.data!['kubeconfig']!, /server: https:\/\/172\.18\.0\.2:6443\n/);
+    const tracking = maps.get('kube-system', 'kube-apiserver-legacy-service-account-token-tracking');
+    assert.deepEqual(tracking?.data, { since: '2026-01-31' });
     assert.deepEqual(view<Service>('', 'services').get('default', 'kubernetes')?.spec?.clusterIPs, ['10.96.0.1']);
     assert.deepEqual(view<Endpoints>('', 'endpoints').get('default', 'kubernetes')?.subsets?.[0]?.addresses, [{ ip: '172.18.0.2' }]);
     assert.ok(

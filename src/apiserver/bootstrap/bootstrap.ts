@@ -7,6 +7,7 @@ import type { KubeObject, ObjectWithMeta } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { StatusError } from '../../api/status.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
@@ -19,11 +20,13 @@ import { reconciledBinding, reconciledRole } from './reconcile-rbac.ts';
 import type { MasterAddress } from './system-objects.ts';
 import {
   SYSTEM_NAMESPACES,
+  clusterInfo,
   defaultServiceCidr,
   extensionAuthentication,
   kubernetesEndpointSlice,
   kubernetesEndpoints,
   kubernetesService,
+  legacyTokenTracking,
   systemNamespace,
   systemPriorityClasses,
 } from './system-objects.ts';
@@ -35,13 +38,14 @@ export interface BootstrapOptions extends StoredObjects {
   clientCa?: string;
   frontProxyCa?: string;
   frontProxyNames?: readonly string[];
+  clock: Clock;
   log: Logger;
 }
 
 export interface Bootstrap {
   /** Resolves when everything that others need at once is there: namespaces, RBAC, priority classes, the Service `kubernetes`. */
   run(): Promise<void>;
-  /** What nobody waits for: flow control objects, the front proxy's ConfigMap. Call it once the server answers. */
+  /** What nobody waits for: flow control objects, ConfigMaps for extension servers, joining nodes and token tracking. Call it once the server answers. */
   runDeferred(): Promise<void>;
   /** Restores the Service `kubernetes`, system namespaces and the rules of aggregated roles whenever they change. The returned function ends it. */
   keep(): () => void;
@@ -68,6 +72,8 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
       await Promise.all([
         ...priorityLevels().map((object) => writer.ensure(group, 'v1', 'prioritylevelconfigurations', object)),
         ...flowSchemas().map((object) => writer.ensure(group, 'v1', 'flowschemas', object)),
+        writer.ensure('', 'v1', 'configmaps', legacyTokenTracking(options.clock.now())),
+        ...(clientCa ? [writer.ensure('', 'v1', 'configmaps', clusterInfo(clientCa, options.master), replacing(['data', 'kubeconfig']))] : []),
         ...(clientCa && frontProxyCa
           ? [writer.ensure('', 'v1', 'configmaps', extensionAuthentication(clientCa, frontProxyCa, frontProxyNames), replacing(['data']))]
           : []),

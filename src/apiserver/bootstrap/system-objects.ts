@@ -107,3 +107,30 @@ export function extensionAuthentication(clientCa: string, frontProxyCa: string, 
     },
   };
 }
+
+/** What a node that joins reads first: whom to trust, and where the API is. The bootstrap signer puts its signatures beside it. */
+export function clusterInfo(clientCa: string, { advertiseAddress, port }: MasterAddress): ConfigMap {
+  const host = isIpv6(advertiseAddress) ? `[${advertiseAddress}]` : advertiseAddress;
+  const kubeconfig = `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: ${Buffer.from(clientCa).toString('base64')}
+    server: https://${host}:${port}
+  name: ""
+contexts: null
+current-context: ""
+kind: Config
+users: null
+`;
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cluster-info', namespace: 'kube-public' }, data: { kubeconfig } };
+}
+
+/** Since when the use of tokens kept in Secrets is noted (`2026-01-31`); the first start's day stays. */
+export function legacyTokenTracking(now: number): ConfigMap {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking', namespace: 'kube-system' },
+    data: { since: new Date(now).toISOString().slice(0, 10) },
+  };
+}

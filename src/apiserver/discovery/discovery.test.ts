@@ -8,14 +8,17 @@ import type { HandlerResponse } from '../contract.ts';
 import { Request } from '../context.ts';
 import { ManualClock } from '../../lib/clock.ts';
 import { storageVersionHash } from './documents.ts';
+import { builtinPriority, CUSTOM_PRIORITY } from '../aggregation/priorities.ts';
 import { discoveryHandler } from './handler.ts';
 import { compareVersions } from './versions.ts';
 
 const V2 = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
 const V2BETA1 = V2.replace('v=v2', 'v=v2beta1');
 
+const ALONE = { generation: 0, foreign: () => [], priority: (version: string) => builtinPriority(version) ?? CUSTOM_PRIORITY };
+
 async function ask(path: string, headers: Record<string, string> = {}): Promise<Extract<HandlerResponse, { bytes: Buffer }>> {
-  const handler = discoveryHandler({ resources: new MemoryObjects().resources, serverAddress: '127.0.0.1:6443' });
+  const handler = discoveryHandler({ resources: new MemoryObjects().resources, served: ALONE, serverAddress: '127.0.0.1:6443' });
   const request = new Request({ method: 'GET', url: path, headers, remoteAddress: '' }, new ManualClock());
   assert.ok(handler.match(request));
   const response = await handler.handle(request, { bytes: async () => Buffer.alloc(0), json: async () => undefined });

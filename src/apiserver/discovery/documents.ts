@@ -2,30 +2,66 @@
 import { createHash } from 'node:crypto';
 import { groupVersion, parseGroupVersion } from '../../api/meta.ts';
 import type { ResourceInfo, SubresourceInfo } from '../../api/schema/schema.ts';
-import { compareGroups, compareVersions } from './versions.ts';
+import { compareVersions } from './versions.ts';
 
 export interface ApiGroupVersion {
   group: string;
   version: string;
   resources: ResourceInfo[];
+  /** Served by another API server. */
+  foreign?: ForeignVersion;
 }
 
-/** Group → its versions, preferred first, both in upstream's order; resources by name. */
-export function groupsOf(resources: readonly ResourceInfo[]): Map<string, ApiGroupVersion[]> {
-  const found = new Map<string, Map<string, ResourceInfo[]>>();
-  for (const resource of resources) {
-    const versions = entry(found, resource.group, () => new Map<string, ResourceInfo[]>());
-    entry(versions, resource.version, () => []).push(resource);
+/** A group version that another API server serves, as that one describes it. */
+export interface ForeignVersion {
+  group: string;
+  version: string;
+  /** `Stale`: it does not answer now; the resources are those of its last answer. */
+  freshness: 'Current' | 'Stale';
+  /** apidiscovery.k8s.io/v2 APIResourceDiscovery. */
+  resources: readonly object[];
+}
+
+export interface Priority {
+  /** An APIService's spec.groupPriorityMinimum: larger first. */
+  group: number;
+  /** spec.versionPriority, within the group. */
+  version: number;
+}
+
+/** Group → its versions, preferred first; resources by name. `priority` is asked with `group/version`, larger first. */
+export function groupsOf(
+  resources: readonly ResourceInfo[],
+  foreign: readonly ForeignVersion[],
+  priority: (groupVersion: string) => Priority,
+): Map<string, ApiGroupVersion[]> {
+  const found = new Map<string, Map<string, ApiGroupVersion>>();
+  const place = (group: string, version: string): ApiGroupVersion => {
+    const versions = entry(found, group, () => new Map<string, ApiGroupVersion>());
+    return entry(versions, version, () => ({ group, version, resources: [] }));
+  };
+  for (const resource of resources) place(resource.group, resource.version).resources.push(resource);
+  for (const version of foreign) {
+    const own = place(version.group, version.version);
+    // What is served here is served here, whatever an APIService says.
+    if (own.resources.length === 0) own.foreign = version;
   }
-  const ordered = new Map<string, ApiGroupVersion[]>();
-  for (const group of [...found.keys()].toSorted(compareGroups)) {
-    const versions = [...found.get(group)!].toSorted(([a], [b]) => compareVersions(a, b));
-    ordered.set(
-      group,
-      versions.map(([version, list]) => ({ group, version, resources: list.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)) })),
-    );
-  }
-  return ordered;
+  const ranked = [...found].map(([group, versions]) => ({ group, ...ordered([...versions.values()], priority) }));
+  return new Map(
+    ranked.toSorted((a, b) => b.rank - a.rank || (a.group < b.group ? -1 : 1)).map(({ group, versions }) => [group, versions]),
+  );
+}
+
+function ordered(
+  versions: readonly ApiGroupVersion[],
+  priority: (groupVersion: string) => Priority,
+): { versions: ApiGroupVersion[]; rank: number } {
+  const ranked = versions.map((each) => ({ each, ...priority(groupVersion(each)) }));
+  const sorted = ranked.toSorted((a, b) => b.version - a.version || compareVersions(a.each.version, b.each.version));
+  return {
+    rank: Math.max(...ranked.map(({ group }) => group)),
+    versions: sorted.map(({ each }) => ({ ...each, resources: each.resources.toSorted((a, b) => (a.resource < b.resource ? -1 : 1)) })),
+  };
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
@@ -110,7 +146,8 @@ export function aggregatedList(groups: Map<string, ApiGroupVersion[]>, apiVersio
   return { kind: 'APIGroupDiscoveryList', apiVersion, metadata: {}, items };
 }
 
-function aggregatedVersion({ version, resources }: ApiGroupVersion): object {
+function aggregatedVersion({ version, resources, foreign }: ApiGroupVersion): object {
+  if (foreign) return { version, resources: foreign.resources, freshness: foreign.freshness };
   return { version, resources: resources.map(aggregatedResource), freshness: 'Current' };
 }
 

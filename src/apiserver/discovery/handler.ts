@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto';
 import type { Handler, HandlerResponse, RequestContext, ResourceLookup } from '../contract.ts';
 import { notFoundPage } from '../errors.ts';
-import type { ApiGroupVersion } from './documents.ts';
+import type { ApiGroupVersion, ForeignVersion, Priority } from './documents.ts';
 import { aggregatedList, apiGroup, apiGroupList, apiResourceList, apiVersions, groupsOf } from './documents.ts';
 
 export interface DiscoveryOptions {
   resources: ResourceLookup;
+  /** Who else serves what, and what clients prefer. */
+  served: ServedVersions;
   /** `127.0.0.1:6443` */
   serverAddress: string;
+}
+
+export interface ServedVersions {
+  /** Grows with every change. */
+  readonly generation: number;
+  foreign(): readonly ForeignVersion[];
+  priority(groupVersion: string): Priority;
 }
 
 interface Document {
@@ -20,7 +29,7 @@ interface Document {
 const AGGREGATED = /^application\/json;g=apidiscovery\.k8s\.io;v=(v2|v2beta1);as=APIGroupDiscoveryList$/i;
 
 /** What is served: /api and /apis, one document a group version or all in one. Built when first asked for, kept until the resources change. */
-export function discoveryHandler({ resources, serverAddress }: DiscoveryOptions): Handler {
+export function discoveryHandler({ resources, served, serverAddress }: DiscoveryOptions): Handler {
   let generation = -1;
   let groups: Map<string, ApiGroupVersion[]> = new Map();
   const documents = new Map<string, Document>();
@@ -39,10 +48,11 @@ export function discoveryHandler({ resources, serverAddress }: DiscoveryOptions)
     name: 'discovery',
     match: ({ info, method }) => !info.isResourceRequest && isRead(method) && /^\/apis?(?:\/|$)/.test(info.path),
     handle: async (context) => {
-      if (generation !== resources.generation) {
-        generation = resources.generation;
+      const current = resources.generation + served.generation;
+      if (generation !== current) {
+        generation = current;
         documents.clear();
-        groups = groupsOf(resources.all());
+        groups = groupsOf(resources.all(), served.foreign(), (version) => served.priority(version));
       }
       const [root, group, version] = context.info.path.split('/').filter(Boolean) as [string, string?, string?];
       if (group === undefined) return rootDocument(context, root, groups, serverAddress, document);
@@ -86,7 +96,8 @@ function groupDocument(groups: Map<string, ApiGroupVersion[]>, group: string, ve
   if (!versions || group === '') return undefined;
   if (version === undefined) return () => apiGroup(group, versions);
   const found = versions.find((candidate) => candidate.version === version);
-  return found && (() => apiResourceList(found));
+  // Of what others serve they give this document themselves.
+  return found && !found.foreign ? () => apiResourceList(found) : undefined;
 }
 
 /** The first media type that the client accepts and we have decides. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { StatusError } from '../../api/status.ts';
-import { negotiate } from './negotiate.ts';
+import { negotiate, negotiatePlain } from './negotiate.ts';
 
 describe('negotiate', () => {
   const cases: { name: string; accept?: string; query?: string; agent?: string; want: string }[] = [
@@ -45,4 +45,15 @@ describe('negotiate', () => {
       (error) => StatusError.is(error, 'NotAcceptable'),
     );
   });
+});
+
+test('what has no rows is never a Table: the next clause counts, and without one nothing does', () => {
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  const plain = (accept: string): string => negotiatePlain({ accept }, new URLSearchParams()).format;
+  assert.equal(plain(`${table},application/yaml`), 'yaml');
+  assert.equal(plain('application/json'), 'json');
+  assert.throws(
+    () => plain(table),
+    (error: unknown) => error instanceof StatusError && error.code === 406,
+  );
 });

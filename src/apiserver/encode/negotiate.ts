@@ -41,9 +41,20 @@ export function negotiate(headers: Readonly<IncomingHttpHeaders>, query: URLSear
   const text = headers.accept ?? '';
   let found = known.get(text);
   if (!found) {
-    found = choose(text);
+    found = choose(text, isKnownForm);
     if (known.size < KNOWN_LIMIT) known.set(text, found);
   }
+  return withPretty(found, headers, query);
+}
+
+/** As `negotiate`, for what has no other form than its own: answers to reviews have neither rows nor metadata. */
+export function negotiatePlain(headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): OutputFormat {
+  const text = headers.accept ?? '';
+  const found = known.get(text);
+  return withPretty(found?.as === '' ? found : choose(text, neverForm), headers, query);
+}
+
+function withPretty(found: OutputFormat, headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): OutputFormat {
   return wantsPretty(headers, query) && found.format === 'json' ? { ...found, pretty: true } : found;
 }
 
@@ -56,7 +67,9 @@ function wantsPretty(headers: Readonly<IncomingHttpHeaders>, query: URLSearchPar
   return READ_BY_PEOPLE.test(headers['user-agent'] ?? '');
 }
 
-function choose(accept: string): OutputFormat {
+type Form = Exclude<OutputFormat['as'], ''>;
+
+function choose(accept: string, isAllowed: (as: string) => as is Form): OutputFormat {
   for (const clause of accept.split(',')) {
     const [type = '', ...parameters] = clause.split(';').map((part) => part.trim());
     const format = TYPES[type.toLowerCase()];
@@ -66,7 +79,7 @@ function choose(accept: string): OutputFormat {
     const as = given.get('as') ?? '';
     if (as === '') return { format, as: '', asVersion: '', pretty: given.get('pretty') === '1' };
     const version = given.get('v') ?? '';
-    if (given.get('g') === 'meta.k8s.io' && isKnownForm(as) && (version === 'v1' || version === 'v1beta1'))
+    if (given.get('g') === 'meta.k8s.io' && isAllowed(as) && (version === 'v1' || version === 'v1beta1'))
       return { format, as, asVersion: version, pretty: false };
   }
   throw notAcceptable();
@@ -77,7 +90,11 @@ function pair(parameter: string): [string, string] {
   return at < 0 ? [parameter, ''] : [parameter.slice(0, at).toLowerCase(), parameter.slice(at + 1)];
 }
 
-function isKnownForm(as: string): as is 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' {
+function neverForm(_as: string): _as is Form {
+  return false;
+}
+
+function isKnownForm(as: string): as is Form {
   return as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList';
 }
 

@@ -7,11 +7,15 @@ import type { Descriptions } from '../../api/openapi/descriptions.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import { statusError } from '../../api/status.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Backend } from '../aggregation/backends.ts';
+import { mergedV2, remoteIndex, remoteV2Reader } from '../aggregation/openapi.ts';
 import type { Handler, HandlerResponse, RequestContext, ResourceLookup } from '../contract.ts';
 import { notFoundPage } from '../errors.ts';
 
 export interface OpenApiOptions {
   resources: ResourceLookup;
+  /** What other API servers serve. */
+  backends: () => readonly Backend[];
   /** `v1.36.0` */
   version: string;
   clock: Clock;
@@ -37,7 +41,7 @@ const OLD_PROTOBUF_V2 = 'application/com.github.proto-openapi.spec.v2@v1.0+proto
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
 
-export function openApiHandler({ resources, version, clock }: OpenApiOptions): Handler {
+export function openApiHandler({ resources, backends, version, clock }: OpenApiOptions): Handler {
   let makers: Promise<Makers> | undefined;
   let generation = -1;
   const encoded = new Map<string, Encoded>();
@@ -46,20 +50,28 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
     let found = encoded.get(key);
     if (!found) {
       const bytes = build();
-      found = { bytes, etag: `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`, contentType };
+      found = { bytes, etag: etagOf(bytes), contentType };
       encoded.set(key, found);
     }
     return found;
   };
   const encode = (key: string, build: () => object): Encoded => keep(key, JSON_TYPE, () => Buffer.from(JSON.stringify(build())));
 
-  const version2 = (context: RequestContext, made: Makers): HandlerResponse => {
-    const build = (): Node => made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions });
-    const document =
-      formOfV2(context.headers.accept) === JSON_TYPE
-        ? encode('v2', build)
-        : keep('v2 protobuf', PROTOBUF_V2, () => made.encodeOpenapiV2(build()));
+  const readRemoteV2 = remoteV2Reader();
+  const version2 = async (context: RequestContext, made: Makers): Promise<HandlerResponse> => {
+    const form = formOfV2(context.headers.accept);
+    const remote = await readRemoteV2(backends());
+    const key = [form, ...remote.map((each) => each.key)].join(' ');
+    const build = (): Node => mergedV2(made.documents.openapiV2(resources.all(), { version, descriptions: made.descriptions }), remote);
+    const document = form === JSON_TYPE ? encode(key, build) : keep(key, PROTOBUF_V2, () => made.encodeOpenapiV2(build()));
     return respond(context, document);
+  };
+
+  const version3 = async (context: RequestContext, made: Makers): Promise<HandlerResponse> => {
+    const own = index(made, resources.all());
+    const remote = await remoteIndex(backends());
+    const bytes = Buffer.from(JSON.stringify({ paths: { ...remote, ...(own['paths'] as Node) } }));
+    return respond(context, { bytes, etag: etagOf(bytes), contentType: JSON_TYPE });
   };
 
   const groupDocument = (context: RequestContext, made: Makers, group: string, groupVersion: string): HandlerResponse => {
@@ -89,12 +101,10 @@ export function openApiHandler({ resources, version, clock }: OpenApiOptions): H
       }
       const [, document, root, ...rest] = context.info.path.split('/').filter(Boolean);
       if (document === 'v2') return version2(context, made);
-      if (root === undefined)
-        return respond(
-          context,
-          encode('v3', () => index(made, resources.all())),
-        );
+      if (root === undefined) return version3(context, made);
       if (root === 'api' && rest.length === 1) return groupDocument(context, made, '', rest[0]!);
+      const backend = backends().find(({ group, version: served }) => root === 'apis' && rest[0] === group && rest[1] === served);
+      if (backend) return remoteDocument(backend, context);
       if (root === 'apis' && rest.length === 2) return groupDocument(context, made, rest[0]!, rest[1]!);
       throw notFoundPage();
     },
@@ -110,7 +120,21 @@ async function loadMakers(): Promise<Makers> {
   return { documents, descriptions: await descriptions.loadDescriptions(), encodeOpenapiV2: protobuf.encodeOpenapiV2 };
 }
 
-function index(made: Makers, all: readonly ResourceInfo[]): object {
+function etagOf(bytes: Buffer): string {
+  return `"${createHash('sha512').update(bytes).digest('hex').toUpperCase()}"`;
+}
+
+/** As the other server has it. */
+async function remoteDocument(backend: Backend, { info, query, headers }: RequestContext): Promise<HandlerResponse> {
+  const path = query.size > 0 ? `${info.path}?${query.toString()}` : info.path;
+  const { status, bytes, contentType, etag, location } = await backend.fetch(path, {
+    accept: JSON_TYPE,
+    ...(headers['if-none-match'] ? { 'if-none-match': headers['if-none-match'] } : {}),
+  });
+  return { status, bytes, contentType, headers: { vary: 'Accept', ...(etag ? { etag } : {}), ...(location ? { location } : {}) } };
+}
+
+function index(made: Makers, all: readonly ResourceInfo[]): Node {
   const byGroup = Map.groupBy(all, ({ group, version }) => `${group}/${version}`);
   return made.documents.openapiV3Index(all, (group, version) => hashOf(made, byGroup.get(`${group}/${version}`)!, group, version));
 }

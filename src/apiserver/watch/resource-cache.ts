@@ -1,4 +1,5 @@
 import type { Entry } from './entry.ts';
+import { isReadable, readableEvents } from './unreadable-entry.ts';
 
 /** One change, as the store ordered it. For DELETED `entry` is the removed object at the revision of its deletion. */
 export interface CacheEvent {
@@ -68,7 +69,7 @@ export class ResourceCache {
     let index = this.#indexes.get(name);
     if (!index) {
       index = new Index(read);
-      for (const entry of this.#entries.values()) index.put(entry, undefined);
+      for (const entry of this.#entries.values()) if (isReadable(entry)) index.put(entry, undefined);
       this.#indexes.set(name, index);
     }
     return index.get(value);
@@ -121,7 +122,8 @@ export class ResourceCache {
     if (events.length === 0) return;
     for (const event of events) this.#applyOne(event);
     this.changedAt = Math.max(this.changedAt, events.at(-1)!.revision);
-    for (const listener of this.#listeners) listener(events);
+    const shown = readableEvents(events);
+    for (const listener of this.#listeners) listener(shown);
     for (const { previous } of events) previous?.shed();
   }
 
@@ -136,7 +138,8 @@ export class ResourceCache {
     this.#all = undefined;
     if (type === 'DELETED') this.#remove(entry);
     else this.#put(entry);
-    for (const index of this.#indexes.values()) index.put(type === 'DELETED' ? undefined : entry, previous);
+    for (const index of this.#indexes.values())
+      index.put(type === 'DELETED' || !isReadable(entry) ? undefined : entry, previous && isReadable(previous) ? previous : undefined);
     this.#ring.push(event);
     if (this.#ring.length - this.#ringStart > RING_EVENTS) this.#dropOldest();
     if (this.#ringStart > RING_EVENTS) this.#compactRing();

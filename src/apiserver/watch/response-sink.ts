@@ -34,7 +34,10 @@ export class ResponseSink implements WatchSink<Buffer> {
       return;
     }
     if (this.#response.writableEnded || this.#response.destroyed) return;
-    this.#response.write(batch);
+    const { chunkedEncoding, socket } = this.#response;
+    // Without a socket it waits behind an earlier answer; HTTP/2 knows no chunks.
+    if (chunkedEncoding && socket) socket.write(chunkOf(batch));
+    else this.#response.write(batch);
     if (this.#response.writableLength > this.#limit) this.#response.destroy();
   }
 
@@ -42,4 +45,17 @@ export class ResponseSink implements WatchSink<Buffer> {
     this.#ended = true;
     if (!this.#early && !this.#response.writableEnded) this.#response.end();
   }
+}
+
+const LINE_END = Buffer.from('\r\n');
+const chunks = new WeakMap<Buffer, Buffer>();
+
+/** A batch as a chunk of HTTP/1.1 (RFC 9112, 7.1), made once for all who are sent it; Node would put one together for each. */
+function chunkOf(batch: Buffer): Buffer {
+  let chunk = chunks.get(batch);
+  if (!chunk) {
+    chunk = Buffer.concat([Buffer.from(`${batch.length.toString(16)}\r\n`), batch, LINE_END]);
+    chunks.set(batch, chunk);
+  }
+  return chunk;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../lib/log.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { StorageError, type KeyValue, type Storage, type StorageEvent, type StorageEvents } from '../../storage/storage.ts';
 import { Entry, type ParseStored } from './entry.ts';
+import { UnreadableEntry } from './unreadable-entry.ts';
 import { ResourceCache, type CacheEvent } from './resource-cache.ts';
 
 /** Every key of ours is under this, as upstream's are. */
@@ -15,7 +16,10 @@ const HISTORY_MS = 5 * 60_000;
 /** How values are kept at rest: the seam for encryption. `key` is authenticated data. */
 export interface ValueTransformer {
   toStorage(key: string, plain: Uint8Array): Uint8Array;
+  /** Throws what is wrong with the value, naming `key`: the object is unreadable then, and nothing else. */
   fromStorage(key: string, stored: Uint8Array): Uint8Array;
+  /** Whether `toStorage` would keep the value in another form today (in the clear, or by an older key): writing it is worth while. */
+  isStale?(key: string, stored: Uint8Array): boolean;
 }
 
 export interface WatchCacheOptions {
@@ -41,6 +45,8 @@ export class WatchCache {
   /** Keys of resources that are not served (yet): custom resources before their definition is known. */
   readonly #unclaimed = new Map<string, KeyValue>();
   readonly #pending = new Map<string, PendingWrite>();
+  /** Keys whose value is kept in a form that is no longer written, with its revision. */
+  readonly #stale = new Map<string, number>();
   #waiters: Waiter[] = [];
   #loaded = false;
   /** Which revision was current when. */
@@ -125,9 +131,22 @@ export class WatchCache {
 
   /** An entry from what the store answered outside of the feed (a range of the past, the loser's view of a conflict). */
   entryOf(item: Pick<KeyValue, 'key' | 'value' | 'modRevision'>, prefix: string): Entry {
-    const { transformer, parse } = this.#options;
-    const stored = transformer ? transformer.fromStorage(item.key, item.value) : item.value;
-    return new Entry({ key: item.key, ...splitName(item.key, prefix.length), revision: item.modRevision, stored }, parse);
+    const { transformer, parse, log } = this.#options;
+    const fields = { key: item.key, ...splitName(item.key, prefix.length), revision: item.modRevision };
+    if (!transformer) return new Entry({ ...fields, stored: item.value }, parse);
+    try {
+      const stored = transformer.fromStorage(item.key, item.value);
+      if (transformer.isStale?.(item.key, item.value)) this.#stale.set(item.key, item.modRevision);
+      return new Entry({ ...fields, stored }, parse);
+    } catch (error) {
+      log.error('a stored value cannot be read', { key: item.key, error });
+      return new UnreadableEntry(fields, error);
+    }
+  }
+
+  /** Whether the entry's value would be kept in another form if it were written today. */
+  isStale({ key, revision }: Entry): boolean {
+    return this.#stale.size > 0 && this.#stale.get(key) === revision;
   }
 
   async #load(): Promise<void> {
@@ -204,6 +223,7 @@ export class WatchCache {
     if (event.type === 'delete') {
       const last = previous ?? this.entryOf(event, cache.prefix);
       latest.set(event.key, undefined);
+      this.#stale.delete(event.key);
       return { type: 'DELETED', entry: last.at(revision), previous: last, revision };
     }
     const pending = this.#pending.get(event.key);
