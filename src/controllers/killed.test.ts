@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
+import { untilDone } from '../../test/fixtures/mortal-controllers.ts';
 import { ended, running, StandInKubelet } from '../../test/fixtures/workload-world.ts';
-import type { Transport } from '../api/transport.ts';
 import type { Job, Pod, PodTemplateSpec } from '../api/types.gen.ts';
 import type { Client } from '../client/client.ts';
 import { createClient } from '../client/new-client.ts';
@@ -23,7 +23,6 @@ import {
 import { systemClock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
 import { silentLogger } from '../lib/log.ts';
-import { systemRng } from '../lib/random.ts';
 import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
 import { createDeploymentController } from './deployment/deployment-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
@@ -33,52 +32,6 @@ import { createStatefulSetController } from './statefulset/stateful-set-controll
 
 const NS = 'default';
 const clock = systemClock({ unref: true });
-/** As long as a generation may take for its next write, or to show that it has none left. */
-const QUIET_MS = 150;
-
-/** Lets `writes` writes through, then is dead: the last one is carried out, but its answer never arrives. */
-function mortal(transport: Transport, writes: number): { transport: Transport; died: Promise<void>; alive: () => boolean } {
-  const { promise: died, resolve } = Promise.withResolvers<void>();
-  let left = writes;
-  const dead = (): never => {
-    throw new Error('killed');
-  };
-  return {
-    died,
-    alive: () => left > 0,
-    transport: async (request) => {
-      if (left <= 0) dead();
-      if (request.method === 'GET') return transport(request);
-      left--;
-      const response = await transport(request);
-      if (left > 0) return response;
-      resolve();
-      return dead();
-    },
-  };
-}
-
-/** Runs generations of the controllers, each killed after `writes` writes, until `isDone`. Returns how many there were. */
-async function untilDone(
-  server: TestApiServer,
-  { writes, create, isDone }: { writes: number; create: (context: ComponentContext) => Component[]; isDone: () => Promise<boolean> },
-): Promise<number> {
-  for (let generation = 1; generation <= 400; generation++) {
-    const life = mortal(server.loopback(), writes);
-    const client = createClient({ transport: life.transport, clock, log: silentLogger });
-    const components = create({ client, clock, rng: systemRng(), log: silentLogger, events: { event: () => undefined } });
-    await Promise.all(components.map((component) => component.start(new AbortController().signal)));
-    for (;;) {
-      await Promise.race([life.died, clock.sleep(QUIET_MS)]);
-      if (!life.alive() || (await isDone())) break;
-    }
-    await Promise.all(components.map((component) => component.stop()));
-    await client.close();
-    if (await isDone()) return generation;
-  }
-  throw new Error('400 generations were not enough');
-}
-
 async function withServer(
   behave: (pod: Pod) => ReturnType<typeof running>,
   work: (server: TestApiServer, admin: Client, made: Set<string>) => Promise<void>,

@@ -4,6 +4,13 @@ import { withTransport } from '../client/new-client.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { createRecorder } from '../client/recorder.ts';
 import type { Component } from '../lib/component.ts';
+import { createAttachDetachController } from './attachdetach/attach-detach-controller.ts';
+import { createBootstrapSigner } from './bootstraptokens/bootstrap-signer.ts';
+import { createTokenCleaner } from './bootstraptokens/token-cleaner.ts';
+import { createCertificateApprovingController } from './certificates/approving-controller.ts';
+import { createCertificateCleaner } from './certificates/cleaner-controller.ts';
+import type { Authority } from './certificates/issue.ts';
+import { createCertificateSigningController } from './certificates/signing-controller.ts';
 import { createClusterRoleAggregationController } from './clusterroleaggregation/cluster-role-aggregation-controller.ts';
 import { createCronJobController } from './cronjob/cron-job-controller.ts';
 import { createDaemonSetController } from './daemonset/daemon-set-controller.ts';
@@ -13,25 +20,32 @@ import { createEndpointsController } from './endpoints/endpoints-controller.ts';
 import { createEndpointSliceController } from './endpointslice/endpoint-slice-controller.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpoint-slice-mirroring-controller.ts';
 import { createEphemeralVolumeController } from './ephemeralvolume/ephemeral-volume-controller.ts';
+import { createExpandController } from './expand/expand-controller.ts';
 import { createGarbageCollector } from './garbagecollector/garbage-collector.ts';
+import { createHorizontalPodAutoscalerController } from './horizontalpodautoscaler/horizontal-controller.ts';
 import { createJobController } from './job/job-controller.ts';
+import { createLegacyTokenCleaner } from './legacytokens/legacy-token-cleaner.ts';
 import { createNamespaceController } from './namespace/namespace-controller.ts';
 import { createNodeLifecycleController } from './nodelifecycle/node-lifecycle-controller.ts';
 import { createTaintEvictionController } from './nodelifecycle/taint-eviction-controller.ts';
 import { createPersistentVolumeBinder } from './persistentvolume/persistent-volume-binder.ts';
-import { createClaimProtection, createVolumeProtection } from './persistentvolume/protection.ts';
+import { createClaimProtection, createVolumeAttributesClassProtection, createVolumeProtection } from './persistentvolume/protection.ts';
 import { createPodGarbageCollector } from './podgc/pod-garbage-collector.ts';
 import { createReplicaSetController } from './replicaset/replica-controller.ts';
 import { createReplicationController } from './replicationcontroller/replication-controller.ts';
+import { createResourceClaimController } from './resourceclaim/resource-claim-controller.ts';
 import { createResourceQuotaController } from './resourcequota/resource-quota-controller.ts';
 import { createRootCaPublisher } from './rootca/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/service-account-controller.ts';
+import { createServiceCidrController } from './servicecidr/service-cidr-controller.ts';
 import { createStatefulSetController } from './statefulset/stateful-set-controller.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttl-after-finished-controller.ts';
 
 export interface ControllerConfig {
   /** PEM of the cluster CA. */
   caCert: string;
+  /** PEM of the CA that CertificateSigningRequests are signed with, and of its key. Nothing is signed without it. */
+  clusterSigning?: Authority;
   /**
    * The transport of system:serviceaccount:kube-system:<name>, whose role system:controller:<name> allows what that controller writes.
    * On loopback `(name) => loopback(serviceAccountUser(name))`, over https `serviceAccountTransports` (client/transports/service-account.ts).
@@ -83,10 +97,18 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'persistent-volume-binder', eventSource: 'persistentvolume-controller', create: createPersistentVolumeBinder },
   // Pods with ephemeral volumes would wait for claims that nobody makes.
   { serviceAccount: 'ephemeral-volume-controller', create: createEphemeralVolumeController },
+  // Pods with claims from templates would wait for ever, and devices stay taken when their pods have ended.
+  { serviceAccount: 'resource-claim-controller', eventSource: 'resource_claim', create: createResourceClaimController },
   // Claims in use could be deleted under their pods, and those that are deleted would stay for ever.
   { serviceAccount: 'pvc-protection-controller', create: createClaimProtection },
   // The same for bound volumes.
   { serviceAccount: 'pv-protection-controller', create: createVolumeProtection },
+  // The same for classes of volume attributes.
+  { serviceAccount: 'volumeattributesclass-protection-controller', create: createVolumeAttributesClassProtection },
+  // Volumes of CSI drivers that attach would never come to a node, nor leave it.
+  { serviceAccount: 'attachdetach-controller', create: createAttachDetachController },
+  // A claim that asks for more would not say who is expected to act.
+  { serviceAccount: 'expand-controller', eventSource: 'volume_expand', create: createExpandController },
   // Daemons would run nowhere.
   { serviceAccount: 'daemon-set-controller', eventSource: 'daemonset-controller', create: createDaemonSetController },
   // StatefulSets would have no pods.
@@ -97,10 +119,26 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'replication-controller', create: createReplicationController },
   // Finished Jobs with a time to live would stay.
   { serviceAccount: 'ttl-after-finished-controller', create: createTtlAfterFinishedController },
+  // `kubectl autoscale` would change nothing.
+  { serviceAccount: 'horizontal-pod-autoscaler', create: createHorizontalPodAutoscalerController },
   // No pod under a PodDisruptionBudget could be evicted, and no node be drained.
   { serviceAccount: 'disruption-controller', create: createDisruptionController },
   // Rules of addons would not reach the roles admin, edit and view.
   { serviceAccount: 'clusterrole-aggregation-controller', create: createClusterRoleAggregationController },
+  // A kubelet that joins, or renews its certificate, would wait for somebody to approve it.
+  { serviceAccount: 'certificate-controller', eventSource: 'csrapproving', create: createCertificateApprovingController },
+  // `kubectl certificate approve` would give nobody a certificate.
+  { serviceAccount: 'certificate-controller', eventSource: 'csrsigning', create: createCertificateSigningController },
+  // Certificate requests that are done with would stay.
+  { serviceAccount: 'certificate-controller', eventSource: 'csrcleaner', create: createCertificateCleaner },
+  // Expired bootstrap tokens would stay.
+  { serviceAccount: 'token-cleaner', eventSource: 'tokencleaner', create: createTokenCleaner },
+  // Who joins with a token could not trust kube-public/cluster-info.
+  { serviceAccount: 'bootstrap-signer', eventSource: 'bootstrapsigner', create: createBootstrapSigner },
+  // Tokens that older clusters made, and that nobody uses, would be good for ever.
+  { serviceAccount: 'legacy-service-account-token-cleaner', create: createLegacyTokenCleaner },
+  // Ranges that ServiceCIDRs add would never be used, and be gone under the addresses that are.
+  { serviceAccount: 'service-cidrs-controller', create: createServiceCidrController },
   // `kubectl describe quota` would not show what is used.
   { serviceAccount: 'resourcequota-controller', create: createResourceQuotaController },
 ];

@@ -8,11 +8,13 @@ import type { Informer } from '../client/informer.ts';
 import { PODS, SERVICES } from '../client/resources.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Component } from '../lib/component.ts';
-import { errorCode } from '../lib/errors.ts';
+import { errorCode, errorMessage } from '../lib/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Rng } from '../lib/random.ts';
 import { Backoff } from './containers/backoff.ts';
 import { nodeFacts } from './containers/start.ts';
+import { createDeviceDrivers } from './devices/drivers.ts';
+import { createPodDevices } from './devices/manager.ts';
 import { createImagePuller } from './images/puller.ts';
 import { createLogKeeper, type LogKeeper } from './logs/keeper.ts';
 import { type Machine, readMachine } from './node/machine.ts';
@@ -23,13 +25,15 @@ import { createPodManager, type PodManager } from './pods/manager.ts';
 import { createRuntimeCache } from './pods/runtime-cache.ts';
 import type { NodeView, PodServices } from './pods/services.ts';
 import { createStatusWriter } from './pods/status-writer.ts';
+import { createPluginRegistry, type PluginHandlers, type PluginRegistry } from './plugins/registry.ts';
 import { createProbeManager } from './probes/manager.ts';
 import type { ContainerRuntime } from './runtime/runtime.ts';
 import { createKubeletServer, type KubeletServer, type ServingOptions } from './server/server.ts';
+import { createCsiVolumes, type CsiVolumes } from './volumes/csi/volumes.ts';
 import { createVolumeManager, type VolumeManager } from './volumes/manager.ts';
 import { kernelMounts, noMounts } from './volumes/mounts.ts';
 import { createWatchedObjects, type WatchedObjects } from './volumes/objects.ts';
-import { createTokens } from './volumes/tokens.ts';
+import { createTokens, type Tokens } from './volumes/tokens.ts';
 
 export interface KubeletOptions {
   client: Client;
@@ -95,14 +99,25 @@ class KubeletComponent implements Kubelet {
     const services = client.informer(SERVICES);
     this.#parts = buildParts(this.#options, { pods, services, podLogsDir, host: await this.#hostDns(), signal: this.#stopped.signal });
     await this.#parts.server?.listen();
+    // the node's first status must say which volumes are in use, or they are detached
+    await this.#parts.csi.start();
     await Promise.all([this.#parts.node.start(), pods.start(), services.start()]);
-    await this.#parts.pods.start();
+    await Promise.all([this.#parts.pods.start(), this.#parts.plugins.start()]);
     this.#parts.logs.start();
+    this.#announceDrivers(this.#parts.csi);
+  }
+
+  /** Nothing of the start waits for it. */
+  #announceDrivers({ drivers }: CsiVolumes): void {
+    drivers.announce().catch((error: unknown) => {
+      if (!this.#stopped.signal.aborted) this.#options.log.warn('CSINode could not be made', { error: errorMessage(error) });
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('the kubelet stops'));
-    await Promise.all([this.#parts?.pods.stop(), this.#parts?.node.stop(), this.#parts?.server?.close()]);
+    const parts = this.#parts;
+    await Promise.all([parts?.pods.stop(), parts?.node.stop(), parts?.plugins.stop(), parts?.server?.close()]);
     this.#parts?.close();
   }
 
@@ -120,6 +135,8 @@ interface Parts {
   pods: PodManager;
   node: NodeAgent;
   logs: LogKeeper;
+  csi: CsiVolumes;
+  plugins: PluginRegistry;
   server?: KubeletServer;
   close(): void;
 }
@@ -137,14 +154,19 @@ function buildParts(options: KubeletOptions, given: Given): Parts {
   const { client, clock, rng, log, events, runtime, nodeName, serving } = options;
   const machine = readMachine({ rootDir: options.rootDir, ...options.capacity });
   const changed = (podUid: string): void => pods.wake(podUid);
-  const agent = nodeAgent(options, machine, () => server?.port ?? serving?.port ?? 0);
+  const agent = nodeAgent(options, { machine, port: () => server?.port ?? serving?.port ?? 0, volumesInUse: () => csi.inUse() });
   const node = nodeView(options, { agent, machine, podLogsDir: given.podLogsDir });
   const cache = createRuntimeCache(runtime);
   const objects = createWatchedObjects({ client, clock, log, rng });
   const probes = createProbeManager({ runtime, events, clock, changed });
-  const volumes = podVolumes(options, { node, objects, changed });
+  const tokens = createTokens(client, clock);
+  const csi = createCsiVolumes({ ...options, objects, tokens, reportInUse: () => agent.reportVolumesInUse(), changed });
+  const volumes = podVolumes(options, { node, objects, tokens, csi, changed });
+  const drivers = createDeviceDrivers(() => pods.wakeAll());
+  const plugins = pluginRegistry(options, { CSIPlugin: csi.drivers, DRAPlugin: drivers });
   const services: PodServices = {
     client, clock, log, rng, events, runtime, cache, volumes, objects, probes, node,
+    devices: createPodDevices({ client, drivers, rootDir: options.rootDir }),
     images: createImagePuller({ runtime, objects, events, clock, pulled: () => agent.imagesChanged() }),
     cgroups: options.cgroups === false ? noCgroups : createCgroups(options.cgroups),
     restarts: new Backoff(clock),
@@ -156,14 +178,18 @@ function buildParts(options: KubeletOptions, given: Given): Parts {
   const server = serving && createKubeletServer(serving, { pods, cache, runtime, clock, nodeName, memoryBytes: machine.memoryBytes }, log);
   const logs = createLogKeeper({ pods, runtime, clock, log });
   const close = (): void => {
-    for (const part of [logs, probes, volumes, objects]) part.close();
+    for (const part of [logs, probes, volumes, csi, drivers, objects]) part.close();
   };
-  return { pods, node: agent, logs, server, close };
+  return { pods, node: agent, logs, csi, plugins, server, close };
 }
 
-function nodeAgent(options: KubeletOptions, machine: Machine, port: () => number): NodeAgent {
+function nodeAgent(options: KubeletOptions, facts: { machine: Machine; port: () => number; volumesInUse: () => string[] }): NodeAgent {
   const { nodeIp, labels = {}, taints = [], maxPods = DEFAULT_MAX_PODS } = options;
-  return createNodeAgent({ ...options, addresses: [nodeIp].flat(), labels, taints, maxPods, machine, port });
+  return createNodeAgent({ ...options, addresses: [nodeIp].flat(), labels, taints, maxPods, ...facts });
+}
+
+function pluginRegistry({ rootDir, clock, rng, log }: KubeletOptions, handlers: PluginHandlers): PluginRegistry {
+  return createPluginRegistry({ folder: path.join(rootDir, 'plugins_registry'), handlers, clock, rng, log });
 }
 
 function nodeView(
@@ -183,14 +209,14 @@ function nodeView(
 }
 
 function podVolumes(
-  { client, clock, log, rootDir, mounts }: KubeletOptions,
-  { node, objects, changed }: { node: NodeView; objects: WatchedObjects; changed: (podUid: string) => void },
+  { clock, log, rootDir, mounts }: KubeletOptions,
+  parts: { node: NodeView; objects: WatchedObjects; tokens: Tokens; csi: CsiVolumes; changed: (podUid: string) => void },
 ): VolumeManager {
+  const { node } = parts;
   return createVolumeManager({
+    ...parts,
     rootDir,
     mounts: mounts === false ? noMounts() : kernelMounts(),
-    objects,
-    tokens: createTokens(client, clock),
     clock,
     log,
     nodeFacts: ({ status }) =>
@@ -198,7 +224,6 @@ function podVolumes(
         { node },
         (status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
       ),
-    changed,
   });
 }
 

@@ -3,13 +3,12 @@ import { timestamp } from '../api/time.ts';
 import type { Pod, PodCondition } from '../api/types.gen.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import { PODS } from '../client/resources.ts';
-import type { BindingPlugin } from './framework.ts';
 import type { PreemptionPlan } from './preemption.ts';
 
-/** What the scheduler writes. */
+/** What the scheduler writes about pods. */
 export interface Binder {
-  /** Prepares what must be ready first (volumes), binds, and says so in an event. Throws StatusError. */
-  bind(pod: Pod, nodeName: string, signal: AbortSignal): Promise<void>;
+  /** Binds the pod. Throws StatusError. */
+  bind(pod: Pod, nodeName: string): Promise<void>;
   /** Sets PodScheduled=False with the message, and the nominated node; writes nothing when that is what the pod says already. */
   markUnschedulable(pod: Pod, message: string, nominatedNodeName?: string): Promise<void>;
   /** Deletes the victims. */
@@ -17,13 +16,12 @@ export interface Binder {
 }
 
 /** Writes through `context`'s client and records events in its name. */
-export function createBinder({ client, clock, events }: ComponentContext, schedulerName: string, volumes: BindingPlugin): Binder {
+export function createBinder({ client, clock, events }: ComponentContext): Binder {
   const pods = (pod: Pod) => client.resource(PODS, pod.metadata.namespace);
   const now = (): string => timestamp(clock.now());
 
   return {
-    bind: async (pod, nodeName, signal) => {
-      await volumes.preBind(pod, nodeName, signal);
+    bind: async (pod, nodeName) => {
       const { name, namespace, uid } = pod.metadata;
       const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
       await pods(pod).subresource(name!, 'binding', 'POST', {
@@ -32,7 +30,6 @@ export function createBinder({ client, clock, events }: ComponentContext, schedu
         metadata: { name, namespace, uid },
         target,
       });
-      events.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
     },
 
     markUnschedulable: async (pod, message, nominatedNodeName) => {
@@ -62,7 +59,8 @@ export function createBinder({ client, clock, events }: ComponentContext, schedu
       type: 'DisruptionTarget',
       status: 'True',
       reason: 'PreemptionByScheduler',
-      message: `${schedulerName}: preempting to accommodate a higher priority pod`,
+      message: `${pod.spec!.schedulerName}: preempting to accommodate a higher priority pod`,
+      observedGeneration: victim.metadata.generation,
       lastTransitionTime: now(),
     };
     try {

@@ -2,14 +2,26 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Pod } from '../api/types.gen.ts';
 import { seededRng } from '../lib/random.ts';
-import { enoughNodes, failureMessage, schedule } from './cycle.ts';
-import type { BindingPlugin } from './framework.ts';
+import { createClient } from '../client/new-client.ts';
+import { systemClock } from '../lib/clock.ts';
+import { silentLogger } from '../lib/log.ts';
+import { MemoryApi } from '../../test/fixtures/memory-api.ts';
+import { enoughNodes, schedule } from './cycle.ts';
+import { failureMessage } from './failure.ts';
+import { deviceObjects } from './plugins/dynamic-resources/device-objects.ts';
+import { volumeObjects } from './plugins/volume-objects.ts';
 import { planPreemption } from './preemption.ts';
-import { defaultProfile } from './profile.ts';
+import { createProfile } from './profile.ts';
 import { ClusterState, podInfo } from './snapshot.ts';
 
-const noVolumes: BindingPlugin = { name: 'VolumeBinding', begin: () => undefined, wakesOn: () => false, preBind: () => Promise.resolve() };
-const plugins = defaultProfile({ namespaceLabels: () => ({}), workloadSelector: () => undefined, volumes: noVolumes });
+const client = createClient({ transport: new MemoryApi().transport, clock: systemClock(), log: silentLogger });
+const { plugins } = createProfile({ schedulerName: 'default-scheduler' }, 0, {
+  namespaceLabels: () => ({}),
+  workloadSelector: () => undefined,
+  volumes: volumeObjects(client),
+  devices: deviceObjects(client),
+  uuid: () => 'share',
+});
 
 function addNodes(state: ClusterState, count: number, cpu = '8'): void {
   for (let i = 0; i < count; i++) {
@@ -37,19 +49,19 @@ describe('scheduling cycle', () => {
     const preemption = planPreemption(podInfo(makePod('p', '2')), result.failure, state, { plugins, budgets: [] });
     assert.ok('message' in preemption);
     assert.equal(
-      failureMessage(result.failure, preemption.message),
+      failureMessage(result.failure, [`preemption: ${preemption.message}`]),
       '0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.',
     );
   });
 
   it('looks at enough nodes, not at all of them', () => {
-    assert.deepEqual([1, 99, 100, 1000, 5000, 20_000].map(enoughNodes), [1, 99, 100, 420, 500, 1000]);
+    assert.deepEqual([1, 99, 100, 1000, 5000, 20_000].map((total) => enoughNodes(total)), [1, 99, 100, 420, 500, 1000]);
   });
 
   it('spares what a disruption budget protects, and takes the less important pods', () => {
     const state = new ClusterState();
     addNodes(state, 2, '1');
-    const place = (pod: Pod, node: string, priority: number): void =>
+    const place = (pod: Pod, node: string, priority: number): unknown =>
       state.place(podInfo({ ...pod, spec: { ...pod.spec!, priority, nodeName: node } }), node);
     place({ ...makePod('guarded', '1'), metadata: { name: 'guarded', namespace: 'default', labels: { guarded: 'yes' } } }, 'n0', 0);
     place(makePod('plain', '1'), 'n1', 5);

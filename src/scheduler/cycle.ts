@@ -1,18 +1,8 @@
 /** One scheduling cycle: which node takes this pod, or why none does. Pure on the snapshot. */
 import type { Rng } from '../lib/random.ts';
-import type { PluginCycle, Rejection, WeightedPlugin } from './framework.ts';
+import type { ExtensionPoint, PluginCycle, Rejection, WeightedPlugin } from './framework.ts';
+import { failureOfAll, type FitFailure } from './failure.ts';
 import type { NodeInfo, PodInfo, Snapshot } from './snapshot.ts';
-
-export type CycleResult = { node: NodeInfo; feasible: number } | { failure: FitFailure };
-
-export interface FitFailure {
-  /** How many nodes there are. */
-  total: number;
-  /** Set when a plugin rejected the pod whatever the node. */
-  whole?: string;
-  rejections: ReadonlyMap<string, Rejection>;
-  rejectedBy: ReadonlySet<string>;
-}
 
 export interface BegunPlugin {
   name: string;
@@ -25,46 +15,86 @@ export interface CycleOptions {
   rng: Rng;
   /** Where the last cycle stopped looking, so that all nodes get their turn. */
   startAt?: number;
+  /** How many of 100 nodes are enough; by the size of the cluster unless given (percentageOfNodesToScore). */
+  percentageOfNodes?: number;
 }
+
+/** The nodes that would take the pod, not yet scored. */
+export interface Feasible {
+  nodes: readonly NodeInfo[];
+  begun: readonly BegunPlugin[];
+  /** Why the other nodes would not. */
+  rejections: ReadonlyMap<string, Rejection>;
+}
+
+export type FindResult = { examined: number } & ({ feasible: Feasible } | { failure: FitFailure; begun: readonly BegunPlugin[] });
+export type CycleResult = { examined: number; begun: readonly BegunPlugin[] } & (
+  | { node: NodeInfo; feasible: number }
+  | { failure: FitFailure }
+);
 
 const ENOUGH_NODES = 100;
 
 /** How many feasible nodes are enough: all up to 100, then a share that falls from 50 to 5 % (upstream's numFeasibleNodesToFind). */
-export function enoughNodes(total: number): number {
-  if (total < ENOUGH_NODES) return total;
-  const percent = Math.max(50 - Math.floor(total / 125), 5);
+export function enoughNodes(total: number, percentage = 0): number {
+  if (total < ENOUGH_NODES || percentage >= 100) return total;
+  const percent = percentage > 0 ? percentage : Math.max(50 - Math.floor(total / 125), 5);
   return Math.max(Math.floor((total * percent) / 100), ENOUGH_NODES);
 }
 
 export function beginPlugins(pod: PodInfo, snapshot: Snapshot, plugins: readonly WeightedPlugin[]): BegunPlugin[] {
-  return plugins.flatMap(({ plugin, weight }) => {
+  const begun: BegunPlugin[] = [];
+  for (const { plugin, weight, points } of plugins) {
     const cycle = plugin.begin(pod, snapshot);
-    return cycle ? [{ name: plugin.name, weight, cycle }] : [];
-  });
+    if (!cycle) continue;
+    begun.push({ name: plugin.name, weight, cycle: points ? limited(cycle, points) : cycle });
+    // What no node can mend needs no further questions.
+    if (cycle.reject && (!points || points.has('preFilter'))) break;
+  }
+  return begun;
+}
+
+/** Leaves out the steps of extension points that the profile disables for the plugin. */
+function limited(cycle: PluginCycle, points: ReadonlySet<ExtensionPoint>): PluginCycle {
+  const left: PluginCycle = { ...cycle };
+  if (!points.has('preFilter')) {
+    delete left.reject;
+    delete left.only;
+  }
+  if (!points.has('filter')) delete left.filter;
+  if (!points.has('postFilter')) delete left.postFilter;
+  if (!points.has('score')) delete left.score;
+  if (!points.has('reserve')) delete left.reserve;
+  return left;
 }
 
 /** One pod, one look at the nodes: the best of enough feasible ones, or why each was refused. Changes nothing. */
-export function schedule(
+export function schedule(pod: PodInfo, snapshot: Snapshot, options: CycleOptions): CycleResult {
+  const found = findFeasible(pod, snapshot, options);
+  if ('failure' in found) return found;
+  const { nodes, begun } = found.feasible;
+  return { node: best(nodes, begun, options.rng), feasible: nodes.length, examined: found.examined, begun };
+}
+
+/** The first half of a cycle: enough nodes that take the pod, or why none does. */
+export function findFeasible(
   pod: PodInfo,
   snapshot: Snapshot,
-  { plugins, rng, startAt = 0 }: CycleOptions,
-): CycleResult & { examined: number } {
+  { plugins, startAt = 0, percentageOfNodes }: Omit<CycleOptions, 'rng'>,
+): FindResult {
   const { nodes } = snapshot;
   const begun = beginPlugins(pod, snapshot, plugins);
   const refused = begun.find(({ cycle }) => cycle.reject);
-  if (refused) {
-    const rejection = refused.cycle.reject!;
-    const rejections = new Map(nodes.map((node) => [node.name, rejection]));
-    return {
-      failure: { total: nodes.length, whole: rejection.reasons.join(', '), rejections, rejectedBy: new Set([refused.name]) },
-      examined: 0,
-    };
-  }
+  if (refused) return { failure: failureOfAll(nodes, refused.cycle.reject!, refused.name), begun, examined: 0 };
+  const filters = begun.filter(({ cycle }) => cycle.filter);
+  // Room was made for the pod there: it goes there if it still fits, without a look at the others.
+  const promised = pod.pod.status?.nominatedNodeName ? snapshot.node(pod.pod.status.nominatedNodeName) : undefined;
+  if (promised && isAllowed(promised, begun) && !filterNode(promised, filters))
+    return { feasible: { nodes: [promised], begun, rejections: new Map() }, examined: 0 };
   const rejections = new Map<string, Rejection>();
   const rejectedBy = new Set<string>();
   const feasible: NodeInfo[] = [];
-  const wanted = enoughNodes(nodes.length);
-  const filters = begun.filter(({ cycle }) => cycle.filter);
+  const wanted = enoughNodes(nodes.length, percentageOfNodes);
   const pinned = begun.map(({ cycle }) => cycle.only).filter((only) => only !== undefined);
   const candidates = pinned.length > 0 ? pinnedTo(pinned, nodes, snapshot) : undefined;
   const pool = candidates ?? nodes;
@@ -75,14 +105,21 @@ export function schedule(
     if (rejection) rejections.set(node.name, rejection);
     else feasible.push(node);
   }
-  if (candidates && feasible.length === 0) {
-    const elsewhere: Rejection = { code: 'UnschedulableAndUnresolvable', reasons: ["node(s) didn't satisfy plugin(s) [NodeAffinity]"] };
+  if (feasible.length > 0) return { feasible: { nodes: feasible, begun, rejections }, examined };
+  if (candidates) {
+    const who = begun.filter(({ cycle }) => cycle.only).map(({ name }) => name);
+    const elsewhere: Rejection = {
+      code: 'UnschedulableAndUnresolvable',
+      reasons: [`node(s) didn't satisfy plugin(s) [${who.join(' ')}]`],
+    };
     for (const node of nodes) if (!rejections.has(node.name)) rejections.set(node.name, elsewhere);
-    rejectedBy.add('NodeAffinity');
+    for (const name of who) rejectedBy.add(name);
   }
-  if (feasible.length === 0) return { failure: { total: nodes.length, rejections, rejectedBy }, examined };
-  return { node: best(feasible, begun, rng), feasible: feasible.length, examined };
+  return { failure: { total: nodes.length, rejections, rejectedBy }, begun, examined };
 }
+
+const isAllowed = (node: NodeInfo, begun: readonly BegunPlugin[]): boolean =>
+  begun.every(({ cycle }) => !cycle.only || cycle.only.has(node.name));
 
 function pinnedTo(pinned: readonly ReadonlySet<string>[], nodes: readonly NodeInfo[], snapshot: Snapshot): NodeInfo[] {
   const [first, ...rest] = pinned;
@@ -103,12 +140,15 @@ export function filterNode(node: NodeInfo, filters: readonly BegunPlugin[], reje
   return undefined;
 }
 
-/** The node with the highest weighted sum of scores; one of them by chance when several share it. */
-function best(nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], rng: Rng): NodeInfo {
+/**
+ * The second half: the node with the highest weighted sum of scores; one of them by chance when several share it. `extra` are points that
+ * others give besides the plugins, by node.
+ */
+export function best(nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], rng: Rng, extra?: ReadonlyMap<string, number>): NodeInfo {
   if (nodes.length === 1) return nodes[0]!;
-  const totals = new Float64Array(nodes.length);
+  const totals = Float64Array.from(nodes, ({ name }) => extra?.get(name) ?? 0);
   for (const { cycle, weight } of begun) {
-    if (!cycle.score || weight === 0) continue;
+    if (!cycle.score || weight === 0 || cycle.preScore?.(nodes) === false) continue;
     const scores = nodes.map((node) => cycle.score!(node));
     cycle.normalise?.(scores, nodes);
     for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight;
@@ -122,21 +162,4 @@ function best(nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], rng: Rn
     } else if (totals[i] === totals[chosen] && rng.next() < 1 / ++ties) chosen = i;
   }
   return nodes[chosen]!;
-}
-
-/** `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.` and what preemption found, as kube-scheduler words it. */
-export function failureMessage({ total, whole, rejections }: FitFailure, preemption?: string): string {
-  const reasons = whole ?? histogram(rejections.values());
-  const head = `0/${total} nodes are available:${reasons ? ` ${reasons}.` : ''}`;
-  return total === 0 && !whole ? 'no nodes available to schedule pods' : `${head}${preemption ? ` preemption: ${preemption}` : ''}`;
-}
-
-/** `1 Insufficient cpu, 2 node(s) were unschedulable`: each reason with how often it was given. */
-export function histogram(rejections: Iterable<Rejection>): string {
-  const counts = new Map<string, number>();
-  for (const { reasons } of rejections) for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  return [...counts]
-    .map(([reason, count]) => `${count} ${reason}`)
-    .toSorted()
-    .join(', ');
 }

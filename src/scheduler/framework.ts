@@ -1,9 +1,8 @@
 /**
  * What a scheduling plugin is. For each pod a plugin `begin`s a cycle and returns only the steps that matter for this pod, as closures
  * over what it worked out once: a pod without affinity pays nothing for the affinity plugin. All of it is synchronous and reads the
- * snapshot only.
+ * snapshot only; what must be written before the pod is bound is a `Reservation`.
  */
-import type { Pod } from '../api/types.gen.ts';
 import type { NodeInfo, PodInfo, Snapshot } from './snapshot.ts';
 
 export type RejectCode =
@@ -24,14 +23,44 @@ export interface PluginCycle {
   only?: ReadonlySet<string>;
   /** undefined: the node is fine. */
   filter?(node: NodeInfo): Rejection | undefined;
+  /** Before scores are asked for, with the nodes that they will be asked for; false: there is nothing to score. */
+  preScore?(nodes: readonly NodeInfo[]): boolean;
   /** Any number; `normalise` brings the scores of all feasible nodes to 0–100. */
   score?(node: NodeInfo): number;
   normalise?(scores: number[], nodes: readonly NodeInfo[]): void;
+  /** The node was chosen: keeps in memory what the pod takes besides the node's resources. undefined: nothing to keep or to write. */
+  reserve?(node: NodeInfo): Reservation | undefined;
+  /** No node took the pod: may free what stands in its way; what it says of that goes into the event. */
+  postFilter?(): Promise<string>;
 }
+
+/** What a plugin does between the choice of a node and the binding. */
+export interface Reservation {
+  /** Resolves when the pod may be bound; rejects to give the node back. */
+  preBind(signal: AbortSignal): Promise<void>;
+  /** The pod was not bound after all. Called once, also after a `preBind` that failed. */
+  release(): void | Promise<void>;
+}
+
+export type ClusterResource =
+  | 'Node'
+  | 'AssignedPod'
+  | 'UnscheduledPod'
+  | 'Service'
+  | 'PersistentVolume'
+  | 'PersistentVolumeClaim'
+  | 'StorageClass'
+  | 'CSINode'
+  | 'CSIDriver'
+  | 'CSIStorageCapacity'
+  | 'VolumeAttachment'
+  | 'ResourceClaim'
+  | 'ResourceSlice'
+  | 'DeviceClass';
 
 /** What happened in the cluster, for the question whether it may have made a pod schedulable. */
 export interface ClusterEvent {
-  resource: 'Node' | 'AssignedPod' | 'PersistentVolume' | 'PersistentVolumeClaim' | 'StorageClass' | 'Service' | 'UnscheduledPod';
+  resource: ClusterResource;
   action: 'add' | 'update' | 'delete';
   /** For AssignedPod: the pod; for Node: the node as it is now. */
   pod?: PodInfo;
@@ -41,21 +70,36 @@ export interface ClusterEvent {
 export interface SchedulingPlugin {
   /** Upstream's name: it stands in configuration and in messages. */
   readonly name: string;
+  /** What the pod needs is still being made: it waits for an event, without an attempt and without a message (preEnqueue). */
+  waitsFor?(pod: PodInfo): boolean;
   begin(pod: PodInfo, snapshot: Snapshot): PluginCycle | undefined;
   /** Whether the event may make a pod schedulable that this plugin rejected. */
   wakesOn(event: ClusterEvent, pod: PodInfo): boolean;
 }
 
-/** Plugins that must do something between the choice of a node and the binding (claims of volumes). */
-export interface BindingPlugin extends SchedulingPlugin {
-  /** Resolves when the pod may be bound; rejects to give the node back. */
-  preBind(pod: Pod, nodeName: string, signal: AbortSignal): Promise<void>;
-}
+/** kube-scheduler's extension points, as a configuration file names them. */
+export const EXTENSION_POINTS = [
+  'preEnqueue',
+  'queueSort',
+  'preFilter',
+  'filter',
+  'postFilter',
+  'preScore',
+  'score',
+  'reserve',
+  'permit',
+  'preBind',
+  'bind',
+  'postBind',
+] as const;
+export type ExtensionPoint = (typeof EXTENSION_POINTS)[number];
 
 export interface WeightedPlugin {
   plugin: SchedulingPlugin;
   /** 0: filters only. */
   weight: number;
+  /** Where the plugin takes part; everywhere unless given. */
+  points?: ReadonlySet<ExtensionPoint>;
 }
 
 export const MAX_SCORE = 100;

@@ -4,9 +4,11 @@
  */
 import { labelSelectorOf } from '../api/selectors.ts';
 import type { Pod, PodDisruptionBudget } from '../api/types.gen.ts';
-import { beginPlugins, filterNode, type FitFailure, histogram } from './cycle.ts';
+import type { DefaultPreemptionArgs } from './config/arguments.ts';
+import { beginPlugins, filterNode } from './cycle.ts';
+import { type FitFailure, histogram } from './failure.ts';
 import type { Rejection, WeightedPlugin } from './framework.ts';
-import type { NodeInfo, PodInfo, Snapshot } from './snapshot.ts';
+import { domainsOver, type NodeInfo, type PodInfo, type Snapshot } from './snapshot.ts';
 
 export interface PreemptionPlan {
   node: NodeInfo;
@@ -15,43 +17,55 @@ export interface PreemptionPlan {
 }
 
 export type PreemptionResult = { plan: PreemptionPlan } | { message: string };
+export type CandidateResult = { candidates: PreemptionPlan[] } | { message: string };
 
 const NOT_HELPFUL: Rejection = { code: 'UnschedulableAndUnresolvable', reasons: ['Preemption is not helpful for scheduling'] };
 const NO_VICTIMS: Rejection = { code: 'Unschedulable', reasons: ['No preemption victims found for incoming pod'] };
+const MIN_CANDIDATES_PERCENTAGE = 10;
 const MIN_CANDIDATES = 100;
 
 export interface PreemptionOptions {
   plugins: readonly WeightedPlugin[];
   budgets: readonly PodDisruptionBudget[];
+  args?: DefaultPreemptionArgs;
 }
 
 /** The node, of enough candidates, on which the least would be lost, and the pods that would have to go; or upstream's words for why none would help. */
-export function planPreemption(
+export function planPreemption(pod: PodInfo, failure: FitFailure, snapshot: Snapshot, options: PreemptionOptions): PreemptionResult {
+  const found = preemptionCandidates(pod, failure, snapshot, options);
+  return 'message' in found ? found : { plan: leastHarm(found.candidates)! };
+}
+
+/** Nodes on which the pod would fit without less important pods; at least one. */
+export function preemptionCandidates(
   pod: PodInfo,
   failure: FitFailure,
   snapshot: Snapshot,
-  { plugins, budgets }: PreemptionOptions,
-): PreemptionResult {
+  { plugins, budgets, args = {} }: PreemptionOptions,
+): CandidateResult {
   if (pod.pod.spec!.preemptionPolicy === 'Never') return { message: 'not eligible due to preemptionPolicy=Never.' };
   const nominated = pod.pod.status?.nominatedNodeName;
   if (nominated && victimsStillLeaving(pod, snapshot.node(nominated), failure))
     return { message: 'not eligible due to a terminating pod on the nominated node.' };
+  const share = ((args.minCandidateNodesPercentage ?? MIN_CANDIDATES_PERCENTAGE) * snapshot.nodes.length) / 100;
+  const enough = Math.max(Math.floor(share), args.minCandidateNodesAbsolute ?? MIN_CANDIDATES, 1);
   const rejections = new Map<string, Rejection>();
   const candidates: PreemptionPlan[] = [];
   for (const node of snapshot.nodes) {
-    if (candidates.length >= MIN_CANDIDATES) break;
+    if (candidates.length >= enough) break;
     if (failure.rejections.get(node.name)?.code !== 'Unschedulable') {
       rejections.set(node.name, NOT_HELPFUL);
       continue;
     }
     const plan = planOn(node, pod, snapshot, { plugins, budgets });
-    if (plan) candidates.push(plan);
-    else rejections.set(node.name, NO_VICTIMS);
+    if ('reasons' in plan) rejections.set(node.name, plan);
+    else candidates.push(plan);
   }
-  const [best] = candidates.toSorted(byHarm);
-  if (best) return { plan: best };
+  if (candidates.length > 0) return { candidates };
   return { message: `0/${snapshot.nodes.length} nodes are available: ${histogram(rejections.values())}.` };
 }
+
+export const leastHarm = (candidates: readonly PreemptionPlan[]): PreemptionPlan | undefined => candidates.toSorted(byHarm)[0];
 
 /** The pod was promised this node, and its victims are still ending: taking more would be too much. */
 function victimsStillLeaving(pod: PodInfo, node: NodeInfo | undefined, failure: FitFailure): boolean {
@@ -60,17 +74,18 @@ function victimsStillLeaving(pod: PodInfo, node: NodeInfo | undefined, failure: 
 }
 
 /** The fewest victims on the node: take all lower ones away, then give back, the most important first, whoever still fits. */
-function planOn(node: NodeInfo, pod: PodInfo, snapshot: Snapshot, { plugins, budgets }: PreemptionOptions): PreemptionPlan | undefined {
+function planOn(node: NodeInfo, pod: PodInfo, snapshot: Snapshot, { plugins, budgets }: PreemptionOptions): PreemptionPlan | Rejection {
   const lower = [...node.pods.values()].filter((other) => other.priority < pod.priority);
-  if (lower.length === 0) return undefined;
+  if (lower.length === 0) return NO_VICTIMS;
   const gone = new Set(lower.map(({ key }) => key));
-  if (!fits(node, pod, gone, snapshot, plugins)) return undefined;
+  const misfit = misfitOn(node, pod, gone, snapshot, plugins);
+  if (misfit) return misfit;
   const { violating, others } = splitByBudget(lower.toSorted(byImportance), budgets);
   const victims: PodInfo[] = [];
   let violations = 0;
   for (const candidate of [...violating, ...others]) {
     gone.delete(candidate.key);
-    if (fits(node, pod, gone, snapshot, plugins)) continue;
+    if (!misfitOn(node, pod, gone, snapshot, plugins)) continue;
     gone.add(candidate.key);
     victims.push(candidate);
     if (violating.includes(candidate)) violations++;
@@ -78,8 +93,14 @@ function planOn(node: NodeInfo, pod: PodInfo, snapshot: Snapshot, { plugins, bud
   return { node, victims, violations };
 }
 
-/** Whether the pod fits on the node without the pods that are `gone`. Plugins see a snapshot in which those pods are not there. */
-function fits(node: NodeInfo, pod: PodInfo, gone: ReadonlySet<string>, snapshot: Snapshot, plugins: readonly WeightedPlugin[]): boolean {
+/** Why the pod does not fit on the node without the pods that are `gone`. Plugins see a snapshot in which those pods are not there. */
+function misfitOn(
+  node: NodeInfo,
+  pod: PodInfo,
+  gone: ReadonlySet<string>,
+  snapshot: Snapshot,
+  plugins: readonly WeightedPlugin[],
+): Rejection | undefined {
   const tried = node.without(gone);
   const view = withNode(
     snapshot,
@@ -87,20 +108,16 @@ function fits(node: NodeInfo, pod: PodInfo, gone: ReadonlySet<string>, snapshot:
     [...gone].map((key) => node.pods.get(key)!),
   );
   const begun = beginPlugins(pod, view, plugins);
-  if (begun.some(({ cycle }) => cycle.reject)) return false;
-  return (
-    filterNode(
-      tried,
-      begun.filter(({ cycle }) => cycle.filter),
-    ) === undefined
-  );
+  const filters = begun.filter(({ cycle }) => cycle.filter);
+  return begun.find(({ cycle }) => cycle.reject)?.cycle.reject ?? filterNode(tried, filters);
 }
 
 function withNode(snapshot: Snapshot, changed: NodeInfo, gone: readonly PodInfo[]): Snapshot {
   const nodes = snapshot.nodes.map((node) => (node.name === changed.name ? changed : node));
-  return {
+  const view: Snapshot = {
     nodes,
     node: (name) => (name === changed.name ? changed : snapshot.node(name)),
+    claimUsers: (key) => snapshot.claimUsers(key) - gone.filter(({ claims }) => claims.includes(key)).length,
     nodesWithAntiAffinity: nodes.filter((node) => node.podsWithAntiAffinity > 0),
     nodesWithAffinity: nodes.filter((node) => node.podsWithAffinity > 0),
     matching: (namespace, selector, key) => {
@@ -111,7 +128,10 @@ function withNode(snapshot: Snapshot, changed: NodeInfo, gone: readonly PodInfo[
       counts.set(changed.name, (counts.get(changed.name) ?? 0) - fewer.length);
       return counts;
     },
+    domains: (of) => domainsOver(nodes, view.matching(of.namespace, of.selector, of.selectorKey), of),
+    nodesWithImage: (name) => snapshot.nodesWithImage(name),
   };
+  return view;
 }
 
 const startOf = (pod: Pod): string => pod.status?.startTime ?? pod.metadata.creationTimestamp ?? '';

@@ -1,5 +1,11 @@
-import type { WeightedPlugin } from './framework.ts';
+/** The plugins of a profile: made from its configuration, each at the extension points where it is enabled. */
+import { argumentsOf, type DefaultPreemptionArgs } from './config/arguments.ts';
+import type { ProfileConfiguration } from './config/configuration.ts';
+import { enabledPlugins } from './config/enabled.ts';
+import type { SchedulingPlugin, WeightedPlugin } from './framework.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
+import type { DeviceObjects } from './plugins/dynamic-resources/device-objects.ts';
+import { dynamicResources } from './plugins/dynamic-resources/dynamic-resources.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity } from './plugins/node-affinity.ts';
@@ -7,30 +13,71 @@ import { nodeName } from './plugins/node-name.ts';
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesFit } from './plugins/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable.ts';
+import { nodeVolumeLimits } from './plugins/node-volume-limits.ts';
 import { podTopologySpread, type WorkloadSelector } from './plugins/pod-topology-spread.ts';
 import type { NamespaceLabels } from './plugins/pod-terms.ts';
 import { taintToleration } from './plugins/taint-toleration.ts';
-import type { BindingPlugin } from './framework.ts';
+import { volumeBinding } from './plugins/volume-binding.ts';
+import type { VolumeObjects } from './plugins/volume-objects.ts';
+import { volumeRestrictions } from './plugins/volume-restrictions.ts';
+import { volumeZone } from './plugins/volume-zone.ts';
 
 export interface ProfileSources {
   namespaceLabels: NamespaceLabels;
   workloadSelector: WorkloadSelector;
-  volumes: BindingPlugin;
+  volumes: VolumeObjects;
+  devices: DeviceObjects;
+  uuid(): string;
+  /** Resources that only an extender minds (extenders[].managedResources with ignoredByScheduler). */
+  ignoredResources?: readonly string[];
 }
 
-/** kube-scheduler's default plugins in its order (cheap and selective first) with its weights. */
-export function defaultProfile({ namespaceLabels, workloadSelector, volumes }: ProfileSources): WeightedPlugin[] {
-  return [
-    { plugin: nodeUnschedulable, weight: 0 },
-    { plugin: nodeName, weight: 0 },
-    { plugin: taintToleration, weight: 3 },
-    { plugin: nodeAffinity, weight: 2 },
-    { plugin: nodePorts, weight: 0 },
-    { plugin: nodeResourcesFit(), weight: 1 },
-    { plugin: volumes, weight: 0 },
-    { plugin: podTopologySpread(workloadSelector), weight: 2 },
-    { plugin: interPodAffinity(namespaceLabels), weight: 2 },
-    { plugin: balancedAllocation, weight: 1 },
-    { plugin: imageLocality, weight: 1 },
-  ];
+export interface Profile {
+  schedulerName: string;
+  plugins: readonly WeightedPlugin[];
+  /** Pods with scheduling gates wait (SchedulingGates). */
+  honoursGates: boolean;
+  /** Less important pods may have to go (DefaultPreemption); undefined: they stay. */
+  preemption?: DefaultPreemptionArgs;
+  /** 0: by the size of the cluster. */
+  percentageOfNodes: number;
+}
+
+type Maker = (profile: ProfileConfiguration, sources: ProfileSources) => SchedulingPlugin;
+
+const MAKERS: Readonly<Record<string, Maker>> = {
+  NodeUnschedulable: () => nodeUnschedulable,
+  NodeName: () => nodeName,
+  TaintToleration: () => taintToleration,
+  NodeAffinity: (profile) => nodeAffinity(argumentsOf(profile, 'NodeAffinity')),
+  NodePorts: () => nodePorts,
+  NodeResourcesFit: (profile, { ignoredResources = [] }) => {
+    const args = argumentsOf(profile, 'NodeResourcesFit');
+    return nodeResourcesFit({ ...args, ignoredResources: [...(args.ignoredResources ?? []), ...ignoredResources] });
+  },
+  VolumeRestrictions: (_, { volumes }) => volumeRestrictions(volumes),
+  NodeVolumeLimits: (_, { volumes }) => nodeVolumeLimits(volumes),
+  VolumeBinding: (profile, { volumes }) => volumeBinding(volumes, argumentsOf(profile, 'VolumeBinding')),
+  VolumeZone: (_, { volumes }) => volumeZone(volumes),
+  PodTopologySpread: (profile, { workloadSelector }) => podTopologySpread(workloadSelector, argumentsOf(profile, 'PodTopologySpread')),
+  InterPodAffinity: (profile, { namespaceLabels }) => interPodAffinity(namespaceLabels, argumentsOf(profile, 'InterPodAffinity')),
+  DynamicResources: (_, { devices, uuid }) => dynamicResources(devices, uuid),
+  NodeResourcesBalancedAllocation: (profile) => balancedAllocation(argumentsOf(profile, 'NodeResourcesBalancedAllocation')),
+  ImageLocality: () => imageLocality,
+};
+
+export function createProfile(configuration: ProfileConfiguration, percentageOfNodes: number, sources: ProfileSources): Profile {
+  const enabled = enabledPlugins(configuration.plugins);
+  const at = (name: string, point: 'preEnqueue' | 'postFilter'): boolean =>
+    enabled.some((each) => each.name === name && each.points.has(point));
+  return {
+    schedulerName: configuration.schedulerName,
+    plugins: enabled.flatMap(({ name, points, weight }) => {
+      const make = MAKERS[name];
+      return make ? [{ plugin: make(configuration, sources), weight, points }] : [];
+    }),
+    honoursGates: at('SchedulingGates', 'preEnqueue'),
+    ...(at('DefaultPreemption', 'postFilter') ? { preemption: argumentsOf(configuration, 'DefaultPreemption') } : {}),
+    percentageOfNodes: configuration.percentageOfNodesToScore ?? percentageOfNodes,
+  };
 }

@@ -35,13 +35,7 @@ export interface QueueOptions {
   maxWaitMs?: number;
 }
 
-/**
- * Pods that wait for a node.
- *
- *     active --take--> in flight --no node--> unschedulable --event that helps--> backoff --time--> active
- *
- * What happens while a pod is in flight is noted and looked at when it comes back.
- */
+/** The states of the drawing above. What happens while a pod is in flight is noted and looked at when it comes back. */
 export class SchedulingQueue {
   readonly #options: Required<QueueOptions>;
   readonly #active = new Heap<QueuedPod>((a, b) => b.info.priority - a.info.priority || a.since - b.since);
@@ -123,6 +117,22 @@ export class SchedulingQueue {
     this.#unschedulable.set(key, pod);
     this.#known.set(key, pod);
     this.#scheduleSweep();
+  }
+
+  /** The pod in flight cannot be tried yet: it waits for an event that one of the plugins says may help, and the attempt does not count. */
+  hold(key: string, plugins: ReadonlySet<string>): void {
+    const flying = this.#inFlight.get(key);
+    if (!flying) return;
+    flying.pod = { ...flying.pod, attempts: flying.pod.attempts - 1, attemptedAt: -Infinity };
+    this.unschedulable(key, plugins);
+  }
+
+  /** The pod in flight is to be tried again at once. */
+  again(key: string): void {
+    const flying = this.#inFlight.get(key);
+    if (!flying) return;
+    this.#inFlight.delete(key);
+    this.#activate({ ...flying.pod, attempts: flying.pod.attempts - 1 });
   }
 
   /** Scheduling the pod in flight failed for a reason that is not the pod's. */

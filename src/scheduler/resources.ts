@@ -31,6 +31,13 @@ export function amountsOf(quantities: Quantities): Amounts {
   };
 }
 
+/** One amount by its resource's name. */
+export function amountOf(amounts: Amounts, name: string): number {
+  if (name === 'cpu') return amounts.cpu;
+  if (name === 'memory') return amounts.memory;
+  return name === 'ephemeral-storage' ? amounts.storage : (amounts.scalars[name] ?? 0);
+}
+
 function combine(a: Amounts, b: Amounts, of: (x: number, y: number) => number): Amounts {
   const names = new Set([...Object.keys(a.scalars), ...Object.keys(b.scalars)]);
   const scalars =

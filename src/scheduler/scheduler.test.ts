@@ -85,7 +85,7 @@ describe('scheduler against the API server', () => {
       const condition = (await pods().get('first')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
       assert.equal(
         condition?.message,
-        '0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
+        '0/1 nodes are available: 1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.',
       );
     });
     // What the node lifecycle controller does when the node turns Ready.
@@ -106,7 +106,7 @@ describe('scheduler against the API server', () => {
       const condition = (await pods().get('second')).status?.conditions?.find(({ type }) => type === 'PodScheduled');
       assert.equal(
         condition?.message,
-        '0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+        '0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
       );
       assert.equal(condition?.reason, 'Unschedulable');
     });

@@ -2,11 +2,11 @@
  * The scheduler: takes pods without a node from the queue, finds each a node on the in-memory picture of the cluster, counts it there at once
  * and binds it in the background. Nothing is polled: pods that found no node wait for an event that may help them.
  */
-import { keyOf } from '../api/meta.ts';
 import { StatusError } from '../api/status.ts';
-import type { Node, Pod, PodDisruptionBudget } from '../api/types.gen.ts';
+import type { Pod, PodDisruptionBudget } from '../api/types.gen.ts';
 import type { ResourceType } from '../client/client.ts';
 import type { Informer } from '../client/informer.ts';
+import { underLeaderElection } from '../client/leader-election.ts';
 import type { ComponentContext } from '../client/reconcile.ts';
 import {
   NAMESPACES,
@@ -20,19 +20,30 @@ import {
 } from '../client/resources.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
-import { type FitFailure, failureMessage, schedule } from './cycle.ts';
-import type { ClusterEvent, WeightedPlugin } from './framework.ts';
-import { type VolumeInformers, claimKeys, volumeBinding, volumeInformers } from './plugins/volume-binding.ts';
-import { type PreemptionPlan, planPreemption } from './preemption.ts';
-import { defaultProfile } from './profile.ts';
-import { type QueuedPod, SchedulingQueue } from './queue.ts';
-import { ClusterState, type NodeInfo, type PodInfo, podInfo } from './snapshot.ts';
-import { isGated, isTerminal, workloadSelector } from './workloads.ts';
 import { type Binder, createBinder } from './binder.ts';
+import { defaultConfiguration, type SchedulerConfiguration } from './config/configuration.ts';
+import { durationMs } from './config/shape.ts';
+import { best, type BegunPlugin, findFeasible, type FindResult } from './cycle.ts';
+import type { Extender } from './extenders.ts';
+import { type FitFailure, failureMessage } from './failure.ts';
+import type { ClusterEvent, Rejection, Reservation } from './framework.ts';
+import { deviceObjects, type DeviceObjects } from './plugins/dynamic-resources/device-objects.ts';
+import { volumeObjects, type VolumeObjects } from './plugins/volume-objects.ts';
+import { leastHarm, preemptionCandidates, type PreemptionPlan } from './preemption.ts';
+import { createProfile, type Profile } from './profile.ts';
+import { PromisedRoom } from './promises.ts';
+import { type QueuedPod, SchedulingQueue } from './queue.ts';
+import { ClusterState, type NodeInfo, type PodInfo } from './snapshot.ts';
+import { watchCluster } from './watch.ts';
+import { workloadSelector } from './workloads.ts';
 
 export interface SchedulerOptions {
-  /** Pods whose spec.schedulerName is this are ours. */
+  /** Pods whose spec.schedulerName is this are ours, where no configuration says otherwise. */
   schedulerName?: string;
+  /** What a KubeSchedulerConfiguration says (config/configuration.ts); kube-scheduler's defaults unless given. */
+  configuration?: SchedulerConfiguration;
+  /** Where several schedulers run for one cluster: this one's own name. The configuration's leader election decides who works. */
+  identity?: string;
 }
 
 const BINDINGS_IN_FLIGHT = 64;
@@ -41,133 +52,119 @@ const SLICE_MS = 5;
 
 /** A scheduler as a component; several with different names can run side by side. */
 export function createScheduler(context: ComponentContext, options: SchedulerOptions = {}): Component {
-  return new Scheduler(context, options.schedulerName ?? 'default-scheduler');
+  const configuration = options.configuration ?? defaultConfiguration(options.schedulerName);
+  const { leaderElect, leaseDuration, renewDeadline, retryPeriod, resourceName, resourceNamespace } = configuration.leaderElection;
+  if (!options.identity || !leaderElect) return new Scheduler(context, configuration);
+  const election = {
+    name: resourceName,
+    namespace: resourceNamespace,
+    identity: options.identity,
+    leaseDurationMs: durationMs(leaseDuration)!,
+    renewDeadlineMs: durationMs(renewDeadline)!,
+    retryPeriodMs: durationMs(retryPeriod)!,
+  };
+  return underLeaderElection(context, election, () => new Scheduler(context, configuration));
 }
 
 class Scheduler implements Component {
   readonly name: string;
   readonly #context: ComponentContext;
+  readonly #configuration: SchedulerConfiguration;
   readonly #state = new ClusterState();
+  readonly #promises = new PromisedRoom(this.#state);
   readonly #queue: SchedulingQueue;
-  readonly #plugins: readonly WeightedPlugin[];
-  readonly #volumes: VolumeInformers;
+  readonly #profiles: ReadonlyMap<string, Profile>;
+  readonly #volumes: VolumeObjects;
+  readonly #devices: DeviceObjects;
   readonly #binder: Binder;
   readonly #budgets: Informer<PodDisruptionBudget>;
   readonly #stopping = new AbortController();
-  /** Pods that were given a node and whose binding the cache does not show yet. */
   readonly #assumed = new Map<string, string>();
-  /** Room kept for pods that others were removed for, by the pod's key. */
-  readonly #promised = new Map<string, { room: PodInfo; nodeName: string; priority: number }>();
-  readonly #unsubscribe: (() => void)[] = [];
-  #inFlight = new Set<Promise<void>>();
+  readonly #work = new Set<Promise<void>>();
+  #extenders: readonly Extender[] = [];
+  #stopWatching: (() => void) | undefined;
   #running = false;
+  #binding = 0;
   #startAt = 0;
 
-  constructor(context: ComponentContext, name: string) {
-    this.name = name;
+  constructor(context: ComponentContext, configuration: SchedulerConfiguration) {
     this.#context = context;
+    this.#configuration = configuration;
     const { client, clock } = context;
-    this.#volumes = volumeInformers(client);
-    const volumes = volumeBinding(this.#volumes);
+    this.#volumes = volumeObjects(client);
+    this.#devices = deviceObjects(client);
+    this.#profiles = this.#makeProfiles();
+    this.name = [...this.#profiles.keys()].join(',');
+    this.#budgets = client.informer(POD_DISRUPTION_BUDGETS);
+    this.#binder = createBinder(context);
+    this.#queue = new SchedulingQueue({
+      clock,
+      helps: (event, pod) => this.#helps(event, pod),
+      onReady: () => this.#run(),
+      initialBackoffMs: configuration.podInitialBackoffSeconds * 1000,
+      maxBackoffMs: configuration.podMaxBackoffSeconds * 1000,
+    });
+  }
+
+  #makeProfiles(): Map<string, Profile> {
+    const { client, rng } = this.#context;
+    const { profiles, percentageOfNodesToScore, extenders } = this.#configuration;
     const namespaces = client.informer(NAMESPACES);
-    this.#plugins = defaultProfile({
-      namespaceLabels: (namespace) => namespaces.get(namespace)?.metadata.labels,
+    const sources = {
+      namespaceLabels: (namespace: string) => namespaces.get(namespace)?.metadata.labels,
       workloadSelector: workloadSelector({
         services: client.informer(SERVICES),
         replicaSets: client.informer(REPLICA_SETS),
         statefulSets: client.informer(STATEFUL_SETS),
         replicationControllers: client.informer(REPLICATION_CONTROLLERS),
       }),
-      volumes,
-    });
-    this.#budgets = client.informer(POD_DISRUPTION_BUDGETS);
-    this.#binder = createBinder(context, name, volumes);
-    this.#queue = new SchedulingQueue({ clock, helps: (event, pod) => this.#helps(event, pod), onReady: () => this.#run() });
+      volumes: this.#volumes,
+      devices: this.#devices,
+      uuid: () => rng.uuid(),
+      ignoredResources: extenders
+        .flatMap(({ managedResources = [] }) => managedResources)
+        .filter(({ ignoredByScheduler }) => ignoredByScheduler)
+        .map(({ name }) => name),
+    };
+    return new Map(profiles.map((each) => [each.schedulerName, createProfile(each, percentageOfNodesToScore, sources)]));
   }
 
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const { client } = this.#context;
-    const needed: ResourceType[] = [NODES, NAMESPACES, SERVICES, REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS] as ResourceType[];
+    const { client, log } = this.#context;
+    const needed: ResourceType[] = [NODES, NAMESPACES, SERVICES, REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS, PODS] as ResourceType[];
     await Promise.all(needed.map((type) => client.informer(type).start()));
-    const pods = client.informer(PODS);
-    await pods.start();
-    this.#unsubscribe.push(
-      client.informer(NODES).subscribe({
-        added: (node) => this.#nodeChanged(node, 'add'),
-        updated: (node, previous) =>
-          node.metadata.resourceVersion !== previous.metadata.resourceVersion && this.#nodeUpdated(node, previous),
-        deleted: (node) => this.#state.removeNode(node.metadata.name!),
-      }),
-      pods.subscribe({
-        added: (pod) => this.#podChanged(pod),
-        updated: (pod, previous) => this.#podChanged(pod, previous),
-        deleted: (pod) => this.#podGone(pod),
-      }),
-      client.informer(SERVICES).subscribe({ added: () => this.#queue.wake({ resource: 'Service', action: 'add' }) }),
-    );
+    if (this.#configuration.extenders.length > 0) {
+      const { createExtender } = await import('./extenders.ts');
+      this.#extenders = this.#configuration.extenders.map((each) => createExtender(each, log));
+    }
+    this.#stopWatching = watchCluster(client, {
+      state: this.#state,
+      queue: this.#queue,
+      promises: this.#promises,
+      assumed: this.#assumed,
+      profileOf: (pod) => this.#profileOf(pod),
+    });
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the scheduler is being stopped'));
-    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.#stopWatching?.();
+    this.#volumes.stop();
+    this.#devices.stop();
     this.#queue.close();
-    await Promise.all(this.#inFlight);
+    await Promise.all(this.#work);
+  }
+
+  #profileOf(pod: Pod): Profile | undefined {
+    return this.#profiles.get(pod.spec!.schedulerName ?? '');
   }
 
   #helps(event: ClusterEvent, { rejectedBy, info }: QueuedPod): boolean {
     // Nobody in particular rejected it: there was no node to ask about.
     if (rejectedBy.size === 0) return true;
-    return this.#plugins.some(({ plugin }) => rejectedBy.has(plugin.name) && plugin.wakesOn(event, info));
-  }
-
-  #nodeChanged(node: Node, action: ClusterEvent['action']): void {
-    this.#queue.wake({ resource: 'Node', action, node: this.#state.setNode(node) });
-  }
-
-  /** Heartbeats change nothing that a plugin reads; they must not wake anybody. */
-  #nodeUpdated(node: Node, previous: Node): void {
-    const matters = (each: Node): string => JSON.stringify([each.spec, each.metadata.labels, each.status?.allocatable]);
-    if (matters(node) === matters(previous)) this.#state.setNode(node);
-    else this.#nodeChanged(node, 'update');
-  }
-
-  #podChanged(pod: Pod, previous?: Pod): void {
-    const key = keyOf(pod);
-    if (isTerminal(pod)) return this.#podGone(pod);
-    if (pod.spec!.nodeName) {
-      this.#assumed.delete(key);
-      this.#breakPromise(key);
-      this.#queue.remove(key);
-      // What a pod takes does not change with its status: the picture is renewed only where it can have.
-      if (
-        previous?.spec!.nodeName &&
-        previous.metadata.generation === pod.metadata.generation &&
-        previous.metadata.labels === pod.metadata.labels
-      ) {
-        if (Boolean(previous.metadata.deletionTimestamp) === Boolean(pod.metadata.deletionTimestamp)) return;
-      }
-      const info = podInfo(pod);
-      this.#state.place(info, pod.spec!.nodeName);
-      this.#queue.wake({ resource: 'AssignedPod', action: previous?.spec!.nodeName ? 'update' : 'add', pod: info });
-      return;
-    }
-    if (pod.spec!.schedulerName !== this.name || this.#assumed.has(key)) return;
-    if (pod.metadata.deletionTimestamp || isGated(pod)) return this.#queue.remove(key);
-    const mayHelp =
-      previous !== undefined &&
-      (previous.metadata.generation !== pod.metadata.generation ||
-        JSON.stringify(previous.metadata.labels) !== JSON.stringify(pod.metadata.labels));
-    this.#queue.update(podInfo(pod), mayHelp);
-  }
-
-  #podGone(pod: Pod): void {
-    const key = keyOf(pod);
-    this.#queue.remove(key);
-    this.#assumed.delete(key);
-    this.#breakPromise(key);
-    const removed = this.#state.remove(key);
-    if (removed) this.#queue.wake({ resource: 'AssignedPod', action: 'delete', pod: removed });
+    const plugins = this.#profileOf(info.pod)?.plugins ?? [];
+    return plugins.some(({ plugin }) => rejectedBy.has(plugin.name) && plugin.wakesOn(event, info));
   }
 
   /** Works through the ready pods in slices; a call while it is at it changes nothing. */
@@ -178,114 +175,183 @@ class Scheduler implements Component {
       this.#running = false;
       const { clock } = this.#context;
       const until = clock.monotonic() + SLICE_MS;
-      while (this.#inFlight.size < BINDINGS_IN_FLIGHT) {
+      while (this.#binding < BINDINGS_IN_FLIGHT && !this.#stopping.signal.aborted) {
         const next = this.#queue.next();
         if (!next) return;
-        this.#scheduleOne(next);
+        const cycle = this.#scheduleOne(next);
+        if (cycle) {
+          // Extenders are asked: one pod after the other.
+          this.#running = true;
+          return this.#track(cycle, () => {
+            this.#running = false;
+            this.#run();
+          });
+        }
         if (clock.monotonic() > until) return this.#run();
       }
     });
   }
 
-  #scheduleOne(queued: QueuedPod): void {
+  /** A promise when the cycle is not over at once. */
+  #scheduleOne(queued: QueuedPod): Promise<void> | undefined {
     const { info } = queued;
-    if (claimKeys(info.pod).length > 0 && !this.#volumes.synced) return this.#afterVolumes(info.key);
-    const lifted = this.#liftPromises(info);
-    const result = schedule(info, this.#state, { plugins: this.#plugins, rng: this.#context.rng, startAt: this.#startAt });
-    for (const { room, nodeName } of lifted) this.#state.place(room, nodeName);
-    this.#startAt += result.examined;
-    if ('node' in result) this.#assume(info, result.node);
-    else this.#track(this.#reject(queued, result.failure));
-  }
-
-  /** Claims are watched from the first pod that has one; that pod waits for the first list. */
-  #afterVolumes(key: string): void {
-    const { resource, action } = { resource: 'PersistentVolumeClaim', action: 'update' } as const;
-    const wake = (): void => this.#queue.wake({ resource, action });
-    this.#track(
-      this.#volumes.start().then(() => {
-        this.#unsubscribe.push(
-          this.#volumes.claims.subscribe({ added: wake, updated: wake }),
-          this.#volumes.volumes.subscribe({ added: () => this.#queue.wake({ resource: 'PersistentVolume', action: 'add' }) }),
-        );
-        this.#queue.error(key);
+    const profile = this.#profileOf(info.pod);
+    if (!profile) return void this.#queue.remove(info.key);
+    if (info.claims.length > 0 && !this.#volumes.synced) return void this.#once(info.key, this.#volumes);
+    if (info.pod.spec!.resourceClaims?.length && !this.#devices.synced) return void this.#once(info.key, this.#devices);
+    const waiting = profile.plugins.find(({ plugin, points }) => plugin.waitsFor?.(info) && (!points || points.has('preEnqueue')));
+    if (waiting) return void this.#queue.hold(info.key, new Set([waiting.plugin.name]));
+    const found = this.#promises.without(info, () =>
+      findFeasible(info, this.#state, {
+        plugins: profile.plugins,
+        startAt: this.#startAt,
+        percentageOfNodes: profile.percentageOfNodes,
       }),
     );
+    this.#startAt += found.examined;
+    const extenders = this.#extenders.filter((extender) => extender.isInterested(info));
+    if ('feasible' in found && extenders.length > 0) return this.#withExtenders(queued, found, extenders);
+    if ('failure' in found) this.#track(this.#reject(queued, found.failure, found.begun));
+    else this.#choose(info, found.feasible.nodes, found.feasible.begun);
+    return undefined;
   }
 
-  #assume(info: PodInfo, node: NodeInfo): void {
+  /** Volumes and devices are watched from the first pod that speaks of them; that pod waits for the first list. */
+  #once(key: string, objects: VolumeObjects | DeviceObjects): void {
+    const wake = (event: ClusterEvent): void => this.#queue.wake(event);
+    const done = objects.start(wake).then(
+      () => this.#queue.again(key),
+      (error: unknown) => {
+        this.#queue.error(key);
+        throw error;
+      },
+    );
+    this.#track(done);
+  }
+
+  #choose(info: PodInfo, nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], points?: ReadonlyMap<string, number>): void {
+    const node = best(nodes, begun, this.#context.rng, points);
+    const reservations = begun.map(({ cycle }) => cycle.reserve?.(node)).filter((each) => each !== undefined);
     this.#assumed.set(info.key, node.name);
-    this.#breakPromise(info.key);
+    this.#promises.release(info.key);
     this.#state.place(info, node.name);
-    this.#track(this.#bind(info, node.name));
+    this.#track(this.#bind(info, node.name, reservations));
   }
 
-  async #bind(info: PodInfo, nodeName: string): Promise<void> {
+  async #withExtenders(
+    queued: QueuedPod,
+    found: Extract<FindResult, { feasible: unknown }>,
+    extenders: readonly Extender[],
+  ): Promise<void> {
+    const { info } = queued;
+    const { signal } = this.#stopping;
+    const rejections = new Map<string, Rejection>(found.feasible.rejections);
+    const points = new Map<string, number>();
+    let { nodes } = found.feasible;
     try {
-      await this.#binder.bind(info.pod, nodeName, this.#stopping.signal);
-      this.#queue.done(info.key);
+      for (const extender of extenders) nodes = await extender.filter(info.pod, nodes, rejections, signal);
+      if (nodes.length > 1) for (const extender of extenders) await extender.prioritize(info.pod, nodes, points, signal);
     } catch (error) {
-      if (this.#stopping.signal.aborted) return;
-      this.#assumed.delete(info.key);
-      const removed = this.#state.remove(info.key);
-      if (StatusError.is(error, 'NotFound')) return this.#queue.remove(info.key);
-      this.#context.log.warn('binding failed', { pod: info.key, node: nodeName, error: errorMessage(error) });
-      this.#context.events.event(info.pod, 'Warning', 'FailedScheduling', `binding rejected: ${errorMessage(error)}`);
-      this.#queue.error(info.key);
-      if (removed) this.#queue.wake({ resource: 'AssignedPod', action: 'delete', pod: removed });
+      if (!signal.aborted) this.#context.log.warn('a scheduler extender failed', { pod: info.key, error: errorMessage(error) });
+      return this.#queue.error(info.key);
+    }
+    if (nodes.length > 0) return this.#choose(info, nodes, found.feasible.begun, points);
+    const failure = { total: this.#state.nodes.length, rejections, rejectedBy: new Set<string>() };
+    await this.#reject(queued, failure, found.feasible.begun);
+  }
+
+  async #bind(info: PodInfo, nodeName: string, reservations: readonly Reservation[]): Promise<void> {
+    const { signal } = this.#stopping;
+    const { events } = this.#context;
+    try {
+      for (const { preBind } of reservations) await preBind(signal);
+      await this.#write(() => this.#binderFor(info)(info.pod, nodeName, signal));
+      this.#queue.done(info.key);
+      const { namespace, name } = info.pod.metadata;
+      events.event(info.pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${nodeName}`);
+    } catch (error) {
+      if (signal.aborted) return;
+      await this.#giveBack(info, nodeName, reservations, error);
     }
   }
 
-  async #reject(queued: QueuedPod, failure: FitFailure): Promise<void> {
+  #binderFor(info: PodInfo): (pod: Pod, nodeName: string, signal: AbortSignal) => Promise<void> {
+    return this.#extenders.find((extender) => extender.bind && extender.isInterested(info))?.bind ?? this.#binder.bind;
+  }
+
+  /** So many bindings are under way that the server is busy: the loop goes on when one is done. */
+  async #write(bind: () => Promise<void>): Promise<void> {
+    this.#binding++;
+    try {
+      await bind();
+    } finally {
+      if (this.#binding-- === BINDINGS_IN_FLIGHT) this.#run();
+    }
+  }
+
+  async #giveBack(info: PodInfo, nodeName: string, reservations: readonly Reservation[], error: unknown): Promise<void> {
+    const { log, events } = this.#context;
+    this.#assumed.delete(info.key);
+    const removed = this.#state.remove(info.key);
+    for (const { release } of reservations.toReversed()) await release();
+    if (StatusError.is(error, 'NotFound')) return this.#queue.remove(info.key);
+    log.warn('binding failed', { pod: info.key, node: nodeName, error: errorMessage(error) });
+    events.event(info.pod, 'Warning', 'FailedScheduling', `binding rejected: ${errorMessage(error)}`);
+    this.#queue.error(info.key);
+    if (removed) this.#queue.wake({ resource: 'AssignedPod', action: 'delete', pod: removed });
+  }
+
+  async #reject(queued: QueuedPod, failure: FitFailure, begun: readonly BegunPlugin[]): Promise<void> {
     const { info } = queued;
-    await this.#budgets.start();
-    const preemption = planPreemption(info, failure, this.#state, { plugins: this.#plugins, budgets: this.#budgets.list() });
-    const plan = 'plan' in preemption ? preemption.plan : undefined;
-    const message = failureMessage(failure, 'message' in preemption ? preemption.message : undefined);
-    if (plan) this.#promise(info, plan);
+    const { log, events } = this.#context;
+    const outcome = await this.#afterFilters(info, failure, begun).catch((error: unknown) => {
+      log.warn('nothing could be done for an unschedulable pod', { pod: info.key, error: errorMessage(error) });
+      return { messages: [] };
+    });
+    const plan = 'plan' in outcome ? outcome.plan : undefined;
+    const message = failureMessage(failure, 'messages' in outcome ? outcome.messages : []);
+    if (plan) this.#promises.keep(info, plan.node.name);
     this.#queue.unschedulable(info.key, failure.rejectedBy);
-    this.#context.events.event(info.pod, 'Warning', 'FailedScheduling', message);
+    events.event(info.pod, 'Warning', 'FailedScheduling', message);
     try {
       await this.#binder.markUnschedulable(info.pod, message, plan?.node.name);
       if (plan) await this.#binder.preempt(info.pod, plan);
     } catch (error) {
       if (!StatusError.is(error, 'NotFound'))
-        this.#context.log.warn('a pod could not be marked unschedulable', { pod: info.key, error: errorMessage(error) });
+        log.warn('a pod could not be marked unschedulable', { pod: info.key, error: errorMessage(error) });
     }
   }
 
-  /** Keeps the room that victims leave for the pod that they leave for. */
-  #promise(info: PodInfo, { node }: PreemptionPlan): void {
-    this.#breakPromise(info.key);
-    const room: PodInfo = { ...info, key: `promised:${info.key}` };
-    this.#promised.set(info.key, { room, nodeName: node.name, priority: info.priority });
-    this.#state.place(room, node.name);
+  /** What can be done for a pod that fits nowhere: devices given back, else less important pods removed; or what each says of why not. */
+  async #afterFilters(
+    info: PodInfo,
+    failure: FitFailure,
+    begun: readonly BegunPlugin[],
+  ): Promise<{ plan: PreemptionPlan } | { messages: string[] }> {
+    const profile = this.#profileOf(info.pod);
+    const messages: string[] = [];
+    for (const { cycle } of begun) if (cycle.postFilter) messages.push(await cycle.postFilter());
+    const minds = profile?.plugins.some(({ plugin, points }) => plugin.name === 'DynamicResources' && (!points || points.has('postFilter')));
+    if (minds && messages.length === 0 && failure.total > 0) messages.push('no new claims to deallocate');
+    if (!profile?.preemption) return { messages };
+    await this.#budgets.start();
+    const options = { plugins: profile.plugins, budgets: this.#budgets.list(), args: profile.preemption };
+    const found = preemptionCandidates(info, failure, this.#state, options);
+    if ('message' in found) return { messages: [...messages, `preemption: ${found.message}`] };
+    let candidates: readonly PreemptionPlan[] = found.candidates;
+    for (const extender of this.#extenders)
+      if (extender.isInterested(info)) candidates = await extender.preempt(info.pod, candidates, this.#stopping.signal);
+    const plan = leastHarm(candidates);
+    return plan ? { plan } : { messages };
   }
 
-  #breakPromise(key: string): void {
-    const promised = this.#promised.get(key);
-    if (!promised) return;
-    this.#promised.delete(key);
-    this.#state.remove(promised.room.key);
-  }
-
-  /** A pod does not stand in its own way, and promises to less important pods do not bind it. */
-  #liftPromises(info: PodInfo): { room: PodInfo; nodeName: string }[] {
-    const lifted = [...this.#promised]
-      .filter(([key, { priority }]) => key === info.key || priority < info.priority)
-      .map(([, promised]) => promised);
-    for (const { room } of lifted) this.#state.remove(room.key);
-    return lifted;
-  }
-
-  #track(work: Promise<void>): void {
+  #track(work: Promise<void>, then?: () => void): void {
     const tracked = work
       .catch((error: unknown) => this.#context.log.error('scheduling failed', { error: errorMessage(error) }))
       .finally(() => {
-        const wasFull = this.#inFlight.size >= BINDINGS_IN_FLIGHT;
-        this.#inFlight.delete(tracked);
-        if (wasFull) this.#run();
+        this.#work.delete(tracked);
+        then?.();
       });
-    this.#inFlight.add(tracked);
+    this.#work.add(tracked);
   }
 }

@@ -24,12 +24,15 @@ export interface PodInfo {
   priority: number;
   hasAntiAffinity: boolean;
   hasAffinity: boolean;
+  /** Keys of the claims that its volumes are, also of ephemeral ones. */
+  claims: readonly string[];
 }
 
 /** A node with its pods, summed up. */
 export class NodeInfo {
   readonly name: string;
   node: Node;
+  labels: Readonly<Record<string, string>> = {};
   readonly pods = new Map<string, PodInfo>();
   requested: Amounts = NONE;
   scoreRequested: Amounts = NONE;
@@ -47,12 +50,9 @@ export class NodeInfo {
     this.setNode(node);
   }
 
-  get labels(): Readonly<Record<string, string>> {
-    return this.node.metadata.labels ?? {};
-  }
-
   setNode(node: Node): void {
     this.node = node;
+    this.labels = node.metadata.labels ?? {};
     const allocatable = node.status?.allocatable;
     this.allocatable = amountsOf(allocatable);
     this.maxPods = Number(allocatable?.['pods'] ?? 0);
@@ -90,12 +90,29 @@ export class NodeInfo {
   }
 }
 
+/** Pods of a namespace that a selector matches, counted by the values of a node label. */
+export interface Domains {
+  namespace: string;
+  selector: LabelSelector;
+  selectorKey: string;
+  topologyKey: string;
+  /** Which nodes count, and that rule as text: two with the same text are the same. Nodes without the label never do. */
+  counts(node: NodeInfo): boolean;
+  rule: string;
+}
+
 /** What a scheduling cycle reads. */
 export interface Snapshot {
   readonly nodes: readonly NodeInfo[];
   node(name: string): NodeInfo | undefined;
   /** How many pods of a namespace that the selector matches (terminating ones left out) stand on each node; absent means none. */
   matching(namespace: string, selector: LabelSelector, selectorKey: string): ReadonlyMap<string, number>;
+  /** The same by topology value, over the nodes that count. */
+  domains(domains: Domains): ReadonlyMap<string, number>;
+  /** How many nodes hold the image. */
+  nodesWithImage(name: string): number;
+  /** How many pods on known nodes mount the claim, by its key. */
+  claimUsers(key: string): number;
   /** Nodes that hold a pod with required anti-affinity, and with any affinity term. */
   readonly nodesWithAntiAffinity: readonly NodeInfo[];
   readonly nodesWithAffinity: readonly NodeInfo[];
@@ -117,15 +134,31 @@ export function podInfo(pod: Pod): PodInfo {
     priority: pod.spec!.priority ?? 0,
     hasAntiAffinity: (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
     hasAffinity: affinity?.podAffinity !== undefined || affinity?.podAntiAffinity !== undefined,
+    claims: claimKeys(pod),
   };
 }
 
+const NO_KEYS: readonly string[] = [];
+
+/** The claims a pod mounts, by key; generic ephemeral volumes have claims named after pod and volume. */
+export function claimKeys({ metadata, spec }: Pod): readonly string[] {
+  const { volumes } = spec!;
+  if (!volumes?.some((volume) => volume.persistentVolumeClaim ?? volume.ephemeral)) return NO_KEYS;
+  return volumes.flatMap((volume) => {
+    if (volume.persistentVolumeClaim) return [`${metadata.namespace}/${volume.persistentVolumeClaim.claimName}`];
+    return volume.ephemeral ? [`${metadata.namespace}/${metadata.name}-${volume.name}`] : [];
+  });
+}
+
 const MAX_COUNTERS = 64;
+const MAX_DOMAINS = 16;
 
 interface Counter {
   namespace: string;
   selector: LabelSelector;
   counts: Map<string, number>;
+  /** What was asked of the counts by topology, by label and rule; all dropped when a node changes. */
+  domains: Map<string, { of: Domains; values: Map<string, number> }>;
 }
 
 /** The picture of the cluster that cycles look at: changed by events and by assumptions, never rebuilt. */
@@ -136,6 +169,10 @@ export class ClusterState implements Snapshot {
   /** Pods on nodes that are not known (yet). */
   readonly #homeless = new Map<string, PodInfo>();
   readonly #counters = new Map<string, Counter>();
+  readonly #claimUsers = new Map<string, number>();
+  readonly #images = new Map<string, number>();
+  readonly #withAntiAffinity = new Set<NodeInfo>();
+  readonly #withAffinity = new Set<NodeInfo>();
   #list: readonly NodeInfo[] | undefined;
 
   get nodes(): readonly NodeInfo[] {
@@ -148,23 +185,33 @@ export class ClusterState implements Snapshot {
   }
 
   get nodesWithAntiAffinity(): readonly NodeInfo[] {
-    return this.nodes.filter((node) => node.podsWithAntiAffinity > 0);
+    return [...this.#withAntiAffinity];
   }
 
   get nodesWithAffinity(): readonly NodeInfo[] {
-    return this.nodes.filter((node) => node.podsWithAffinity > 0);
+    return [...this.#withAffinity];
+  }
+
+  claimUsers(key: string): number {
+    return this.#claimUsers.get(key) ?? 0;
   }
 
   setNode(node: Node): NodeInfo {
     const name = node.metadata.name!;
     const known = this.#nodes.get(name);
     if (known) {
+      if (known.labels[ZONE_LABEL] !== node.metadata.labels?.[ZONE_LABEL]) this.#list = undefined;
+      if (!sameForDomains(known.node, node)) this.#forgetDomains();
+      this.#countImages(known.images, -1);
       known.setNode(node);
+      this.#countImages(known.images, 1);
       return known;
     }
     const created = new NodeInfo(node);
     this.#nodes.set(name, created);
+    this.#countImages(created.images, 1);
     this.#list = undefined;
+    this.#forgetDomains();
     for (const pod of this.#homeless.values()) if (pod.pod.spec!.nodeName === name) this.place(pod, name);
     return created;
   }
@@ -172,12 +219,14 @@ export class ClusterState implements Snapshot {
   removeNode(name: string): void {
     const gone = this.#nodes.get(name);
     if (!gone) return;
-    for (const pod of gone.pods.values()) {
+    for (const pod of [...gone.pods.values()]) {
       this.remove(pod.key);
       this.#homeless.set(pod.key, pod);
     }
     this.#nodes.delete(name);
+    this.#countImages(gone.images, -1);
     this.#list = undefined;
+    this.#forgetDomains();
   }
 
   /** Where the pod is counted now. */
@@ -186,16 +235,18 @@ export class ClusterState implements Snapshot {
   }
 
   /** Counts the pod on the node, in place of what was known of it before. */
-  place(pod: PodInfo, nodeName: string): void {
+  place(pod: PodInfo, nodeName: string): PodInfo {
     this.remove(pod.key);
     const node = this.#nodes.get(nodeName);
     if (!node) {
       this.#homeless.set(pod.key, pod);
-      return;
+      return pod;
     }
     node.add(pod);
     this.#placed.set(pod.key, nodeName);
+    this.#noteAffinity(node);
     this.#count(pod, nodeName, 1);
+    return pod;
   }
 
   remove(key: string): PodInfo | undefined {
@@ -203,30 +254,107 @@ export class ClusterState implements Snapshot {
     const nodeName = this.#placed.get(key);
     if (nodeName === undefined) return undefined;
     this.#placed.delete(key);
-    const pod = this.#nodes.get(nodeName)?.remove(key);
-    if (pod) this.#count(pod, nodeName, -1);
+    const node = this.#nodes.get(nodeName);
+    const pod = node?.remove(key);
+    if (!node || !pod) return undefined;
+    this.#noteAffinity(node);
+    this.#count(pod, nodeName, -1);
     return pod;
   }
 
   matching(namespace: string, selector: LabelSelector, selectorKey: string): ReadonlyMap<string, number> {
+    return this.#counter(namespace, selector, selectorKey).counts;
+  }
+
+  domains(of: Domains): ReadonlyMap<string, number> {
+    const { domains, counts } = this.#counter(of.namespace, of.selector, of.selectorKey);
+    const key = `${of.topologyKey}\n${of.rule}`;
+    const known = domains.get(key);
+    if (known) return known.values;
+    const values = domainsOver(this.#nodes.values(), counts, of);
+    if (domains.size >= MAX_DOMAINS) domains.clear();
+    domains.set(key, { of, values });
+    return values;
+  }
+
+  nodesWithImage(name: string): number {
+    return this.#images.get(name) ?? 0;
+  }
+
+  #counter(namespace: string, selector: LabelSelector, selectorKey: string): Counter {
     const key = `${namespace}\n${selectorKey}`;
     const known = this.#counters.get(key);
-    if (known) return known.counts;
+    if (known) return known;
     if (this.#counters.size >= MAX_COUNTERS) this.#counters.delete(this.#counters.keys().next().value!);
-    const counter: Counter = { namespace, selector, counts: new Map() };
+    const counter: Counter = { namespace, selector, counts: new Map(), domains: new Map() };
     for (const node of this.#nodes.values()) {
       for (const pod of node.pods.values())
         if (isCounted(counter, pod)) counter.counts.set(node.name, (counter.counts.get(node.name) ?? 0) + 1);
     }
     this.#counters.set(key, counter);
-    return counter.counts;
+    return counter;
+  }
+
+  /** Labels and taints decide which nodes count. */
+  #forgetDomains(): void {
+    for (const { domains } of this.#counters.values()) domains.clear();
+  }
+
+  #countImages(images: ReadonlyMap<string, number>, by: number): void {
+    for (const name of images.keys()) this.#images.set(name, (this.#images.get(name) ?? 0) + by);
+  }
+
+  #noteAffinity(node: NodeInfo): void {
+    if (node.podsWithAffinity > 0) this.#withAffinity.add(node);
+    else this.#withAffinity.delete(node);
+    if (node.podsWithAntiAffinity > 0) this.#withAntiAffinity.add(node);
+    else this.#withAntiAffinity.delete(node);
   }
 
   #count(pod: PodInfo, nodeName: string, by: number): void {
+    for (const key of pod.claims) {
+      const users = (this.#claimUsers.get(key) ?? 0) + by;
+      if (users > 0) this.#claimUsers.set(key, users);
+      else this.#claimUsers.delete(key);
+    }
     for (const counter of this.#counters.values()) {
-      if (isCounted(counter, pod)) counter.counts.set(nodeName, (counter.counts.get(nodeName) ?? 0) + by);
+      if (!isCounted(counter, pod)) continue;
+      counter.counts.set(nodeName, (counter.counts.get(nodeName) ?? 0) + by);
+      if (counter.domains.size > 0) countInDomains(counter, this.#nodes.get(nodeName), by);
     }
   }
+}
+
+/** Counts by topology value, worked out anew. */
+export function domainsOver(
+  nodes: Iterable<NodeInfo>,
+  perNode: ReadonlyMap<string, number>,
+  { topologyKey, counts }: Domains,
+): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const node of nodes) {
+    const value = node.labels[topologyKey];
+    if (value === undefined || !counts(node)) continue;
+    values.set(value, (values.get(value) ?? 0) + (perNode.get(node.name) ?? 0));
+  }
+  return values;
+}
+
+function countInDomains({ domains }: Counter, node: NodeInfo | undefined, by: number): void {
+  for (const { of, values } of domains.values()) {
+    const value = node?.labels[of.topologyKey];
+    if (value !== undefined && of.counts(node!)) values.set(value, (values.get(value) ?? 0) + by);
+  }
+}
+
+function sameForDomains(a: Node, b: Node): boolean {
+  const [before, after] = [a.metadata.labels ?? {}, b.metadata.labels ?? {}];
+  const keys = Object.keys(before);
+  return (
+    keys.length === Object.keys(after).length &&
+    keys.every((key) => before[key] === after[key]) &&
+    JSON.stringify(a.spec?.taints) === JSON.stringify(b.spec?.taints)
+  );
 }
 
 function isCounted({ namespace, selector }: Counter, { pod }: PodInfo): boolean {

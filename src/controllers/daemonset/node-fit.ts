@@ -1,5 +1,15 @@
 /** Whether a DaemonSet's pod belongs on a node, told from the node alone: the scheduler will agree when it binds the pod. */
-import type { DaemonSet, Node, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, Taint, Toleration } from '../../api/types.gen.ts';
+import type {
+  DaemonSet,
+  Node,
+  NodeSelector,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  Pod,
+  PodSpec,
+  Taint,
+  Toleration,
+} from '../../api/types.gen.ts';
 import { tolerates } from '../../api/tolerations.ts';
 
 const NODE_NAME_FIELD = 'metadata.name';
@@ -56,7 +66,12 @@ function matchesSelectors({ nodeSelector = {}, affinity }: PodSpec, node: Node):
   const labels = node.metadata.labels ?? {};
   if (Object.entries(nodeSelector).some(([key, value]) => labels[key] !== value)) return false;
   const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  return !required || required.nodeSelectorTerms.some((term) => matchesTerm(term, node));
+  return !required || matchesNodeSelector(required, node);
+}
+
+/** Terms are alternatives; a selector without terms matches nothing. */
+export function matchesNodeSelector({ nodeSelectorTerms }: NodeSelector, node: Node): boolean {
+  return nodeSelectorTerms.some((term) => matchesTerm(term, node));
 }
 
 /** A term without requirements matches no node. */

@@ -11,6 +11,7 @@ import type { Component } from '../../lib/component.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { classOf, PROVISIONED_BY, PROVISIONER, SELECTED_NODE } from '../persistentvolume/storage.ts';
 import { unlessGone } from '../pods/ownership.ts';
+import { isToGrow, Resizer } from './resizer.ts';
 
 export const HOST_PATH_PROVISIONER = 'rockpool.dev/hostpath';
 
@@ -21,8 +22,13 @@ export interface HostPathProvisionerOptions {
 
 const CLAIM = 'claim ';
 const VOLUME = 'volume ';
+/** Keeps a volume whose policy is Delete until its folder is gone, also where the volume is deleted before its claim (KEP-2644). */
+const FINALIZER = 'external-provisioner.volume.kubernetes.io/finalizer';
 
-/** Makes volumes of class provisioner rockpool.dev/hostpath: a folder on the node for each claim, deleted with it if the class says Delete. */
+/**
+ * Makes volumes of class provisioner rockpool.dev/hostpath: a folder on the node for each claim, deleted with it if the class says Delete.
+ * Growing one is a word: a folder has no size of its own.
+ */
 export function createHostPathProvisioner(context: ComponentContext, options: HostPathProvisionerOptions): Component[] {
   return [runReconciler(context, new HostPathProvisioner(context, options))];
 }
@@ -35,6 +41,7 @@ class HostPathProvisioner implements Reconciler {
   readonly #claims: Informer<PersistentVolumeClaim>;
   readonly #volumes: Informer<PersistentVolume>;
   readonly #classes: Informer<StorageClass>;
+  readonly #resizer: Resizer;
 
   constructor(context: ComponentContext, { baseFolder }: HostPathProvisionerOptions) {
     this.#context = context;
@@ -42,33 +49,39 @@ class HostPathProvisioner implements Reconciler {
     this.#claims = context.client.informer(PERSISTENT_VOLUME_CLAIMS);
     this.#volumes = context.client.informer(PERSISTENT_VOLUMES);
     this.#classes = context.client.informer(STORAGE_CLASSES);
+    this.#resizer = new Resizer(context);
   }
 
   setup(queue: { add(key: string): void }): void {
     const noteClaim = (claim: PersistentVolumeClaim): void => {
-      if (claim.metadata.annotations?.[PROVISIONER] === HOST_PATH_PROVISIONER && !claim.spec?.volumeName) queue.add(CLAIM + keyOf(claim));
+      const isNew = claim.metadata.annotations?.[PROVISIONER] === HOST_PATH_PROVISIONER && !claim.spec?.volumeName;
+      if (isNew || isToGrow(claim)) queue.add(CLAIM + keyOf(claim));
     };
     const noteVolume = (volume: PersistentVolume): void => {
-      if (isOurs(volume) && volume.status?.phase === 'Released') queue.add(VOLUME + volume.metadata.name);
+      if (isOurs(volume) && (volume.status?.phase === 'Released' || hasFinalizer(volume) !== isToBeDeleted(volume)))
+        queue.add(VOLUME + volume.metadata.name);
     };
     this.#claims.subscribe({ added: noteClaim, updated: noteClaim });
     this.#volumes.subscribe({ added: noteVolume, updated: noteVolume });
   }
 
   async reconcile(key: string): Promise<void> {
-    if (key.startsWith(CLAIM)) return this.#provision(key.slice(CLAIM.length));
-    return this.#delete(key.slice(VOLUME.length));
+    if (key.startsWith(VOLUME)) return this.#attendVolume(key.slice(VOLUME.length));
+    const claim = this.#claims.get(key.slice(CLAIM.length));
+    if (!claim) return;
+    if (!claim.spec?.volumeName) return this.#provision(claim);
+    const volume = this.#volumes.get(claim.spec.volumeName);
+    if (volume && isOurs(volume)) await this.#resizer.grow(claim, volume);
   }
 
-  async #provision(key: string): Promise<void> {
-    const claim = this.#claims.get(key);
-    const storageClass = claim && this.#classes.get(classOf(claim));
-    if (!storageClass || claim.spec?.volumeName || claim.metadata.deletionTimestamp) return;
+  async #provision(claim: PersistentVolumeClaim): Promise<void> {
+    const storageClass = this.#classes.get(classOf(claim));
+    if (!storageClass || claim.metadata.deletionTimestamp) return;
     const isWaiting = storageClass.volumeBindingMode === 'WaitForFirstConsumer' && !claim.metadata.annotations?.[SELECTED_NODE];
     const name = `pvc-${claim.metadata.uid}`;
     if (isWaiting || this.#volumes.get(name)) return;
     const { events, client } = this.#context;
-    events.event(claim, 'Normal', 'Provisioning', `External provisioner is provisioning volume for claim "${key}"`);
+    events.event(claim, 'Normal', 'Provisioning', `External provisioner is provisioning volume for claim "${keyOf(claim)}"`);
     try {
       if (claim.spec?.volumeMode === 'Block') throw new Error('raw block volumes are not supported; use volumeMode Filesystem');
       const folder = this.#folderOf(name, claim);
@@ -90,20 +103,41 @@ class HostPathProvisioner implements Reconciler {
     events.event(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${name}`);
   }
 
-  async #delete(name: string): Promise<void> {
+  async #attendVolume(name: string): Promise<void> {
     const volume = this.#volumes.get(name);
-    if (!volume || volume.status?.phase !== 'Released' || volume.spec?.persistentVolumeReclaimPolicy !== 'Delete') return;
-    const folder = volume.spec.hostPath?.path;
+    if (!volume) return;
+    if (volume.status?.phase === 'Released' && isToBeDeleted(volume)) return this.#delete(volume);
+    // The policy may be changed at any time; nothing new may hold back what is being deleted.
+    if (hasFinalizer(volume) === isToBeDeleted(volume)) return;
+    if (isToBeDeleted(volume) && volume.metadata.deletionTimestamp) return;
+    await this.#setFinalizer(volume, isToBeDeleted(volume));
+  }
+
+  async #delete(volume: PersistentVolume): Promise<void> {
+    const { name, uid } = volume.metadata;
+    const volumes = this.#context.client.resource(PERSISTENT_VOLUMES);
     try {
-      // What somebody edited into the volume must not make us delete anything else.
-      if (folder && path.dirname(folder) === path.resolve(this.#baseFolder) && path.basename(folder).startsWith(name)) {
-        await rm(folder, { recursive: true, force: true });
-      }
-      await unlessGone(this.#context.client.resource(PERSISTENT_VOLUMES).delete(name, { preconditions: { uid: volume.metadata.uid! } }));
+      await this.#removeFolder(volume);
+      if (!volume.metadata.deletionTimestamp) await unlessGone(volumes.delete(name!, { preconditions: { uid: uid! } }));
+      const left = hasFinalizer(volume) ? await unlessGone(volumes.get(name!)) : undefined;
+      if (left?.metadata.uid === uid) await this.#setFinalizer(left!, false);
     } catch (error) {
       this.#context.events.event(volume, 'Warning', 'VolumeFailedDelete', errorMessage(error));
       throw error;
     }
+  }
+
+  /** What somebody edited into the volume must not make us delete anything else. */
+  async #removeFolder({ metadata, spec }: PersistentVolume): Promise<void> {
+    const folder = spec?.hostPath?.path;
+    if (!folder || path.dirname(folder) !== path.resolve(this.#baseFolder) || !path.basename(folder).startsWith(metadata.name!)) return;
+    await rm(folder, { recursive: true, force: true });
+  }
+
+  async #setFinalizer(volume: PersistentVolume, isWanted: boolean): Promise<void> {
+    const others = (volume.metadata.finalizers ?? []).filter((each) => each !== FINALIZER);
+    const metadata = { ...volume.metadata, finalizers: isWanted ? [...others, FINALIZER] : others };
+    await unlessGone(this.#context.client.resource(PERSISTENT_VOLUMES).update({ ...volume, metadata }));
   }
 
   /** Unique by the claim's uid, and people can see whose it is. */
@@ -120,8 +154,9 @@ function newVolume(
   const { metadata, spec } = claim;
   const node = metadata.annotations?.[SELECTED_NODE];
   const onNode = { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node!] }] };
+  const reclaimPolicy = storageClass.reclaimPolicy ?? 'Delete';
   return {
-    metadata: { name, annotations: { [PROVISIONED_BY]: HOST_PATH_PROVISIONER } },
+    metadata: { name, annotations: { [PROVISIONED_BY]: HOST_PATH_PROVISIONER }, finalizers: reclaimPolicy === 'Delete' ? [FINALIZER] : [] },
     spec: {
       accessModes: spec?.accessModes ?? [],
       capacity: { storage: spec?.resources?.requests?.['storage'] ?? '0' },
@@ -135,7 +170,7 @@ function newVolume(
       },
       hostPath: { path: folder, type: 'DirectoryOrCreate' },
       ...(node ? { nodeAffinity: { required: { nodeSelectorTerms: [onNode] } } } : {}),
-      persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
+      persistentVolumeReclaimPolicy: reclaimPolicy,
       storageClassName: storageClass.metadata.name!,
       volumeMode: 'Filesystem',
     },
@@ -144,4 +179,12 @@ function newVolume(
 
 function isOurs({ metadata }: PersistentVolume): boolean {
   return metadata.annotations?.[PROVISIONED_BY] === HOST_PATH_PROVISIONER;
+}
+
+function hasFinalizer({ metadata }: PersistentVolume): boolean {
+  return metadata.finalizers?.includes(FINALIZER) ?? false;
+}
+
+function isToBeDeleted({ spec }: PersistentVolume): boolean {
+  return spec?.persistentVolumeReclaimPolicy === 'Delete';
 }

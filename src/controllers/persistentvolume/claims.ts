@@ -1,8 +1,8 @@
 import { semanticEqual } from '../../api/patch/json.ts';
-import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, StorageClass } from '../../api/types.gen.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, StorageClass } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../../client/resources.ts';
+import { NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../../client/resources.ts';
 import { unlessGone } from '../pods/ownership.ts';
 import { isTerminal } from '../pods/pod-state.ts';
 import { findVolume, misfit } from './match.ts';
@@ -27,11 +27,13 @@ export class Claims {
   readonly #context: ComponentContext;
   readonly #volumes: Informer<PersistentVolume>;
   readonly #classes: Informer<StorageClass>;
+  readonly #nodes: Informer<Node>;
 
   constructor(context: ComponentContext) {
     this.#context = context;
     this.#volumes = context.client.informer(PERSISTENT_VOLUMES);
     this.#classes = context.client.informer(STORAGE_CLASSES);
+    this.#nodes = context.client.informer(NODES);
   }
 
   /** Brings one claim a step nearer to being bound, or tells why it cannot be. */
@@ -39,9 +41,11 @@ export class Claims {
     if (claim.metadata.annotations?.[BIND_COMPLETED] !== undefined) return this.#attendBound(claim);
     if (claim.metadata.deletionTimestamp) return;
     if (claim.spec?.volumeName) return this.#attendNamed(claim, claim.spec.volumeName);
-    const volume = findVolume(claim, this.#volumes.list(), this.#isWaiting(claim));
+    const isWaiting = this.#isWaiting(claim);
+    const node = this.#nodes.get(claim.metadata.annotations?.[SELECTED_NODE] ?? '');
+    const volume = findVolume(claim, this.#volumes.list(), { isWaiting, ...(node ? { node } : {}) });
     if (volume) return this.#bind(claim, volume);
-    if (this.#isWaiting(claim)) this.#tellWaiting(claim);
+    if (isWaiting) this.#tellWaiting(claim);
     else await this.#provide(claim);
     await this.#setStatus(claim, { phase: 'Pending' });
   }
@@ -77,8 +81,13 @@ export class Claims {
   async #bind(claim: PersistentVolumeClaim, volume: PersistentVolume): Promise<void> {
     await this.#pointVolume(volume, claim);
     const bound = await this.#pointClaim(claim, volume);
-    const { accessModes, capacity } = volume.spec ?? {};
-    await this.#setStatus(bound, { phase: 'Bound', ...(accessModes ? { accessModes } : {}), ...(capacity ? { capacity } : {}) });
+    const { accessModes, capacity, volumeAttributesClassName } = volume.spec ?? {};
+    await this.#setStatus(bound, {
+      phase: 'Bound',
+      ...(accessModes ? { accessModes } : {}),
+      ...(capacity ? { capacity } : {}),
+      ...(volumeAttributesClassName ? { currentVolumeAttributesClassName: volumeAttributesClassName } : {}),
+    });
   }
 
   async #pointVolume(volume: PersistentVolume, claim: PersistentVolumeClaim): Promise<void> {

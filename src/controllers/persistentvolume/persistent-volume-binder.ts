@@ -2,11 +2,12 @@ import { keyOf } from '../../api/meta.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
-import type { ComponentContext, Reconciler } from '../../client/reconcile.ts';
+import type { ComponentContext, Reconciler, ReconcileResult } from '../../client/reconcile.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { Claims } from './claims.ts';
 import { claimsOf, indexByClaim } from './pods-of-claims.ts';
+import { recycledBy } from './recycler.ts';
 import { classOf } from './storage.ts';
 import { Volumes } from './volumes.ts';
 
@@ -69,18 +70,26 @@ class PersistentVolumeBinder implements Reconciler {
     const addPending = (): void => this.#pending().forEach(addClaim);
     this.#classes.subscribe({ added: addPending, updated: addPending });
     // The event of a claim that waits for a consumer names its pods.
-    this.#pods.subscribe({ added: (pod) => this.#noteConsumer(pod) });
+    this.#pods.subscribe({
+      added: (pod) => {
+        this.#noteConsumer(pod);
+        this.#noteRecycler(pod);
+      },
+      updated: (pod) => this.#noteRecycler(pod),
+      deleted: (pod) => this.#noteRecycler(pod),
+    });
   }
 
-  async reconcile(key: string): Promise<void> {
+  async reconcile(key: string): Promise<ReconcileResult> {
     if (key.startsWith(CLAIM)) {
       const claim = this.#claims.get(key.slice(CLAIM.length));
       if (claim) await this.#claimSide.attend(claim);
-      return;
+      return undefined;
     }
     const volume = this.#volumes.get(key.slice(VOLUME.length));
-    const claimKey = volume && (await this.#volumeSide.attend(volume));
-    if (claimKey) this.#queue!.add(CLAIM + claimKey);
+    const { claim, afterMs } = volume ? await this.#volumeSide.attend(volume) : {};
+    if (claim) this.#queue!.add(CLAIM + claim);
+    return afterMs === undefined ? undefined : { afterMs };
   }
 
   /** A free volume may be what some claims of its class wait for. */
@@ -97,6 +106,11 @@ class PersistentVolumeBinder implements Reconciler {
 
   #noteConsumer(pod: Pod): void {
     for (const key of claimsOf(pod)) if (this.#claims.get(key)?.status?.phase === 'Pending') this.#queue!.add(CLAIM + key);
+  }
+
+  #noteRecycler(pod: Pod): void {
+    const volume = recycledBy(pod);
+    if (volume !== undefined) this.#queue!.add(VOLUME + volume);
   }
 
   #pending(): PersistentVolumeClaim[] {

@@ -1,10 +1,10 @@
 import { keyOf, type ObjectWithMeta } from '../../api/meta.ts';
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../api/types.gen.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod, VolumeAttributesClass } from '../../api/types.gen.ts';
 import type { ResourceType } from '../../client/client.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
 import type { ComponentContext, Reconciler } from '../../client/reconcile.ts';
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS } from '../../client/resources.ts';
+import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, VOLUME_ATTRIBUTES_CLASSES } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { unlessGone } from '../pods/ownership.ts';
 import { isTerminal } from '../pods/pod-state.ts';
@@ -43,6 +43,46 @@ export function createVolumeProtection(context: ComponentContext): Component[] {
     isInUse: ({ status }) => status?.phase === 'Bound',
   };
   return [runReconciler(context, new Protection(context, guarded))];
+}
+
+/** A class of volume attributes that is deleted stays as long as a claim or a volume has it, or is on its way to it (KEP-3751). */
+export function createVolumeAttributesClassProtection(context: ComponentContext): Component[] {
+  const claims = context.client.informer(PERSISTENT_VOLUME_CLAIMS);
+  const volumes = context.client.informer(PERSISTENT_VOLUMES);
+  claims.addIndex(ATTRIBUTES_INDEX, attributesOfClaim);
+  volumes.addIndex(ATTRIBUTES_INDEX, attributesOfVolume);
+  const guarded: Protected<VolumeAttributesClass> = {
+    name: 'volumeattributesclass-protection-controller',
+    type: VOLUME_ATTRIBUTES_CLASSES,
+    finalizer: 'kubernetes.io/vac-protection',
+    isInUse: ({ metadata }) => [claims, volumes].some((users) => users.byIndex(ATTRIBUTES_INDEX, metadata.name!).length > 0),
+    watch(add) {
+      claims.subscribe({
+        updated: (_claim, before) => attributesOfClaim(before).forEach(add),
+        deleted: (claim) => attributesOfClaim(claim).forEach(add),
+      });
+      volumes.subscribe({
+        updated: (_volume, before) => attributesOfVolume(before).forEach(add),
+        deleted: (volume) => attributesOfVolume(volume).forEach(add),
+      });
+    },
+  };
+  return [runReconciler(context, new Protection(context, guarded))];
+}
+
+const ATTRIBUTES_INDEX = 'volume-attributes-class';
+
+function attributesOfClaim({ spec, status }: PersistentVolumeClaim): string[] {
+  const names = [
+    spec?.volumeAttributesClassName,
+    status?.currentVolumeAttributesClassName,
+    status?.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ];
+  return [...new Set(names.filter((name) => name !== undefined && name !== ''))] as string[];
+}
+
+function attributesOfVolume({ spec }: PersistentVolume): string[] {
+  return spec?.volumeAttributesClassName ? [spec.volumeAttributesClassName] : [];
 }
 
 class Protection<T extends ObjectWithMeta> implements Reconciler {

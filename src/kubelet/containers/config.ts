@@ -20,6 +20,8 @@ export interface ContainerSettings {
   terminationLog: string;
   memoryCapacity: number;
   seccompDir: string;
+  /** Names of devices that drivers have made ready (CDI). */
+  cdiDevices?: readonly string[];
 }
 
 const PROPAGATION = { None: 'None', HostToContainer: 'HostToContainer', Bidirectional: 'Bidirectional' } as const;
@@ -41,6 +43,7 @@ export async function containerConfig(pod: Pod, container: Container, settings: 
     env,
     mounts: await containerMounts(pod, container, settings, expand),
     devices: devices(container, settings),
+    ...(settings.cdiDevices?.length ? { cdiDevices: settings.cdiDevices } : {}),
     labels: containerLabels(pod, container),
     annotations: containerAnnotations(pod, container, { restartCount: settings.restartCount, logFile: settings.terminationLog }),
     logPath: path.join(container.name, `${settings.restartCount}.log`),

@@ -102,6 +102,7 @@ async function configure(
       terminationLog,
       memoryCapacity: services.node.memoryCapacity,
       seccompDir: services.node.seccompDir,
+      cdiDevices: services.devices.cdiDevices(pod, container),
     });
   } catch (error) {
     if (!(error instanceof ContainerConfigError)) throw error;

@@ -27,6 +27,8 @@ export interface NodeAgentOptions {
   machine: Machine;
   /** The port of the kubelet's server, known once it listens. */
   port(): number;
+  /** Unique names of attachable volumes that pods use, in order. */
+  volumesInUse(): string[];
 }
 
 export interface NodeAgent {
@@ -36,6 +38,8 @@ export interface NodeAgent {
   networkProblem(): string | undefined;
   /** The list of images is read anew at the next look. */
   imagesChanged(): void;
+  /** Resolves once the status shows the volumes in use as they are now. */
+  reportVolumesInUse(): Promise<void>;
   /** Registers the node with its first status. Resolves when the API has it. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -80,6 +84,10 @@ class Agent implements NodeAgent {
 
   imagesChanged(): void {
     this.#imagesKnown = false;
+  }
+
+  async reportVolumesInUse(): Promise<void> {
+    if (this.#node) this.#node = await this.#send(this.#node);
   }
 
   async start(): Promise<void> {
@@ -146,7 +154,7 @@ class Agent implements NodeAgent {
   }
 
   #status(previous: Node | undefined): NodeStatus {
-    const { machine, nodeName, addresses, port, clock } = this.#options;
+    const { machine, nodeName, addresses, port, clock, volumesInUse } = this.#options;
     const { runtimeName, runtimeVersion } = this.#version;
     return nodeStatus(previous, {
       machine,
@@ -157,6 +165,7 @@ class Agent implements NodeAgent {
       runtimeVersion: `${runtimeName}://${runtimeVersion.replace(/^v/, '')}`,
       runtime: this.#health,
       images: this.#images,
+      volumesInUse: volumesInUse(),
       now: clock.now(),
     });
   }
@@ -192,9 +201,7 @@ class Agent implements NodeAgent {
     // images loaded by hand show up with the next full report
     this.#imagesKnown = false;
     const status = this.#status(node);
-    const answer = await client
-      .resource(NODES)
-      .patch(nodeName, 'strategic', { status: { ...status, addresses: [...status.addresses!, { $patch: 'replace' }] } }, 'status');
+    const answer = await client.resource(NODES).patch(nodeName, 'strategic', { status: patchOf(status) }, 'status');
     this.#note(status, clock.now());
     return answer;
   }
@@ -233,6 +240,12 @@ class Agent implements NodeAgent {
       this.#health = { runtimeReady: false, networkReady: false, message: errorMessage(error) };
     }
   }
+}
+
+/** Lists that would be merged are replaced, and what is no more is taken away. */
+function patchOf(status: NodeStatus): object {
+  const { addresses = [], volumesInUse = null } = status;
+  return { ...status, addresses: [...addresses, { $patch: 'replace' }], volumesInUse };
 }
 
 /** The status without its heartbeats: whether something changed. */

@@ -13,6 +13,8 @@ export interface NodeFactsForStatus {
   runtimeVersion: string;
   runtime: { runtimeReady: boolean; networkReady: boolean; message: string };
   images: readonly ImageInfo[];
+  /** Unique names of attachable volumes, in order. */
+  volumesInUse: readonly string[];
   now: number;
 }
 
@@ -54,6 +56,7 @@ export function nodeStatus(previous: Node | undefined, facts: NodeFactsForStatus
       osImage: machine.osImage,
       systemUUID: machine.systemUuid || machine.machineId,
     },
+    ...(facts.volumesInUse.length > 0 ? { volumesInUse: [...facts.volumesInUse] } : {}),
   };
 }
 

@@ -35,6 +35,7 @@ export async function endPod(pod: Pod, { graceSeconds, signal, report }: EndRequ
   services.probes.forget(uid);
   for (const sandbox of now.sandboxes)
     if (sandbox.state === 'READY' || running.length > 0) await runtime.stopPodSandbox(sandbox.id, signal);
+  if (pod.spec?.resourceClaims?.length) await services.devices.unprepare(uid);
   now = await cache.pod(uid);
   return now;
 }
@@ -63,7 +64,7 @@ export async function removePod(pod: Pod, { gone, signal }: { gone: boolean; sig
 /** Also for pods that only the runtime knows (orphans of a time when the kubelet was away). */
 export async function removeFromNode(
   pod: Pod,
-  { cache, runtime, volumes, cgroups, node }: PodServices,
+  { cache, runtime, volumes, devices, cgroups, node }: PodServices,
   signal: AbortSignal,
 ): Promise<void> {
   const uid = pod.metadata.uid!;
@@ -71,6 +72,7 @@ export async function removeFromNode(
     await runtime.stopPodSandbox(sandbox.id, signal);
     await runtime.removePodSandbox(sandbox.id, signal);
   }
+  await devices.unprepare(uid);
   await volumes.tearDown(uid);
   await rm(podLogDirectory(pod, node.podLogsDir), { recursive: true, force: true });
   await cgroups.remove(uid);

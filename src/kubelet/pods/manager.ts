@@ -15,6 +15,8 @@ export interface PodManager {
   start(): Promise<void>;
   stop(): Promise<void>;
   wake(podUid: string): void;
+  /** Something changed that any pod may have waited for. */
+  wakeAll(): void;
   /** Calls back whenever the runtime or the API reported something of the pod. Returns how to stop. */
   onActivity(podUid: string, callback: () => void): () => void;
   pods(): Pod[];
@@ -66,6 +68,10 @@ class Manager implements PodManager {
     this.#stopped.abort(new Error('the kubelet stops'));
     this.#endPause();
     await Promise.all([...this.#loops, ...[...this.#workers.values()].map((worker) => worker.stop())]);
+  }
+
+  wakeAll(): void {
+    for (const worker of this.#workers.values()) worker.wake();
   }
 
   wake(podUid: string): void {

@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Container, Pod } from '../../api/types.gen.ts';
+import { errorMessage } from '../../lib/errors.ts';
 import { podReference } from '../containers/events.ts';
 import { startContainer } from '../containers/start.ts';
 import { StartError } from '../containers/start-error.ts';
@@ -40,8 +41,19 @@ export async function runPlan(pod: Pod, run: PlanRun, services: PodServices): Pr
   if (plan.killSandbox) await endSandboxes(pod, run, services);
   if (plan.start.length === 0 && plan.createSandbox === undefined) return undefined;
   const volumes = await services.volumes.setUp(pod);
+  await prepareDevices(pod, services);
   const sandbox = await ensureSandbox(pod, run, services);
   return startAll(pod, { ...run, ...sandbox, volumes }, services);
+}
+
+async function prepareDevices(pod: Pod, { devices, events }: PodServices): Promise<void> {
+  try {
+    await devices.prepare(pod);
+  } catch (error) {
+    const message = `Failed to prepare dynamic resources: ${errorMessage(error)}`;
+    events.event(podReference(pod), 'Warning', 'FailedPrepareDynamicResources', message);
+    throw new Error(message, { cause: error });
+  }
 }
 
 /** A probe may shorten the grace period of the container that failed it. */

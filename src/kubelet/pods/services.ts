@@ -6,6 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { Rng } from '../../lib/random.ts';
 import type { Backoff } from '../containers/backoff.ts';
+import type { PodDevices } from '../devices/manager.ts';
 import type { ImagePuller } from '../images/puller.ts';
 import type { ProbeManager } from '../probes/manager.ts';
 import type { ContainerRuntime } from '../runtime/runtime.ts';
@@ -25,6 +26,7 @@ export interface PodServices {
   runtime: ContainerRuntime;
   cache: RuntimeCache;
   volumes: VolumeManager;
+  devices: PodDevices;
   objects: WatchedObjects;
   images: ImagePuller;
   probes: ProbeManager;

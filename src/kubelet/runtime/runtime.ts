@@ -46,7 +46,10 @@ export interface ContainerRuntime {
 
   /** Something about these sandboxes or containers changed: look again. Yields pod UIDs. A runtime without events never yields; the kubelet relists as well. */
   events(signal: AbortSignal): AsyncIterable<{ podUid: string }>;
-  stats(): Promise<ContainerStats[]>;
+  /** Of running containers. `annotationsOf` gives those of a pod (by uid) as they are now: the sim's users say by them what its pods use. */
+  stats(annotationsOf?: AnnotationsOf): Promise<ContainerStats[]>;
+  /** What the whole node uses, where that is not what the machine does (sim). */
+  nodeStats?(annotationsOf?: AnnotationsOf): Promise<{ cpuNanoseconds: number; memoryWorkingSetBytes: number }>;
 
   pullImage(image: string, options: { auth?: RegistryAuth; signal?: AbortSignal }): Promise<{ imageRef: string }>;
   /** undefined when it is not there. */
@@ -55,6 +58,8 @@ export interface ContainerRuntime {
   removeImage(image: string): Promise<void>;
   close(): Promise<void>;
 }
+
+export type AnnotationsOf = (podUid: string) => Readonly<Record<string, string>> | undefined;
 
 export type StreamTarget = { kind: 'redirect'; url: string } | { kind: 'serve'; serve: (socket: StreamSession) => Promise<void> };
 
@@ -128,6 +133,8 @@ export interface ContainerConfig {
   env: { name: string; value: string }[];
   mounts: ContainerMount[];
   devices: { containerPath: string; hostPath: string; permissions: string }[];
+  /** Fully qualified CDI names (`vendor.com/gpu=gpu0`), which the runtime looks up in the node's CDI specifications. */
+  cdiDevices?: readonly string[];
   labels: Record<string, string>;
   annotations: Record<string, string>;
   /** Relative to the sandbox's logDirectory. */

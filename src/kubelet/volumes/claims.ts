@@ -1,11 +1,15 @@
-import type { PersistentVolume } from '../../api/types.gen.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '../../api/types.gen.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from '../../client/resources.ts';
 import { prepareHostPath } from './host-path.ts';
 import type { WatchedObjects } from './objects.ts';
 import { VolumeError } from './payload.ts';
 
-/** The folder on the node behind a claim. Throws VolumeError while the claim is missing or not bound, or its volume is of a kind that we cannot mount. */
-export async function claimedPath(objects: WatchedObjects, namespace: string, name: string): Promise<{ path: string; block: boolean }> {
+/** A claim and its volume. Throws VolumeError while the claim is missing or not bound. */
+export async function claimedVolume(
+  objects: WatchedObjects,
+  namespace: string,
+  name: string,
+): Promise<{ claim: PersistentVolumeClaim; volume: PersistentVolume }> {
   const claim = await objects.fresh({ type: PERSISTENT_VOLUME_CLAIMS, namespace, name });
   if (!claim) throw new VolumeError(`persistentvolumeclaim "${name}" not found`);
   if (claim.metadata.deletionTimestamp) throw new VolumeError(`persistentvolumeclaim "${name}" is being deleted`);
@@ -13,10 +17,11 @@ export async function claimedPath(objects: WatchedObjects, namespace: string, na
   if (claim.status?.phase !== 'Bound' || !volumeName) throw new VolumeError(`PVC ${namespace}/${name} is not bound`);
   const volume = await objects.fresh({ type: PERSISTENT_VOLUMES, namespace: '', name: volumeName });
   if (!volume) throw new VolumeError(`persistentvolume "${volumeName}" not found`);
-  return { path: await volumePath(volume), block: volume.spec?.volumeMode === 'Block' };
+  return { claim, volume };
 }
 
-async function volumePath(volume: PersistentVolume): Promise<string> {
+/** The place on the node of a volume that needs no mounting. Throws VolumeError for kinds that we cannot mount. */
+export async function localPath(volume: PersistentVolume): Promise<string> {
   const { hostPath, local } = volume.spec ?? {};
   if (hostPath) {
     await prepareHostPath(hostPath.path, hostPath.type);
@@ -26,5 +31,5 @@ async function volumePath(volume: PersistentVolume): Promise<string> {
     await prepareHostPath(local.path, 'Directory');
     return local.path;
   }
-  throw new VolumeError(`persistentvolume "${volume.metadata.name}": only hostPath and local volumes can be mounted`);
+  throw new VolumeError(`persistentvolume "${volume.metadata.name}": only hostPath, local and csi volumes can be mounted`);
 }

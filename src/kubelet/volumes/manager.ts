@@ -9,12 +9,13 @@ import { errorMessage } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/log.ts';
 import type { NodeFacts } from '../containers/field-path.ts';
 import { writePayload } from './atomic-writer.ts';
-import { claimedPath } from './claims.ts';
+import { claimedVolume, localPath } from './claims.ts';
+import { MountDeviceError, type CsiVolumes } from './csi/volumes.ts';
 import { prepareHostPath } from './host-path.ts';
 import type { Mounts } from './mounts.ts';
 import type { WatchedObjects } from './objects.ts';
 import { applyFsGroup, volumeOwner } from './ownership.ts';
-import { type PayloadRef, type PayloadSources, projectedPayload, VolumeError } from './payload.ts';
+import { type PayloadRef, type PayloadSources, projectedPayload, VolumeError, VolumeWait } from './payload.ts';
 import type { Tokens } from './tokens.ts';
 
 export interface MountedVolume {
@@ -42,11 +43,15 @@ export interface VolumeManager {
 /** `volume` names what `message` is about. */
 export class VolumeSetupError extends Error {
   readonly volume: string;
+  /** The step that failed, as upstream's events call it; undefined while nothing has failed but something is waited for. */
+  readonly step: 'MountVolume.SetUp' | 'MountVolume.MountDevice' | undefined;
 
   constructor(volume: string, message: string, cause: unknown) {
     super(message, { cause });
     this.name = 'VolumeSetupError';
     this.volume = volume;
+    this.step = cause instanceof MountDeviceError ? 'MountVolume.MountDevice' : 'MountVolume.SetUp';
+    if (cause instanceof VolumeWait) this.step = undefined;
   }
 }
 
@@ -55,6 +60,7 @@ export interface VolumeManagerOptions {
   mounts: Mounts;
   objects: WatchedObjects;
   tokens: Tokens;
+  csi: CsiVolumes;
   clock: Clock;
   log: Logger;
   nodeFacts(pod: Pod): NodeFacts;
@@ -68,6 +74,8 @@ interface PodVolumes {
   watches: Map<string, () => void>;
   cancelRenewal?: () => void;
   ready: boolean;
+  /** Of the volume being set up, as events call it: a claimed one goes by its PersistentVolume's name. */
+  volumeName: string;
 }
 
 export function createVolumeManager(options: VolumeManagerOptions): VolumeManager {
@@ -95,15 +103,16 @@ class Volumes implements VolumeManager {
 
   async setUp(pod: Pod): Promise<ReadonlyMap<string, MountedVolume>> {
     const uid = pod.metadata.uid!;
-    const state: PodVolumes = this.#pods.get(uid) ?? { pod, watches: new Map(), ready: false };
+    const state: PodVolumes = this.#pods.get(uid) ?? { pod, watches: new Map(), ready: false, volumeName: '' };
     state.pod = pod;
     this.#pods.set(uid, state);
     const result = new Map<string, MountedVolume>();
     for (const volume of pod.spec?.volumes ?? []) {
+      state.volumeName = volume.name;
       try {
         result.set(volume.name, await this.#setUpOne(state, volume));
       } catch (error) {
-        throw new VolumeSetupError(volume.name, errorMessage(error), error);
+        throw new VolumeSetupError(state.volumeName, errorMessage(error), error);
       }
     }
     state.ready = true;
@@ -122,6 +131,7 @@ class Volumes implements VolumeManager {
     state?.cancelRenewal?.();
     for (const release of state?.watches.values() ?? []) release();
     this.#options.tokens.forget(podUid);
+    await this.#options.csi.release(podUid);
     const folder = path.join(this.podDir(podUid), 'volumes');
     for (const point of await this.#options.mounts.under(folder)) await this.#options.mounts.unmount(point);
     await rm(folder, { recursive: true, force: true });
@@ -137,22 +147,31 @@ class Volumes implements VolumeManager {
 
   async #setUpOne(state: PodVolumes, volume: Volume): Promise<MountedVolume> {
     const { pod } = state;
-    const namespace = pod.metadata.namespace!;
     if (volume.hostPath) {
       await prepareHostPath(volume.hostPath.path, volume.hostPath.type);
       return { path: volume.hostPath.path, writable: true };
     }
     if (volume.emptyDir) return this.#emptyDir(pod, volume);
     const claimName = volume.persistentVolumeClaim?.claimName ?? (volume.ephemeral ? `${pod.metadata.name}-${volume.name}` : undefined);
-    if (claimName !== undefined) {
-      const claimed = await claimedPath(this.#options.objects, namespace, claimName);
-      const { fsGroup, fsGroupChangePolicy } = pod.spec?.securityContext ?? {};
-      if (fsGroup !== undefined && !claimed.block) await applyFsGroup(claimed.path, fsGroup, fsGroupChangePolicy);
-      return { ...claimed, writable: !volume.persistentVolumeClaim?.readOnly };
-    }
+    if (claimName !== undefined) return this.#claimed(state, claimName, volume.persistentVolumeClaim?.readOnly ?? false);
+    if (volume.csi) return { path: await this.#options.csi.setUpInline(pod, volume), writable: !volume.csi.readOnly };
     const projections = projectionsOf(volume);
     if (!projections) throw new VolumeError(`volume source ${sourceOf(volume)} is not supported`);
     return this.#projected(state, volume, projections);
+  }
+
+  async #claimed(state: PodVolumes, claimName: string, readOnly: boolean): Promise<MountedVolume> {
+    const { objects, csi } = this.#options;
+    const { pod } = state;
+    const { claim, volume } = await claimedVolume(objects, pod.metadata.namespace!, claimName);
+    state.volumeName = volume.metadata.name!;
+    const block = volume.spec?.volumeMode === 'Block';
+    const writable = !readOnly;
+    if (volume.spec?.csi) return { path: await csi.setUpClaimed(pod, { claim, volume, readOnly }), block, writable };
+    const place = await localPath(volume);
+    const { fsGroup, fsGroupChangePolicy } = pod.spec?.securityContext ?? {};
+    if (fsGroup !== undefined && !block) await applyFsGroup(place, fsGroup, fsGroupChangePolicy);
+    return { path: place, block, writable };
   }
 
   async #emptyDir(pod: Pod, volume: Volume): Promise<MountedVolume> {
@@ -210,12 +229,15 @@ class Volumes implements VolumeManager {
     });
   }
 
+  /** The next look at a pod's volumes that nothing but time calls for. */
   #scheduleRenewal(state: PodVolumes): void {
     const uid = state.pod.metadata.uid!;
-    const { tokens, clock } = this.#options;
+    const { tokens, clock, csi } = this.#options;
     state.cancelRenewal?.();
-    const at = tokens.renewAt(uid);
-    if (at !== undefined) state.cancelRenewal = clock.timer(Math.max(at - clock.now(), 1000), () => this.#refresh(uid));
+    const renewAt = tokens.renewAt(uid);
+    const renewal = renewAt === undefined ? Number.POSITIVE_INFINITY : Math.max(renewAt - clock.now(), 1000);
+    const next = Math.min(renewal, csi.recheckMs(uid) ?? Number.POSITIVE_INFINITY);
+    if (Number.isFinite(next)) state.cancelRenewal = clock.timer(next, () => this.#refresh(uid));
   }
 }
 

@@ -19,6 +19,11 @@ export class VolumeError extends Error {
   override name = 'VolumeError';
 }
 
+/** What the volume needs has been asked for and is on its way: nothing to complain of in an event. */
+export class VolumeWait extends VolumeError {
+  override name = 'VolumeWait';
+}
+
 export interface PayloadSources {
   objects: WatchedObjects;
   node: NodeFacts;

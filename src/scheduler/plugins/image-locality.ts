@@ -10,9 +10,7 @@ export const imageLocality: SchedulingPlugin = {
   begin({ pod }, snapshot) {
     const names = [...(pod.spec!.initContainers ?? []), ...pod.spec!.containers].map(({ image }) => normalised(image ?? ''));
     const { nodes } = snapshot;
-    const spread = new Map(
-      names.map((name) => [name, nodes.reduce((count, node) => count + (node.images.has(name) ? 1 : 0), 0) / Math.max(nodes.length, 1)]),
-    );
+    const spread = new Map(names.map((name) => [name, snapshot.nodesWithImage(name) / Math.max(nodes.length, 1)]));
     if ([...spread.values()].every((share) => share === 0 || share === 1)) return undefined;
     const most = MOST_PER_CONTAINER * names.length;
     return {

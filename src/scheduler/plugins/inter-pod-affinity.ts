@@ -8,22 +8,36 @@ const NOT_BESIDE = reject('UnschedulableAndUnresolvable', "node(s) didn't match 
 const OWN_ANTI = reject('Unschedulable', "node(s) didn't match pod anti-affinity rules");
 const OTHERS_ANTI = reject('Unschedulable', "node(s) didn't satisfy existing pods anti-affinity rules");
 
-/** Weight that a required affinity of a pod already there lends to a newcomer that matches it (upstream's hardPodAffinityWeight). */
-const HARD_AFFINITY_WEIGHT = 1;
+export interface InterPodAffinityArgs {
+  /** Weight that a required affinity of a pod already there lends to a newcomer that matches it, 0–100. */
+  hardPodAffinityWeight?: number;
+  /** Wishes of pods already there do not count where the newcomer has none itself. */
+  ignorePreferredTermsOfExistingPods?: boolean;
+}
 
 /** How many pods match, by topology key and value. */
 type Counts = Map<string, Map<string, number>>;
 
 /** Pod affinity and anti-affinity, required and preferred, seen from the newcomer and from the pods already there. */
-export function interPodAffinity(namespaceLabels: NamespaceLabels): SchedulingPlugin {
+export function interPodAffinity(
+  namespaceLabels: NamespaceLabels,
+  { hardPodAffinityWeight = 1, ignorePreferredTermsOfExistingPods = false }: InterPodAffinityArgs = {},
+): SchedulingPlugin {
+  const scoring: Scoring = { namespaceLabels, hardWeight: hardPodAffinityWeight, ignoreOthers: ignorePreferredTermsOfExistingPods };
   return {
     name: 'InterPodAffinity',
     begin({ pod, hasAffinity }, snapshot) {
       const nobodyCares = snapshot.nodesWithAffinity.length === 0;
       if (!hasAffinity && nobodyCares) return undefined;
-      return { ...filterSteps(pod, snapshot, namespaceLabels), ...scoreSteps(pod, snapshot, namespaceLabels) };
+      return { ...filterSteps(pod, snapshot, namespaceLabels), ...scoreSteps(pod, snapshot, scoring) };
     },
-    wakesOn: ({ resource }) => resource === 'AssignedPod' || resource === 'Node',
+    wakesOn: ({ resource, action }, { pod }) => {
+      if (resource === 'Node') return action !== 'delete';
+      if (resource === 'UnscheduledPod') return action === 'update';
+      // A pod that came can only help one that wants company; one that went, one that wants to be apart or that others wanted apart.
+      const wantsCompany = (pod.spec!.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0;
+      return resource === 'AssignedPod' && (action !== 'add' || wantsCompany);
+    },
   };
 }
 
@@ -70,8 +84,15 @@ function filterSteps(pod: Pod, snapshot: Snapshot, namespaceLabels: NamespaceLab
   };
 }
 
-function scoreSteps(pod: Pod, snapshot: Snapshot, namespaceLabels: NamespaceLabels): PluginCycle {
+interface Scoring {
+  namespaceLabels: NamespaceLabels;
+  hardWeight: number;
+  ignoreOthers: boolean;
+}
+
+function scoreSteps(pod: Pod, snapshot: Snapshot, { namespaceLabels, hardWeight, ignoreOthers }: Scoring): PluginCycle {
   const preferred = preferredTerms(pod, namespaceLabels);
+  if (ignoreOthers && preferred.length === 0) return {};
   const scores: Counts = new Map();
   const nodes = preferred.length > 0 ? snapshot.nodes : snapshot.nodesWithAffinity;
   for (const node of nodes) {
@@ -79,9 +100,10 @@ function scoreSteps(pod: Pod, snapshot: Snapshot, namespaceLabels: NamespaceLabe
       for (const term of preferred) if (term.matches(other.pod)) count(scores, term, node, term.weight);
       if (!other.hasAffinity) continue;
       for (const term of preferredTerms(other.pod, namespaceLabels)) if (term.matches(pod)) count(scores, term, node, term.weight);
+      if (hardWeight === 0) continue;
       for (const required of other.pod.spec!.affinity?.podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) {
         const term = compileTerm(required, other.pod, namespaceLabels);
-        if (term.matches(pod)) count(scores, term, node, HARD_AFFINITY_WEIGHT);
+        if (term.matches(pod)) count(scores, term, node, hardWeight);
       }
     }
   }

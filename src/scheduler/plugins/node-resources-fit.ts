@@ -1,35 +1,74 @@
 import type { Rejection, SchedulingPlugin } from '../framework.ts';
-import type { Amounts } from '../resources.ts';
+import { type Amounts, amountOf } from '../resources.ts';
 import type { NodeInfo } from '../snapshot.ts';
+import { isExtended, type ResourceWeight, type ScoringStrategy, strategyScore } from './scoring-strategy.ts';
 
-export type ScoringStrategy = 'LeastAllocated' | 'MostAllocated';
+export interface NodeResourcesFitArgs {
+  /** Extended resources that are not looked at: another scheduler extender minds them. */
+  ignoredResources?: readonly string[];
+  /** The same for all names with this prefix before the slash. */
+  ignoredResourceGroups?: readonly string[];
+  scoringStrategy?: ScoringStrategy;
+}
+
+export const DEFAULT_RESOURCES: readonly ResourceWeight[] = [
+  { name: 'cpu', weight: 1 },
+  { name: 'memory', weight: 1 },
+];
 
 /** Room for the pod's requests and for one pod more; of the nodes with room, by default the emptiest is best. */
-export function nodeResourcesFit(strategy: ScoringStrategy = 'LeastAllocated'): SchedulingPlugin {
+export function nodeResourcesFit({
+  ignoredResources = [],
+  ignoredResourceGroups = [],
+  scoringStrategy = { type: 'LeastAllocated' },
+}: NodeResourcesFitArgs = {}): SchedulingPlugin {
+  const resources = scoringStrategy.resources?.length ? scoringStrategy.resources : DEFAULT_RESOURCES;
+  const scoreOf = strategyScore(scoringStrategy);
+  const isIgnored = (name: string): boolean =>
+    isExtended(name) && (ignoredResources.includes(name) || ignoredResourceGroups.includes(name.split('/', 1)[0]!));
   return {
     name: 'NodeResourcesFit',
-    begin: ({ requests, scoreRequests }) => ({
-      filter: (node) => lacking(requests, node),
-      score: (node) => {
-        const cpu = share(node.scoreRequested.cpu + scoreRequests.cpu, node.allocatable.cpu, strategy);
-        const memory = share(node.scoreRequested.memory + scoreRequests.memory, node.allocatable.memory, strategy);
-        return Math.floor((cpu + memory) / 2);
-      },
-    }),
+    begin: ({ requests, scoreRequests }) => {
+      const isPlain = Object.keys(requests.scalars).length === 0;
+      const counted = resources.filter(({ name }) => !isExtended(name) || amountOf(requests, name) > 0);
+      return {
+        filter: (node) => (isPlain && hasRoom(requests, node) ? undefined : lacking(requests, node, isIgnored)),
+        score: (node) => {
+          let sum = 0;
+          let weights = 0;
+          for (const { name, weight } of counted) {
+            const allocatable = amountOf(node.allocatable, name);
+            if (allocatable === 0) continue;
+            const score = scoreOf(amountOf(node.scoreRequested, name) + amountOf(scoreRequests, name), allocatable);
+            if (score === undefined) continue;
+            sum += score * weight;
+            weights += weight;
+          }
+          if (weights === 0) return 0;
+          return scoringStrategy.type === 'RequestedToCapacityRatio' ? Math.round(sum / weights) : Math.floor(sum / weights);
+        },
+      };
+    },
     wakesOn: ({ resource, action, node }, { requests }) => {
       if (resource === 'AssignedPod') return action === 'delete' || action === 'update';
-      return resource === 'Node' && node !== undefined && lacking(requests, node) === undefined;
+      if (resource === 'UnscheduledPod') return action === 'update';
+      return resource === 'Node' && node !== undefined && lacking(requests, node, isIgnored) === undefined;
     },
   };
 }
 
-function share(used: number, allocatable: number, strategy: ScoringStrategy): number {
-  if (allocatable === 0 || used > allocatable) return 0;
-  return Math.floor(((strategy === 'LeastAllocated' ? allocatable - used : used) * 100) / allocatable);
+/** The common case without lists: CPU, memory, storage and one pod more. */
+function hasRoom({ cpu, memory, storage }: Amounts, { allocatable, requested, pods, maxPods }: NodeInfo): boolean {
+  return (
+    pods.size < maxPods &&
+    (cpu === 0 || cpu <= allocatable.cpu - requested.cpu) &&
+    (memory === 0 || memory <= allocatable.memory - requested.memory) &&
+    (storage === 0 || storage <= allocatable.storage - requested.storage)
+  );
 }
 
 /** What the node has too little of; what it could never hold, even empty, no preemption can mend. */
-function lacking(requests: Amounts, node: NodeInfo): Rejection | undefined {
+function lacking(requests: Amounts, node: NodeInfo, isIgnored: (name: string) => boolean): Rejection | undefined {
   const { allocatable, requested } = node;
   const reasons: string[] = [];
   let hopeless = false;
@@ -43,6 +82,7 @@ function lacking(requests: Amounts, node: NodeInfo): Rejection | undefined {
   need(requests.memory, allocatable.memory - requested.memory, allocatable.memory, 'memory');
   need(requests.storage, allocatable.storage - requested.storage, allocatable.storage, 'ephemeral-storage');
   for (const [name, amount] of Object.entries(requests.scalars)) {
+    if (isIgnored(name)) continue;
     const total = allocatable.scalars[name] ?? 0;
     need(amount, total - (requested.scalars[name] ?? 0), total, name);
   }

@@ -64,6 +64,7 @@ function passing(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): strin
 /** Normalised scores by node. */
 function scores(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): Record<string, number> {
   const cycle = plugin.begin(podInfo(pod), state);
+  cycle?.preScore?.(state.nodes);
   const values = state.nodes.map((node) => cycle?.score?.(node) ?? 0);
   cycle?.normalise?.(values, state.nodes);
   return Object.fromEntries(state.nodes.map((node, index) => [node.name, values[index]!]));
@@ -112,14 +113,14 @@ describe('filters', () => {
     },
     {
       name: 'NodeAffinity: nodeSelector',
-      plugin: nodeAffinity,
+      plugin: nodeAffinity(),
       pod: makePod({ nodeSelector: { disk: 'ssd' } }),
       state: cluster({ a: { labels: { disk: 'ssd' } }, b: {} }),
       expected: ['a'],
     },
     {
       name: 'NodeAffinity: terms are alternatives, expressions all hold',
-      plugin: nodeAffinity,
+      plugin: nodeAffinity(),
       pod: makePod({
         affinity: {
           nodeAffinity: {
@@ -235,14 +236,14 @@ describe('scores', () => {
     },
     {
       name: 'MostAllocated: the fuller the better',
-      plugin: nodeResourcesFit('MostAllocated'),
+      plugin: nodeResourcesFit({ scoringStrategy: { type: 'MostAllocated' } }),
       pod: makePod({}, {}, '1'),
       state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }),
       expected: { a: 39, b: 13 },
     },
     {
       name: 'BalancedAllocation: like shares',
-      plugin: balancedAllocation,
+      plugin: balancedAllocation(),
       pod: makePod({}, {}, '2'),
       state: cluster({ a: { cpu: '4' }, b: { cpu: '2' } }),
       expected: { a: 75, b: 50 },
@@ -256,7 +257,7 @@ describe('scores', () => {
     },
     {
       name: 'NodeAffinity: preferred terms by weight',
-      plugin: nodeAffinity,
+      plugin: nodeAffinity(),
       pod: makePod({
         affinity: {
           nodeAffinity: {

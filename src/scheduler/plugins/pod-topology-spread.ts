@@ -22,80 +22,91 @@ interface Constraint {
   minDomains: number;
   selector: LabelSelector;
   key: string;
+  /** Which nodes count, and that as text (snapshot.ts, Domains). */
   counts(node: NodeInfo): boolean;
+  rule: string;
 }
 
+export interface PodTopologySpreadArgs {
+  /** For pods that state none; without selectors: their workload's is taken. */
+  defaultConstraints?: readonly TopologySpreadConstraint[];
+  /** `System`: the cluster-wide default below; `List`: `defaultConstraints`. */
+  defaultingType?: 'System' | 'List';
+}
+
+/** kube-scheduler's own default: at most 3 more per host, 5 more per zone, as a wish. */
+const SYSTEM_CONSTRAINTS: readonly TopologySpreadConstraint[] = [
+  { topologyKey: HOSTNAME_LABEL, maxSkew: 3, whenUnsatisfiable: 'ScheduleAnyway' },
+  { topologyKey: ZONE_LABEL, maxSkew: 5, whenUnsatisfiable: 'ScheduleAnyway' },
+];
+
 /** Topology spread constraints; pods that state none are spread softly over hosts and zones with their workload. */
-export function podTopologySpread(workloadSelector: WorkloadSelector): SchedulingPlugin {
+export function podTopologySpread(workloadSelector: WorkloadSelector, args: PodTopologySpreadArgs = {}): SchedulingPlugin {
+  const isSystem = (args.defaultingType ?? 'System') === 'System';
+  const defaults = isSystem ? SYSTEM_CONSTRAINTS : (args.defaultConstraints ?? []);
   return {
     name: 'PodTopologySpread',
     begin({ pod }, snapshot) {
       const stated = pod.spec!.topologySpreadConstraints ?? [];
-      const hard = stated.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'DoNotSchedule').map((each) => compile(each, pod));
-      const soft = stated.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === 'ScheduleAnyway').map((each) => compile(each, pod));
-      const isDefault = stated.length === 0;
-      const scored = isDefault ? defaults(pod, workloadSelector) : soft;
+      if (stated.length === 0 && defaults.length === 0) return undefined;
+      const selector = stated.length === 0 ? workloadSelector(pod) : undefined;
+      if (stated.length === 0 && !selector) return undefined;
+      const constraints = stated.length > 0 ? stated : defaults;
+      const of = (what: string): Constraint[] =>
+        constraints.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === what).map((each) => compile(each, pod, selector));
+      const hard = of('DoNotSchedule');
+      const soft = of('ScheduleAnyway');
       return {
         ...(hard.length > 0 ? hardSteps(pod, hard, snapshot) : {}),
-        ...(scored.length > 0 ? softSteps(pod, scored, snapshot, !isDefault) : {}),
+        ...(soft.length > 0 ? softSteps(pod, soft, snapshot, stated.length > 0 || !isSystem) : {}),
       };
     },
     wakesOn: ({ resource, pod }, waiting) =>
-      resource === 'Node' || (resource === 'AssignedPod' && pod?.pod.metadata.namespace === waiting.pod.metadata.namespace),
+      resource === 'Node' ||
+      resource === 'UnscheduledPod' ||
+      (resource === 'AssignedPod' && pod?.pod.metadata.namespace === waiting.pod.metadata.namespace),
   };
 }
 
-function compile(constraint: TopologySpreadConstraint, pod: Pod): Constraint {
-  const selector = withLabelKeys(constraint.labelSelector, pod, constraint.matchLabelKeys);
+function compile(constraint: TopologySpreadConstraint, pod: Pod, workload?: LabelSelector): Constraint {
+  const selector = workload ?? withLabelKeys(constraint.labelSelector, pod, constraint.matchLabelKeys);
   const matches = (constraint.nodeAffinityPolicy ?? 'Honor') === 'Honor' ? nodeMatcher(pod) : undefined;
   const honourTaints = constraint.nodeTaintsPolicy === 'Honor';
+  const { nodeSelector, affinity, tolerations } = pod.spec!;
   return {
     topologyKey: constraint.topologyKey,
     maxSkew: constraint.maxSkew,
     minDomains: constraint.minDomains ?? 1,
     selector,
     key: selectorKey(selector),
+    rule: JSON.stringify([matches && [nodeSelector, affinity?.nodeAffinity], honourTaints && tolerations]),
     counts: (node) =>
       (matches?.(node) ?? true) &&
-      (!honourTaints ||
-        !node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, pod.spec!.tolerations))),
+      (!honourTaints || !node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, tolerations))),
   };
 }
 
-/** The cluster-wide default of kube-scheduler: at most 3 more per host, 5 more per zone, as a wish. */
-function defaults(pod: Pod, workloadSelector: WorkloadSelector): Constraint[] {
-  const selector = workloadSelector(pod);
-  if (!selector) return [];
-  const common = { selector, key: selectorKey(selector), minDomains: 1, counts: () => true };
-  return [
-    { ...common, topologyKey: HOSTNAME_LABEL, maxSkew: 3 },
-    { ...common, topologyKey: ZONE_LABEL, maxSkew: 5 },
-  ];
-}
-
-/** Matching pods by topology value, over the nodes that count and have all keys. */
-function domains(constraint: Constraint, pod: Pod, nodes: readonly NodeInfo[], snapshot: Snapshot): Map<string, number> {
-  const perNode = snapshot.matching(pod.metadata.namespace!, constraint.selector, constraint.key);
-  const result = new Map<string, number>();
-  for (const node of nodes) {
-    if (!constraint.counts(node)) continue;
-    const value = node.labels[constraint.topologyKey]!;
-    result.set(value, (result.get(value) ?? 0) + (perNode.get(node.name) ?? 0));
-  }
-  return result;
+/** Matching pods by topology value, over the nodes that count and have the keys of all constraints. */
+function domainsFor(constraint: Constraint, pod: Pod, keys: readonly string[], snapshot: Snapshot): ReadonlyMap<string, number> {
+  const others = keys.filter((key) => key !== constraint.topologyKey);
+  const { selector, key, topologyKey, counts, rule } = constraint;
+  return snapshot.domains({
+    namespace: pod.metadata.namespace!,
+    selector,
+    selectorKey: key,
+    topologyKey,
+    counts: others.length === 0 ? counts : (node) => counts(node) && others.every((other) => node.labels[other] !== undefined),
+    rule: `${rule} ${others.join(' ')}`,
+  });
 }
 
 function hardSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snapshot): PluginCycle {
-  const eligible = snapshot.nodes.filter((node) => constraints.every(({ topologyKey }) => node.labels[topologyKey] !== undefined));
+  const keys = constraints.map(({ topologyKey }) => topologyKey);
   const states = constraints.map((constraint) => {
-    const counts = domains(constraint, pod, eligible, snapshot);
-    const least = counts.size < constraint.minDomains ? 0 : Math.min(...counts.values());
-    return {
-      constraint,
-      counts,
-      least: Number.isFinite(least) ? least : 0,
-      self: constraint.selector.matchesLabels(pod.metadata.labels) ? 1 : 0,
-    };
+    const counts = domainsFor(constraint, pod, keys, snapshot);
+    let least = counts.size < constraint.minDomains || counts.size === 0 ? 0 : Infinity;
+    for (const count of counts.values()) least = Math.min(least, count);
+    return { constraint, counts, least, self: constraint.selector.matchesLabels(pod.metadata.labels) ? 1 : 0 };
   });
   return {
     filter: (node) => {
@@ -109,43 +120,68 @@ function hardSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snaps
   };
 }
 
+interface SoftState {
+  constraint: Constraint;
+  /** Matching pods by value; undefined for host names, where each node stands for itself. */
+  counts: ReadonlyMap<string, number> | undefined;
+  perNode: ReadonlyMap<string, number>;
+  weight: number;
+}
+
+/** Scores by how many matching pods there are in the node's domains. `requireAllKeys`: nodes without one of the keys get nothing. */
 function softSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snapshot, requireAllKeys: boolean): PluginCycle {
-  const eligible = requireAllKeys
-    ? snapshot.nodes.filter((node) => constraints.every(({ topologyKey }) => node.labels[topologyKey] !== undefined))
-    : snapshot.nodes;
-  const states = constraints.map((constraint) => {
-    const isHost = constraint.topologyKey === HOSTNAME_LABEL;
-    const perNode = snapshot.matching(pod.metadata.namespace!, constraint.selector, constraint.key);
-    const withKey = eligible.filter((node) => node.labels[constraint.topologyKey] !== undefined);
-    const counts = isHost ? undefined : domains(constraint, pod, withKey, snapshot);
-    // Fewer domains weigh less: with many, one pod more hardly shows.
-    const weight = Math.log((counts?.size ?? withKey.length) + 2);
-    const at = (node: NodeInfo): number | undefined => {
-      const value = node.labels[constraint.topologyKey];
-      if (value === undefined) return undefined;
-      return counts ? counts.get(value) : perNode.get(node.name);
-    };
-    return { at, weight, skew: constraint.maxSkew - 1, key: constraint.topologyKey };
-  });
-  const IGNORED = -1;
+  const keys = requireAllKeys ? constraints.map(({ topologyKey }) => topologyKey) : [];
+  const hasAllKeys = (node: NodeInfo): boolean => keys.every((key) => node.labels[key] !== undefined);
+  let states: SoftState[] = [];
   return {
+    preScore: (nodes) => {
+      const scored = keys.length === 0 ? nodes : nodes.filter(hasAllKeys);
+      states = constraints.map((constraint) => softState(constraint, pod, scored, { snapshot, keys }));
+      return true;
+    },
     score: (node) => {
-      if (requireAllKeys && states.some(({ key }) => node.labels[key] === undefined)) return IGNORED;
-      return Math.round(
-        states.reduce(
-          (sum, { at, weight, skew, key }) => (node.labels[key] === undefined ? sum : sum + (at(node) ?? 0) * weight + skew),
-          0,
-        ),
-      );
-    },
-    normalise: (scores) => {
-      const known = scores.filter((score) => score !== IGNORED);
-      const max = Math.max(...known);
-      const min = Math.min(...known);
-      for (let i = 0; i < scores.length; i++) {
-        if (scores[i] === IGNORED) scores[i] = 0;
-        else scores[i] = max === 0 ? MAX_SCORE : Math.floor((MAX_SCORE * (max + min - scores[i]!)) / max);
+      if (!hasAllKeys(node)) return IGNORED;
+      let sum = 0;
+      for (const { constraint, counts, perNode, weight } of states) {
+        const value = node.labels[constraint.topologyKey];
+        if (value === undefined) continue;
+        const count = counts ? counts.get(value) : perNode.get(node.name);
+        sum += (count ?? 0) * weight + constraint.maxSkew - 1;
       }
+      return Math.round(sum);
     },
+    normalise: normaliseSoft,
   };
+}
+
+const IGNORED = -1;
+
+function softState(
+  constraint: Constraint,
+  pod: Pod,
+  scored: readonly NodeInfo[],
+  { snapshot, keys }: { snapshot: Snapshot; keys: readonly string[] },
+): SoftState {
+  const { topologyKey, selector, key } = constraint;
+  const perNode = snapshot.matching(pod.metadata.namespace!, selector, key);
+  // Fewer domains weigh less: with many, one pod more hardly shows.
+  if (topologyKey === HOSTNAME_LABEL) return { constraint, counts: undefined, perNode, weight: Math.log(scored.length + 2) };
+  const domains = new Set<string | undefined>();
+  for (const { labels } of scored) domains.add(labels[topologyKey]);
+  return { constraint, counts: domainsFor(constraint, pod, keys, snapshot), perNode, weight: Math.log(domains.size + 2) };
+}
+
+/** The fewer the better: turned round, with the most crowded node still above nothing where others are crowded too. */
+function normaliseSoft(scores: number[]): void {
+  let max = 0;
+  let min = Infinity;
+  for (const score of scores) {
+    if (score === IGNORED) continue;
+    max = Math.max(max, score);
+    min = Math.min(min, score);
+  }
+  for (let i = 0; i < scores.length; i++) {
+    if (scores[i] === IGNORED) scores[i] = 0;
+    else scores[i] = max === 0 ? MAX_SCORE : Math.floor((MAX_SCORE * (max + min - scores[i]!)) / max);
+  }
 }

@@ -14,6 +14,7 @@ export const taintToleration: SchedulingPlugin = {
         node.node.spec?.taints?.some((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint, tolerations))
           ? REJECTED
           : undefined,
+      preScore: (nodes) => nodes.some(({ node }) => node.spec?.taints?.some(({ effect }) => effect === 'PreferNoSchedule')),
       score: (node) =>
         node.node.spec?.taints?.filter((taint) => taint.effect === 'PreferNoSchedule' && !isTolerated(taint, preferring)).length ?? 0,
       normalise: (scores) => normaliseByMax(scores, true),

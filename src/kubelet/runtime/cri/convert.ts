@@ -58,6 +58,7 @@ export function containerConfigMessage(config: ContainerConfig, sandbox: PodSand
     envs: config.env.map(({ name, value }) => ({ key: name, value })),
     mounts: config.mounts.map((mount) => ({ ...mount, propagation: PROPAGATION[mount.propagation] })),
     devices: config.devices,
+    cdiDevices: (config.cdiDevices ?? []).map((name) => ({ name })),
     labels: config.labels,
     annotations: config.annotations,
     logPath: config.logPath,

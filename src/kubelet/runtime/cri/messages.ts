@@ -68,6 +68,7 @@ export const ContainerConfig = message({
   stdinOnce: bool(13),
   tty: bool(14),
   linux: sub(15, message({ resources: sub(1, LinuxContainerResources), securityContext: sub(2, LinuxContainerSecurityContext) })),
+  cdiDevices: list(sub(17, message({ name: string(1) }))),
 });
 
 export const PodSandbox = message({

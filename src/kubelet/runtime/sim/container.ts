@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Clock } from '../../../lib/clock.ts';
 import { type ContainerConfig, type ContainerStatus, type PodSandboxConfig, RuntimeError } from '../runtime.ts';
+import { SimCpu } from './cpu.ts';
 import { createContainerFiles } from './files.ts';
 import type { SimImage } from './images.ts';
 import { EMPTY_INPUT, type Input, type Output, Pipe } from './io.ts';
@@ -38,6 +39,7 @@ export class SimContainer {
   readonly config: ContainerConfig;
   readonly image: SimImage;
   readonly log: LogFile;
+  readonly cpu: SimCpu;
   /** For attach; undefined unless the container asked for stdin. */
   readonly stdin: Pipe | undefined;
   readonly #options: ContainerOptions;
@@ -59,6 +61,7 @@ export class SimContainer {
     this.image = options.image;
     this.log = options.log;
     this.#createdAt = options.clock.now();
+    this.cpu = new SimCpu(options.clock, coresOf(options.config.resources));
     this.stdin = options.config.stdin ? new Pipe({ isTty: options.config.tty }) : undefined;
   }
 
@@ -66,8 +69,8 @@ export class SimContainer {
     return this.#state === 'RUNNING';
   }
 
-  get startedAt(): number {
-    return this.#startedAt;
+  get finished(): boolean {
+    return this.#state === 'EXITED';
   }
 
   /** Throws RuntimeError in runc's words when there is no such program. */
@@ -228,12 +231,18 @@ export class SimContainer {
       network,
       programs: this.image.model.programs,
       clock,
+      cpu: this.cpu,
       user: { uid, name: USERS[uid] ?? String(uid) },
       processes: new Map(),
       nextPid: 1,
     };
     return this.#world;
   }
+}
+
+/** The limit, as cgroups have it: a share of a period. */
+function coresOf({ cpuQuota = 0, cpuPeriod = 100_000 }: ContainerConfig['resources']): number | undefined {
+  return cpuQuota > 0 ? cpuQuota / cpuPeriod : undefined;
 }
 
 async function within(work: Promise<void>, ms: number, clock: Clock): Promise<void> {

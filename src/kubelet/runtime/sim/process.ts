@@ -8,6 +8,7 @@
  */
 import type { Clock } from '../../../lib/clock.ts';
 import { errorMessage } from '../../../lib/errors.ts';
+import type { SimCpu } from './cpu.ts';
 import type { ContainerFiles } from './files.ts';
 import { BrokenPipe, type Input, type Output } from './io.ts';
 import type { Program, ProgramTable, Signal } from './model.ts';
@@ -20,6 +21,7 @@ export interface ContainerWorld {
   readonly network: PodNetwork;
   readonly programs: ProgramTable;
   readonly clock: Clock;
+  readonly cpu: SimCpu;
   readonly user: { uid: number; name: string };
   /** Alive ones by pid. */
   readonly processes: Map<number, SimProcess>;

@@ -7,7 +7,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import { errorCode, errorMessage } from '../../../lib/errors.ts';
 import type { Logger } from '../../../lib/log.ts';
 import {
-  type ContainerConfig, type ContainerRuntime, type ContainerStats, type ContainerStatus, type PodSandbox, type PodSandboxConfig, RuntimeError, type StreamOptions, type StreamTarget,
+  type AnnotationsOf, type ContainerConfig, type ContainerRuntime, type ContainerStats, type ContainerStatus, type PodSandbox, type PodSandboxConfig, RuntimeError, type StreamOptions, type StreamTarget,
 } from '../runtime.ts'; // prettier-ignore
 import { type Addresses, createAddresses } from './addresses.ts';
 import { unknownImage } from './catalogue/unknown.ts';
@@ -22,6 +22,7 @@ import type { CatalogueEntry } from './model.ts';
 import type { SimNetwork } from './network.ts';
 import { createPodNetwork, type NameLookup, type PodNetwork } from './pod-network.ts';
 import { attachSession, execSession, portForwardSession } from './sessions.ts';
+import { podStats } from './usage.ts';
 
 export interface SimRuntimeOptions {
   /** Pods get their addresses from it: a loopback range, `127.244.0.0/24`. */
@@ -55,9 +56,10 @@ interface Sandbox {
   closePorts(): void;
 }
 
-/** A plausible constant: an idle server's thousandth of a core. */
-const MODELLED_CPU_SHARE = 0.001;
 const MS_TO_NS = 1e6;
+/** What the simulated node itself is said to use: plausible constants. */
+const NODE_MEMORY_BYTES = 96 * 2 ** 20;
+const NODE_CORES = 0.02;
 
 class SimRuntime implements ContainerRuntime {
   readonly #options: SimRuntimeOptions;
@@ -67,9 +69,13 @@ class SimRuntime implements ContainerRuntime {
   readonly #events: EventQueue = createEventQueue();
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #containers = new Map<string, SimContainer>();
+  readonly #bornAt: number;
+  /** Of containers that have ended, so that the node's counter never goes back. */
+  #endedCpuMs = 0;
 
   constructor(options: SimRuntimeOptions) {
     this.#options = options;
+    this.#bornAt = options.clock.monotonic();
     this.#addresses = createAddresses(options.podCidr);
     this.#images = createSimImages({
       own: options.catalogueDir === undefined ? undefined : ownModels(options.catalogueDir, options.log),
@@ -154,7 +160,10 @@ class SimRuntime implements ContainerRuntime {
         failed: (error) => log.warn('a container log could not be written', { file, error: errorMessage(error) }),
       }),
       clock,
-      changed: () => this.#events.push({ podUid: sandbox.config.uid }),
+      changed: () => {
+        if (container.finished) this.#endedCpuMs += container.cpu.total(undefined);
+        this.#events.push({ podUid: sandbox.config.uid });
+      },
     });
     this.#containers.set(container.id, container);
     sandbox.containers.add(container);
@@ -234,21 +243,27 @@ class SimRuntime implements ContainerRuntime {
     return this.#events.read(signal);
   }
 
-  /** Modelled: a constant of each image, and CPU time that grows evenly. */
-  stats(): Promise<ContainerStats[]> {
+  /** Modelled: what programs say that their work costs, a constant of memory for each image; or what the pod's annotations say. */
+  stats(annotationsOf: AnnotationsOf = () => undefined): Promise<ContainerStats[]> {
     const at = this.#options.clock.now();
-    const running = [...this.#containers.values()].filter((container) => container.running);
     return Promise.resolve(
-      running.map(({ id, config, image, sandboxId, startedAt }) => ({
-        containerId: id,
-        name: config.name,
-        podUid: this.#sandboxes.get(sandboxId)?.config.uid ?? '',
-        cpuNanoseconds: Math.round((at - startedAt) * MS_TO_NS * MODELLED_CPU_SHARE),
-        memoryWorkingSetBytes: image.model.memoryBytes,
-        memoryRssBytes: image.model.memoryBytes,
-        at,
-      })),
+      [...this.#sandboxes.values()].flatMap(({ config: { uid }, containers }) =>
+        podStats(
+          [...containers].filter(({ running }) => running),
+          annotationsOf(uid),
+        ).map((stats) => ({ ...stats, podUid: uid, at })),
+      ),
     );
+  }
+
+  /** The sum of its pods and a little for itself. */
+  async nodeStats(annotationsOf?: AnnotationsOf): Promise<{ cpuNanoseconds: number; memoryWorkingSetBytes: number }> {
+    const stats = await this.stats(annotationsOf);
+    const own = (this.#options.clock.monotonic() - this.#bornAt) * NODE_CORES * MS_TO_NS;
+    return {
+      cpuNanoseconds: Math.round(stats.reduce((sum, each) => sum + each.cpuNanoseconds, own + this.#endedCpuMs * MS_TO_NS)),
+      memoryWorkingSetBytes: stats.reduce((sum, each) => sum + each.memoryWorkingSetBytes, NODE_MEMORY_BYTES),
+    };
   }
 
   async pullImage(image: string): Promise<{ imageRef: string }> {

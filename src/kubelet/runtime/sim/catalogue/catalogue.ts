@@ -34,6 +34,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   { repositories: official('alpine', 'docker.io/alpine/curl'), load: () => load(import('./alpine.ts')) },
   { repositories: official('redis'), load: () => load(import('./redis.ts')) },
   { repositories: ['registry.k8s.io/pause', 'k8s.gcr.io/pause', 'docker.io/rockpool/pause'], load: () => load(import('./pause.ts')) },
+  { repositories: ['registry.k8s.io/hpa-example', 'k8s.gcr.io/hpa-example'], load: () => load(import('./hpa-example.ts')) },
   { repositories: ['docker.io/hashicorp/http-echo'], load: echo('HTTP_ECHO') },
   { repositories: ['docker.io/ealen/echo-server', 'ghcr.io/ealenn/echo-server'], load: echo('ECHO_SERVER') },
   {

@@ -251,9 +251,15 @@ class TestExpression {
 
 const yes: Program = async (process) => {
   const line = `${process.argv.slice(1).join(' ') || 'y'}\n`;
-  for (let count = 1; ; count++) {
+  const { clock, cpu } = process.world;
+  for (let count = 1, since = clock.monotonic(); ; count++) {
     await process.stdout.write(line);
-    if (count % 1000 === 0) await process.sleep(1);
+    if (count % 1000 !== 0) continue;
+    await process.sleep(1);
+    // It never waits for anything: one core, all the time.
+    const now = clock.monotonic();
+    cpu.charge(now - since);
+    since = now;
   }
 };
 

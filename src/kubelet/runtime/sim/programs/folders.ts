@@ -191,19 +191,20 @@ const find: Program = async (process) => {
   const roots = argv.slice(1, firstTest < 0 ? argv.length : firstTest);
   const tests = firstTest < 0 ? [] : argv.slice(firstTest);
   const option = (name: string): string | undefined => (tests.includes(name) ? tests[tests.indexOf(name) + 1] : undefined);
-  const [name, type, depth] = [
-    option('-name') ?? option('-iname'),
-    option('-type'),
-    Number(option('-maxdepth') ?? Number.POSITIVE_INFINITY),
-  ];
+  const [name, type] = [option('-name') ?? option('-iname'), option('-type')];
+  const [least, most] = [Number(option('-mindepth') ?? 0), Number(option('-maxdepth') ?? Number.POSITIVE_INFINITY)];
+  const deletes = tests.includes('-delete');
   const walk = async (shown: string, level: number): Promise<void> => {
     const file = absolute(process, shown);
     const info = await process.world.files.stat(file);
     if (!info) throw missing();
-    const fits = (!name || matchesPattern(path.posix.basename(shown), name)) && (!type || (type === 'd') === (info.type === 'directory'));
-    if (fits) await process.stdout.write(`${shown}\n`);
-    if (info.type === 'directory' && level < depth)
+    const isKind = !type || (type === 'd') === (info.type === 'directory');
+    const fits = level >= least && isKind && (!name || matchesPattern(path.posix.basename(shown), name));
+    if (fits && !deletes) await process.stdout.write(`${shown}\n`);
+    if (info.type === 'directory' && level < most)
       for (const child of await process.world.files.list(file)) await walk(`${shown.replace(/\/$/, '')}/${child}`, level + 1);
+    // a folder goes after what is in it
+    if (fits && deletes) await process.world.files.remove(file, { recursive: info.type === 'directory' });
   };
   return eachFile(process, roots.length > 0 ? roots : ['.'], { failed: (root) => root }, (_, root) => walk(root, 0));
 };

@@ -3,11 +3,15 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { errorMessage } from '../../../../lib/errors.ts';
 import type { SimProcess } from '../process.ts';
 
+/** What answering takes beside what the handler itself says: a plausible constant. */
+const REQUEST_CPU_MS = 0.5;
+
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
 /** Listens on a port of the pod and answers; closed with the process. A handler that fails is a 500 and a line on stderr. */
 export async function serveHttp(process: SimProcess, port: number, handler: Handler): Promise<Server> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    process.world.cpu.charge(REQUEST_CPU_MS);
     try {
       await handler(request, response);
     } catch (error) {

@@ -18,6 +18,8 @@ import type { Node, Redirect, SimpleCommand } from './syntax.ts';
 const COMMANDS_PER_TURN = 100;
 const REST_SHARE = 4;
 const LONGEST_REST_MS = 100;
+/** So many commands take no longer unless they wait; and as much as that is what starting them costs. */
+const BUSY_TURN_MS = COMMANDS_PER_TURN;
 
 type Body<T extends Node['type']> = Extract<Node, { type: T }>;
 
@@ -423,10 +425,13 @@ export class Interpreter {
     this.process.killed.throwIfAborted();
     this.#commands = (this.#commands + 1) % COMMANDS_PER_TURN;
     if (this.#commands > 0) return;
-    const { clock } = this.process.world;
-    const worked = clock.monotonic() - this.#restedAt;
+    const { clock, cpu } = this.process.world;
+    const since = this.#restedAt;
+    const worked = clock.monotonic() - since;
     await this.process.sleep(Math.min(worked * REST_SHARE, LONGEST_REST_MS));
     this.#restedAt = clock.monotonic();
+    // The rest is ours and not the script's: a busy loop counts as a whole core. One that took longer has waited for its commands.
+    cpu.charge(worked < BUSY_TURN_MS ? this.#restedAt - since : BUSY_TURN_MS);
   }
 }
 

@@ -5,6 +5,7 @@ import { BUSYBOX_PROGRAMS, programTable, systemFiles } from '../catalogue/base.t
 import { createContainerFiles } from '../files.ts';
 import { Collector, EMPTY_INPUT, inputOf } from '../io.ts';
 import type { PodNetwork } from '../pod-network.ts';
+import { SimCpu } from '../cpu.ts';
 import { type ContainerWorld, SimProcess } from '../process.ts';
 import { sh } from './sh.ts';
 
@@ -31,6 +32,7 @@ function newWorld(): ContainerWorld {
     network,
     programs: programTable(BUSYBOX_PROGRAMS),
     clock,
+    cpu: new SimCpu(clock, undefined),
     user: { uid: 0, name: 'root' },
     processes: new Map(),
     nextPid: 1,
