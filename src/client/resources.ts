@@ -73,6 +73,17 @@ export const VOLUME_ATTRIBUTES_CLASSES = clusterWide<k8s.VolumeAttributesClass>(
   'VolumeAttributesClass',
 );
 
+// dynamic resource allocation
+export const DEVICE_CLASSES = clusterWide<k8s.DeviceClass>('resource.k8s.io', 'v1', 'deviceclasses', 'DeviceClass');
+export const RESOURCE_CLAIMS = namespaced<k8s.ResourceV1ResourceClaim>('resource.k8s.io', 'v1', 'resourceclaims', 'ResourceClaim');
+export const RESOURCE_CLAIM_TEMPLATES = namespaced<k8s.ResourceClaimTemplate>(
+  'resource.k8s.io',
+  'v1',
+  'resourceclaimtemplates',
+  'ResourceClaimTemplate',
+);
+export const RESOURCE_SLICES = clusterWide<k8s.ResourceSlice>('resource.k8s.io', 'v1', 'resourceslices', 'ResourceSlice');
+
 // RBAC and certificates
 export const CLUSTER_ROLES = clusterWide<k8s.ClusterRole>('rbac.authorization.k8s.io', 'v1', 'clusterroles', 'ClusterRole');
 export const CLUSTER_ROLE_BINDINGS = clusterWide<k8s.ClusterRoleBinding>(

@@ -17,7 +17,15 @@ export function serverUrl({ listenAddress, apiPort }: Pick<Profile, 'listenAddre
 export function nodeConfig(
   driver: Driver,
   profile: Profile,
-  { traceStartup, splitProcesses, compactionIntervalMs }: Pick<StartRequest, 'traceStartup' | 'splitProcesses' | 'compactionIntervalMs'>,
+  {
+    traceStartup,
+    splitProcesses,
+    compactionIntervalMs,
+    auditPolicy,
+  }: Pick<StartRequest, 'traceStartup' | 'splitProcesses' | 'compactionIntervalMs'> & {
+    /** The policy itself, not its file. */
+    auditPolicy?: string | undefined;
+  },
 ): NodeConfig {
   const layout = driver.layout(profile);
   return {
@@ -33,6 +41,7 @@ export function nodeConfig(
       port: layout.port,
       advertiseAddress: layout.advertiseAddress,
       externalUrl: serverUrl(profile),
+      ...(auditPolicy === undefined ? {} : { auditPolicy }),
     },
     podCidr: profile.podCidr,
     serviceCidr: profile.serviceCidr,

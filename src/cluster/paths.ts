@@ -8,6 +8,8 @@ export interface ProfilePaths {
   lock: string;
   pki: string;
   nodeConfig: string;
+  /** A copy of the audit policy that the cluster starts with, if any. */
+  auditPolicy: string;
   /** sim: store, logs and sockets of the node process. */
   data: string;
   run: string;
@@ -34,6 +36,7 @@ export function profilePaths(home: string, name: string): ProfilePaths {
     lock: join(dir, 'lock'),
     pki: join(dir, 'pki'),
     nodeConfig: join(dir, 'node.json'),
+    auditPolicy: join(dir, 'audit-policy.yaml'),
     data: join(dir, 'data'),
     run: join(dir, 'run'),
     addons: join(dir, 'addons'),

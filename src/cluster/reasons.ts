@@ -23,6 +23,7 @@ const REASONS = {
     advice: ['Correct or move the file away; it was left untouched.', 'Or point KUBECONFIG at another file.'],
   },
   KUBECONFIG_WRITE: { exitCode: 27, advice: ['See that the file and its folder are writable, or point KUBECONFIG at another file.'] },
+  CONFIG_FILE: { exitCode: 18, advice: ['Correct the field in the file and start again; the cluster was left as it was.'] },
   KUBERNETES_VERSION: { exitCode: 106, advice: ['Leave `--kubernetes-version` out: this release of Rockpool serves one version.'] },
   DISK_FULL: {
     exitCode: 26,

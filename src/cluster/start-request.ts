@@ -22,6 +22,8 @@ export interface StartRequest {
   waitTimeoutMs: number;
   keepContext: boolean;
   traceStartup: boolean;
+  /** A file with an audit policy; the empty text turns auditing off. As before unless given. */
+  auditPolicy?: string;
   /** Scheduler, controllers and kubelet as processes of their own. */
   splitProcesses?: boolean;
   /** How long the past of the store stays readable, in milliseconds. */

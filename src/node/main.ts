@@ -10,7 +10,7 @@ import { errorCode, errorMessage } from '../lib/errors.ts';
 import { createLogger } from '../lib/log.ts';
 import type { NodeReport } from '../lib/node-config.ts';
 import { systemRng } from '../lib/random.ts';
-import { ConfigError, readNodeConfig } from './config.ts';
+import { ConfigError, readNodeConfig, UserFileError } from './config.ts';
 import { containerdSocket } from './containerd.ts';
 import { startNode } from './run.ts';
 import { SEPARATE, runSeparately } from './separate.ts';
@@ -32,7 +32,8 @@ function reportFailure(error: unknown): void {
     : codes.includes('ENOSPC') || codes.includes('NoSpace')
       ? 'DISK_FULL'
       : 'NODE_START';
-  report({ ready: false, code: error instanceof ConfigError ? 'INTERNAL' : known, message: errorMessage(error) });
+  const code = error instanceof UserFileError ? error.code : error instanceof ConfigError ? 'INTERNAL' : known;
+  report({ ready: false, code, message: error instanceof UserFileError ? error.message : errorMessage(error) });
 }
 
 async function runNode(configPath: string): Promise<void> {

@@ -23,11 +23,13 @@ import type { Storage } from '../storage/storage.ts';
 import { addonManager } from './addons.ts';
 import { componentFactories } from './component-factories.ts';
 import { componentSwitch } from './components.ts';
-import { readPem } from './config.ts';
+import { ComponentHealth } from './component-health.ts';
+import { certificateAuthority, readPem } from './config.ts';
+import { dataProtection } from './data-protection.ts';
 import { IDENTITIES, nodeIdentity } from './identities.ts';
 import { type BootedRuntime, bootRuntime, nodeKubelet } from './kubelet.ts';
 import { Parts } from './parts.ts';
-import { SEPARATE, separateProcess } from './separate.ts';
+import { runsSeparately, SEPARATE, separateProcess } from './separate.ts';
 import { openStore } from './store.ts';
 import type { StartupTrace } from './trace.ts';
 
@@ -52,6 +54,7 @@ interface Node {
   tools: NodeTools;
   parts: Parts;
   signal: AbortSignal;
+  health: ComponentHealth;
 }
 
 /** How long a start waits for addons. */
@@ -62,7 +65,8 @@ const CONTROL_PLANE_LABELS = { 'node-role.kubernetes.io/control-plane': '' };
 export async function startNode(config: NodeConfig, configPath: string, tools: NodeTools, signal: AbortSignal): Promise<RunningNode> {
   const parts = new Parts(tools.log);
   try {
-    return await start({ config, configPath, tools, parts, signal });
+    const health = new ComponentHealth(['controller-manager', 'scheduler']);
+    return await start({ config, configPath, tools, parts, signal, health });
   } catch (error) {
     await parts.stop();
     throw error;
@@ -81,7 +85,7 @@ async function start(node: Node): Promise<RunningNode> {
   if (store.process) parts.started(store.process);
   parts.onStop('store', () => store.storage.close());
 
-  const server = createApiServer(apiServerOptions(config, tools, store.storage, network));
+  const server = createApiServer(apiServerOptions(node, store.storage, network));
   parts.started(server);
   const { port } = await server.listen({ host: config.apiserver.bindAddress, port: config.apiserver.port });
   await trace.during('apiserver', server.start(signal));
@@ -93,7 +97,7 @@ async function start(node: Node): Promise<RunningNode> {
   await Promise.all([
     runtime ? startAgents(node, server, runtime, contextFor) : startApart(node, contextFor),
     startProxy(node, contextFor, network),
-    startAddons(node, contextFor, network),
+    startAddons(node, server, contextFor, network),
     startFleet(node, contextFor),
   ]);
   return { apiserverPort: port, stop: () => parts.stop() };
@@ -101,13 +105,13 @@ async function start(node: Node): Promise<RunningNode> {
 
 /** Controllers, scheduler and kubelet in this process. */
 async function startAgents(
-  { config, tools: { trace }, parts, signal }: Node,
+  { config, tools: { trace }, parts, signal, health }: Node,
   server: ApiServer,
   booting: Promise<BootedRuntime>,
   contextFor: ContextFor,
 ): Promise<void> {
   const controllers = createControllers(contextFor(IDENTITIES.controllers, 'controllers'), {
-    caCert: readPem(config.pki, 'caCert'),
+    ...certificateAuthority(config),
     transportOf: (name) => server.loopback(serviceAccountUser(name)),
   });
   const kubelet = async (): Promise<void> => {
@@ -121,8 +125,10 @@ async function startAgents(
     await markControlPlane(config, contextFor);
   };
   await Promise.all([
-    trace.during('controllers', parts.start(controllers, signal)),
-    trace.during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal)),
+    trace.during('controllers', parts.start(controllers, signal)).then(() => health.started('controller-manager')),
+    trace
+      .during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal))
+      .then(() => health.started('scheduler')),
     kubelet(),
   ]);
 }
@@ -164,11 +170,13 @@ async function startFleet({ config, tools: { trace }, parts, signal }: Node, con
 }
 
 /** The same as processes of their own, over https. */
-async function startApart({ config, configPath, tools, parts, signal }: Node, contextFor: ContextFor): Promise<void> {
+async function startApart({ config, configPath, tools, parts, signal, health }: Node, contextFor: ContextFor): Promise<void> {
   await parts.start(
     SEPARATE.map((name) => separateProcess(name, configPath, config, tools)),
     signal,
   );
+  health.started('controller-manager', () => runsSeparately(config, 'controllers'));
+  health.started('scheduler', () => runsSeparately(config, 'scheduler'));
   await markControlPlane(config, contextFor);
 }
 
@@ -180,11 +188,16 @@ async function markControlPlane({ nodeName }: NodeConfig, contextFor: ContextFor
 }
 
 /** Addons' manifests, and the parts of the node that are addons. */
-async function startAddons({ config, tools, parts, signal }: Node, contextFor: ContextFor, network?: SimNetwork): Promise<void> {
+async function startAddons(
+  { config, tools, parts, signal }: Node,
+  { localApis, resources }: ApiServer,
+  contextFor: ContextFor,
+  network?: SimNetwork,
+): Promise<void> {
   const { client, log } = contextFor(IDENTITIES.admin, 'addons');
   const address = config.apiserver.advertiseAddress;
   const components = componentSwitch({
-    factories: componentFactories({ config, tools, contextFor, ...(network ? { network } : {}) }),
+    factories: componentFactories({ config, tools, contextFor, localApis, resources, ...(network ? { network } : {}) }),
     client,
     nodeName: config.nodeName,
     log,
@@ -204,7 +217,11 @@ async function startAddons({ config, tools, parts, signal }: Node, contextFor: C
   if (!inTime) log.warn('the addons are not all up yet', { waitedMs: ADDONS_MS });
 }
 
-function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, storage: Storage, network?: SimNetwork): ApiServerOptions {
+function apiServerOptions(
+  { config, tools: { clock, rng, log }, health }: Node,
+  storage: Storage,
+  network: SimNetwork | undefined,
+): ApiServerOptions {
   const { pki } = config;
   return {
     storage,
@@ -217,7 +234,10 @@ function apiServerOptions(config: NodeConfig, { clock, rng, log }: NodeTools, st
       clientCa: readPem(pki, 'caCert'),
       frontProxyCa: readPem(pki, 'frontProxyCaCert'),
     },
+    frontProxyClient: { cert: readPem(pki, 'frontProxyClientCert'), key: readPem(pki, 'frontProxyClientKey') },
     serviceAccountKey: readPem(pki, 'serviceAccountKey'),
+    ...dataProtection(config, { clock, log }),
+    components: health.checks,
     issuer: `https://kubernetes.default.svc.${config.clusterDomain}`,
     serviceCidr: config.serviceCidr,
     nodePortRange: config.nodePortRange,

@@ -11,7 +11,7 @@ import { httpsTransport } from '../client/transports/https.ts';
 import { serviceAccountTransports } from '../client/transports/service-account.ts';
 import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
-import { readPem } from './config.ts';
+import { certificateAuthority, readPem } from './config.ts';
 import type { NodeTools } from './run.ts';
 import { supervise } from './supervise.ts';
 
@@ -19,6 +19,11 @@ export const SEPARATE = ['scheduler', 'controllers', 'kubelet'] as const;
 export type SeparateName = (typeof SEPARATE)[number];
 
 const readyFile = (config: NodeConfig, name: SeparateName): string => join(config.runDir, `${name}.ready`);
+
+/** Whether the component's process is there and has begun its work. */
+export function runsSeparately(config: NodeConfig, name: SeparateName): boolean {
+  return existsSync(readyFile(config, name));
+}
 
 /** The process of one component, kept running from here. */
 export function separateProcess(name: SeparateName, configPath: string, config: NodeConfig, { clock, log }: NodeTools): Component {
@@ -30,7 +35,7 @@ export function separateProcess(name: SeparateName, configPath: string, config: 
     args: [...process.execArgv, process.argv[1]!, 'component', name, configPath],
     pidFile: join(config.runDir, `${name}.pid`),
     probe: async () => {
-      if (!existsSync(marker)) throw new Error(`${name} is not ready`);
+      if (!runsSeparately(config, name)) throw new Error(`${name} is not ready`);
     },
     readyMs: 30_000,
     stopMs: 5_000,
@@ -92,7 +97,7 @@ async function makeParts(name: SeparateName, { config, context, tools, ca, serve
     // Each controller writes as its own service account: tokens are minted with this process's certificate and sent without it.
     const base = httpsTransport({ server, ca, clock: context.clock }).transport;
     return createControllers(context, {
-      caCert: ca,
+      ...certificateAuthority(config),
       transportOf: serviceAccountTransports({ client: context.client, base, clock: context.clock }),
     });
   }

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { parse } from 'yaml';
+import { API_PORT } from '../../src/cluster/drivers/docker/container-spec.ts';
 import { isolated, rockpool } from '../fixtures/cluster.ts';
+import { apiCaller } from './http.ts';
 
 export type DriverName = 'docker' | 'sim';
 
@@ -12,6 +14,8 @@ export interface BenchCluster {
   startMs: number;
   connection: Connection;
   run(args: readonly string[]): Promise<string>;
+  /** The same server at the container's own address, past the engine's port; undefined where that cannot be reached from here. */
+  direct(): Promise<Connection | undefined>;
   /** The node's first process, as this machine sees it. */
   nodePid(): Promise<number>;
   remove(): Promise<void>;
@@ -31,11 +35,19 @@ export async function benchCluster(driver: DriverName, profile: string, startArg
   const began = performance.now();
   await run(['start', '--driver', driver, ...startArgs]);
   const startMs = performance.now() - began;
+  const connection = readConnection(place.kubeconfig);
   return {
     driver,
     startMs,
-    connection: readConnection(place.kubeconfig),
+    connection,
     run,
+    direct: async () => {
+      if (driver !== 'docker' || process.platform !== 'linux') return undefined;
+      const { NetworkSettings } = await new Docker().getContainer(profile).inspect();
+      const address = Object.values(NetworkSettings.Networks)[0]?.IPAddress;
+      const there = { ...connection, server: `https://${address}:${API_PORT}` };
+      return (await answers(there)) ? there : undefined;
+    },
     nodePid: async () => {
       if (driver === 'docker') return (await new Docker().getContainer(profile).inspect()).State.Pid;
       return Number.parseInt(/\d+/.exec(readFileSync(join(place.home, 'profiles', profile, 'node.pid'), 'utf8'))![0], 10);
@@ -61,4 +73,16 @@ function readConnection(kubeconfig: string): Connection {
     cert: bytes(user['client-certificate-data']),
     key: bytes(user['client-key-data']),
   };
+}
+
+async function answers(connection: Connection): Promise<boolean> {
+  const caller = apiCaller(connection, 1);
+  try {
+    return (await caller.call('GET', '/version')).status === 200;
+  } catch (error) {
+    console.log(`${connection.server} cannot be reached from here (${(error as Error).message}): only the engine's port is measured`);
+    return false;
+  } finally {
+    caller.close();
+  }
 }

@@ -66,6 +66,8 @@ export interface Blast {
   p99: number;
   /** CPU milliseconds of the watched processes per request. */
   cpuMs: number;
+  /** CPU milliseconds of this process, the client, per request. */
+  clientMs: number;
 }
 
 /** `count` requests, so many in flight. Every answer must have one of the statuses. */
@@ -80,6 +82,7 @@ export async function blast(
 ): Promise<Blast> {
   const latencies = new Float64Array(count);
   const cpuBefore = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const clientBefore = process.cpuUsage();
   const began = performance.now();
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -94,6 +97,14 @@ export async function blast(
   await Promise.all(Array.from({ length: Math.min(inFlight, count) }, worker));
   const seconds = (performance.now() - began) / 1000;
   const cpu = pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0) - cpuBefore;
+  const client = process.cpuUsage(clientBefore);
+  const clientMs = (client.user + client.system) / 1000 / count;
   latencies.sort();
-  return { perSecond: count / seconds, p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99), cpuMs: (cpu * 1000) / count };
+  return {
+    perSecond: count / seconds,
+    p50: percentile(latencies, 0.5),
+    p99: percentile(latencies, 0.99),
+    cpuMs: (cpu * 1000) / count,
+    clientMs,
+  };
 }

@@ -3,12 +3,14 @@
  * (to see that a bench works, not to quote), `--driver sim|docker` keeps to one driver.
  */
 import { hasEngine } from '../fixtures/machine.ts';
-import { FULL, SHORT, benchApi } from './api.ts';
+import { ANSWER_BYTES, FULL, SHORT, benchApi } from './api.ts';
+import { benchBareServer } from './bare-server.ts';
 import type { DriverName } from './cluster.ts';
 import { type Figure, printFigures } from './measure.ts';
 import { benchImage } from './image.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchPods } from './pods.ts';
+import { benchScale } from './scale.ts';
 import { benchIdle, benchStart } from './start.ts';
 
 const args = process.argv.slice(2);
@@ -29,8 +31,8 @@ const BENCHES: Record<string, () => Promise<Figure[]>> = {
   idle: () => each((driver) => benchIdle(driver, short ? { settleMs: 2_000, watchMs: 5_000 } : {})),
   pods: () => each((driver) => benchPods(driver, short ? 3 : 20)),
   image: () => benchImage(short ? 1 : 3),
-  pipeline: () =>
-    each((driver) =>
+  pipeline: async () => [
+    ...(await each((driver) =>
       benchPipeline(
         driver,
         short ? 1 : 3,
@@ -41,8 +43,15 @@ const BENCHES: Record<string, () => Promise<Figure[]>> = {
               { replicas: 1000, nodes: 20 },
             ],
       ),
-    ),
-  api: () => each((driver) => benchApi(driver, driver === 'docker' ? 'etcd' : 'embedded', runs, short ? SHORT : FULL)),
+    )),
+    ...(drivers.includes('sim')
+      ? await benchScale(short ? { nodes: 100, replicas: 200, deployments: 2 } : { nodes: 1000, replicas: 1000, deployments: 10 })
+      : []),
+  ],
+  api: async () => [
+    ...(await benchBareServer(runs, short ? SHORT : FULL, ANSWER_BYTES)),
+    ...(await each((driver) => benchApi(driver, driver === 'docker' ? 'etcd' : 'embedded', runs, short ? SHORT : FULL))),
+  ],
 };
 
 for (const name of chosen.length > 0 ? chosen : Object.keys(BENCHES)) {

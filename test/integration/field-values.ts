@@ -50,6 +50,7 @@ const PERSISTENT = new Set([
 /** Type to its unions; of each exactly one member (a field, or fields that go together) may be set. */
 export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   Volume: [VOLUMES],
+  APIServiceSpec: [['caBundle', 'insecureSkipTLSVerify']],
   PersistentVolumeSpec: [[...VOLUMES.filter((name) => !PERSISTENT.has(name)), 'local']],
   VolumeProjection: [
     ['clusterTrustBundle', 'clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken'],
@@ -69,6 +70,13 @@ export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   WebhookClientConfig: [['service', 'url']],
   PodDisruptionBudgetSpec: [['minAvailable', 'maxUnavailable']],
   DeviceRequest: [['exactly', 'firstAvailable']],
+  DeviceAttribute: [['bool', 'bools', 'int', 'ints', 'string', 'strings', 'version', 'versions']],
+  DeviceConstraint: [['matchAttribute', 'distinctAttribute']],
+  ResourceSliceSpec: [
+    ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'],
+    ['devices', 'sharedCounters'],
+  ],
+  PodResourceClaim: [['resourceClaimName', 'resourceClaimTemplateName']],
   PriorityLevelConfigurationSpec: [['limited', 'exempt']],
   ClusterRole: [['rules', 'aggregationRule']], // aggregation writes the rules
   PolicyRule: [[['apiGroups', 'resources', 'resourceNames'], 'nonResourceURLs']],
@@ -243,6 +251,22 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'EndpointAddress.ip': IP,
   'Endpoint.addresses': [IP],
   'EndpointSlice.addressType': 'IPv4',
+  // devices
+  'PodResourceClaim.name': 'cards',
+  'ResourceClaim.name': 'cards', // core/v1: what a container takes of its pod's claims
+  'DeviceRequest.name': 'gpu',
+  'DeviceSubRequest.name': 'small',
+  'DeviceSubRequest.allocationMode': 'ExactCount',
+  'ExactDeviceRequest.allocationMode': 'ExactCount',
+  'DeviceToleration.operator': 'Equal',
+  'DeviceToleration.effect': 'NoExecute',
+  'DeviceConstraint.requests': ['gpu'],
+  'DeviceConstraint.matchAttribute': 'example.com/numa',
+  'DeviceConstraint.distinctAttribute': 'example.com/numa',
+  'DeviceClaimConfiguration.requests': ['gpu'],
+  'OpaqueDeviceConfiguration.driver': 'gpu.example.com',
+  'OpaqueDeviceConfiguration.parameters': { mode: 'shared' },
+  'DeviceAttribute.version': '1.2.3',
   // the rest
   'ConfigMap.binaryData': { binary: 'AQI=' },
   'Secret.stringData': null,
@@ -261,6 +285,7 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'Role:Role.rules': (_: number, [rule]: object[]) => [rule],
   'CustomResourceDefinitionSpec.group': 'example.com',
   'CustomResourceDefinitionSpec.scope': 'Namespaced',
+  'APIServiceSpec.version': (variant: number) => `v${variant}`,
   'CustomResourceDefinitionNames.plural': (variant: number) => `things${variant}`,
   'CustomResourceDefinitionNames.kind': (variant: number) => `Thing${variant}`,
   'CustomResourceDefinitionNames.listKind': (variant: number) => `Thing${variant}List`,
@@ -303,7 +328,7 @@ export const NEVER_KEPT: ReadonlySet<string> = new Set([
 
 /** Kinds whose name is not theirs to choose. */
 export const NAMES: Readonly<Record<string, (variant: number) => string>> = {
-  APIService: (variant) => `v${variant}.example.com`,
+  APIService: (variant) => `v${variant}.group`,
   IPAddress: (variant) => `10.96.9.${variant}`,
   CustomResourceDefinition: (variant) => `things${variant}.example.com`,
 };

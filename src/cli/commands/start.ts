@@ -25,6 +25,10 @@ export const start = command({
       })
       .option('listen-address', { type: 'string', describe: 'address on which the API answers; 127.0.0.1 unless given' })
       .option('api-port', { type: 'number', describe: 'port of the API on this machine; 0 takes a free one' })
+      .option('audit-policy', {
+        type: 'string',
+        describe: 'write an audit log as this policy file (audit.k8s.io/v1) says; kept for later starts, empty turns it off',
+      })
       .option('wait-timeout', { type: 'string', default: '60s', describe: 'how long to wait until the node is Ready' })
       .option('keep-context', { type: 'boolean', default: false, describe: "leave kubectl's current context as it is" })
       .option('split-processes', {
@@ -51,6 +55,7 @@ export const start = command({
         ...(args.memory === undefined ? {} : { memoryMiB: parseMemory(args.memory) }),
         ports: args.ports?.flatMap((text) => text.split(',')),
         addons: args.addons?.flatMap((text) => text.split(',')),
+        ...(args.auditPolicy === undefined ? {} : { auditPolicy: args.auditPolicy }),
         waitTimeoutMs: parseDuration(args.waitTimeout),
         keepContext: args.keepContext,
         traceStartup: args.traceStartup,

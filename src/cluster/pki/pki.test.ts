@@ -40,6 +40,9 @@ test('a new cluster gets every file that a node is promised, keys readable by th
     assert.equal((await stat(join(dir, `${name}.key`))).mode & 0o777, 0o600, name);
   }
   assert.ok(files.get('sa.pub')!.startsWith('-----BEGIN PUBLIC KEY-----'));
+  assert.equal((await stat(join(dir, 'encryption-config.yaml'))).mode & 0o777, 0o600);
+  const [, secret] = /^ +secret: (.+)$/m.exec(files.get('encryption-config.yaml')!)!;
+  assert.equal(Buffer.from(secret!, 'base64').length, 32);
 });
 
 test('leaves carry who they are for and are signed by the right authority', async () => {
@@ -165,5 +168,6 @@ for (const { name, clockMs, change, spoil, renewed } of renewals) {
     const second = await ensurePki(dir, { ...subjects, ...change }, new ManualClock(clockMs));
     assert.deepEqual(second.renewed, (renewed === 'all' ? plannedLeaves(subjects).map(({ file }) => file) : [...renewed]).toSorted());
     assert.equal(second.files.get('sa.key'), first.files.get('sa.key'), 'tokens stay valid');
+    assert.equal(second.files.get('encryption-config.yaml'), first.files.get('encryption-config.yaml'), 'secrets stay readable');
   });
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { PkiPaths } from '../../lib/node-config.ts';
 import { readIfExists, writeFileAtomic } from '../files.ts';
 import { generateEcKey, issue, pemOf } from './certificate.ts';
+import { ENCRYPTION_FILE, newEncryptionConfiguration } from './encryption.ts';
 import type { Issuer } from './certificate.ts';
 import { AUTHORITIES, plannedLeaves } from './plan.ts';
 import type { AuthorityName, PkiSubjects, PlannedLeaf } from './plan.ts';
@@ -26,16 +27,18 @@ const SKEW_MS = 300_000;
 
 /**
  * Makes what is missing in `dir` and renews leaves that end within 30 days, begin in the future (the clock was set back), do not name what
- * `subjects` asks for, or were signed by another authority. Authorities and the service-account key are made once and stay.
+ * `subjects` asks for, or were signed by another authority. Authorities, the service-account key and the key that Secrets are encrypted
+ * with are made once and stay.
  */
 export async function ensurePki(dir: string, subjects: PkiSubjects, clock: Clock): Promise<Pki> {
   const now = clock.now();
   const written = new Map<string, string>();
   const files = new Map<string, string>();
-  const [frontProxy, cluster, account] = await Promise.all([
+  const [frontProxy, cluster, account, encryption] = await Promise.all([
     ensureAuthority(dir, 'front-proxy-ca', now, written),
     ensureAuthority(dir, 'ca', now, written),
     ensureServiceAccountKey(dir, written),
+    ensureEncryption(dir, written),
   ]);
   const authorities: Record<AuthorityName, Issuer> = { ca: cluster, 'front-proxy-ca': frontProxy };
   for (const { file } of AUTHORITIES) {
@@ -44,6 +47,7 @@ export async function ensurePki(dir: string, subjects: PkiSubjects, clock: Clock
   }
   files.set('sa.key', account.key);
   files.set('sa.pub', account.pub);
+  files.set(ENCRYPTION_FILE, encryption);
   const renewed: string[] = [];
   await Promise.all(
     plannedLeaves(subjects).map(async (leaf) => {
@@ -86,6 +90,7 @@ export function pkiPaths(dir: string): PkiPaths {
     kubeletClientCert: at('kubelet-client.crt'),
     kubeletClientKey: at('kubelet-client.key'),
     componentsDir: at('components'),
+    encryptionConfig: at(ENCRYPTION_FILE),
   };
 }
 
@@ -110,6 +115,15 @@ async function ensureServiceAccountKey(dir: string, written: Map<string, string>
   const made = { key: pemOf(pair.privateKey), pub: pemOf(pair.publicKey) };
   written.set('sa.key', made.key);
   written.set('sa.pub', made.pub);
+  return made;
+}
+
+/** Whatever stands there is the user's: keys are added and turned by editing it, as upstream's pages tell. */
+async function ensureEncryption(dir: string, written: Map<string, string>): Promise<string> {
+  const existing = await readIfExists(join(dir, ENCRYPTION_FILE));
+  if (existing !== undefined) return existing;
+  const made = newEncryptionConfiguration();
+  written.set(ENCRYPTION_FILE, made);
   return made;
 }
 

@@ -60,6 +60,28 @@ test('every kind of field comes back', () => {
   assert.equal(sample.encode({}).length, 0);
 });
 
+for (const size of [0, 120, 126, 127, 128, 16_000, 16_384, 3_000_000]) {
+  test(`a message inside of a message, of about ${size} bytes, is written as protobufjs writes it, and read back`, () => {
+    const outer = message<{ before?: number; inside?: Sample[]; after?: string }>({
+      before: { number: 1, one: int },
+      inside: { number: 2, list: sample },
+      after: { number: 3, one: text },
+    });
+    const data = Buffer.alloc(size, 7);
+    const value = { before: 1, inside: [{ name: 'ü', data }, { inner: { number: size } }], after: 'end' };
+    const reference = protobuf.Writer.create().uint32(8).int64(1);
+    reference.uint32(18).fork().uint32(26).string('ü').uint32(130).bytes(data).ldelim();
+    reference.uint32(18).fork().uint32(42).fork().uint32(8).int64(size).ldelim().ldelim();
+    assert.deepEqual(outer.encode(value), Buffer.from(reference.uint32(26).string('end').finish()));
+    assert.deepEqual(outer.decode(outer.encode(value)), value);
+  });
+}
+
+test('a message that goes past the end of the one around it is an error', () => {
+  // Field 5 says that it is 2 bytes long, the number inside of it goes on into the next field.
+  assert.throws(() => sample.decode(Buffer.from([42, 2, 8, 0x80, 1, 8, 1])), /malformed protobuf/);
+});
+
 test('unknown fields of every wire type are skipped', () => {
   const { Writer } = protobuf;
   const other = Writer.create()

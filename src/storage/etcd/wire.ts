@@ -33,8 +33,8 @@ export const bool: Codec<boolean> = {
 export const bytes: Codec<Uint8Array> = { wire: BYTES, write: (out, value) => out.bytes(value), read: (input) => input.bytes() };
 export const text: Codec<string> = {
   wire: BYTES,
-  write: (out, value) => out.bytes(Buffer.from(value)),
-  read: (input) => input.bytes().toString('utf8'),
+  write: (out, value) => out.text(value),
+  read: (input) => input.text(),
 };
 
 /** Fields that are undefined are not written; fields that are not known are skipped, as proto3 wants. */
@@ -42,20 +42,17 @@ export function message<T extends object>(fields: Fields<T>): Message<T> {
   const table = Object.entries<Row>(fields as Record<string, Row>).map(([name, field]) => ({ name, ...field }));
   const byNumber = new Map(table.map((row) => [row.number, row]));
 
-  const encode = (value: T): Buffer => {
-    const out = new Output();
+  const writeFields = (out: Output, value: T): void => {
     for (const { name, number, one, list } of table) {
       const field = (value as Record<string, unknown>)[name];
       if (field === undefined) continue;
       if (one) out.field(number, one, field);
       else for (const element of field as unknown[]) out.field(number, list!, element);
     }
-    return out.finish();
   };
-  const decode = (buffer: Buffer): T => {
-    const input = new Input(buffer);
+  const readFields = (input: Input, end: number): T => {
     const value: Record<string, unknown> = {};
-    while (!input.done) {
+    while (input.before(end)) {
       const tag = input.varint();
       const row = byNumber.get(tag >>> 3);
       if (!row) input.skip(tag & 7);
@@ -64,7 +61,29 @@ export function message<T extends object>(fields: Fields<T>): Message<T> {
     }
     return value as T;
   };
-  return { encode, decode, wire: BYTES, write: (out, value) => out.bytes(encode(value)), read: (input) => decode(input.bytes()) };
+  return {
+    wire: BYTES,
+    encode: (value) => {
+      const out = new Output();
+      writeFields(out, value);
+      return out.finish();
+    },
+    decode: (buffer) => readFields(new Input(buffer), buffer.length),
+    write: (out, value) => {
+      const start = out.begin();
+      writeFields(out, value);
+      out.end(start);
+    },
+    read: (input) => readFields(input, input.end()),
+  };
+}
+
+const ENDS_INSIDE = 'malformed protobuf: it ends inside a field';
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) length++;
+  return length;
 }
 
 interface Row {
@@ -102,6 +121,34 @@ class Output {
     this.#length += value.byteLength;
   }
 
+  text(value: string): void {
+    const size = Buffer.byteLength(value);
+    this.varint(size);
+    this.#reserve(size);
+    this.#length += this.#buffer.write(value, this.#length);
+  }
+
+  /** A message inside of this one begins; hand what is returned to `end`. */
+  begin(): number {
+    this.#reserve(1);
+    return this.#length++;
+  }
+
+  /** Writes the length in front of what was written since `begin`: most often the one byte that was left for it is enough. */
+  end(start: number): void {
+    const size = this.#length - start - 1;
+    if (size < 128) {
+      this.#buffer[start] = size;
+      return;
+    }
+    const more = varintLength(size) - 1;
+    this.#reserve(more);
+    this.#buffer.copyWithin(start + 1 + more, start + 1, this.#length);
+    this.#length = start;
+    this.varint(size);
+    this.#length += size;
+  }
+
   finish(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
@@ -122,8 +169,18 @@ class Input {
     this.#buffer = buffer;
   }
 
-  get done(): boolean {
-    return this.#position >= this.#buffer.length;
+  /** Whether there is more before `end`. Throws when a field went past it. */
+  before(end: number): boolean {
+    if (this.#position > end) throw new Error(ENDS_INSIDE);
+    return this.#position < end;
+  }
+
+  /** Reads a length; where what it measures ends. */
+  end(): number {
+    const length = this.varint();
+    const end = this.#position + length;
+    if (end > this.#buffer.length) throw new Error(ENDS_INSIDE);
+    return end;
   }
 
   varint(): number {
@@ -141,15 +198,22 @@ class Input {
   }
 
   bytes(): Buffer {
-    const length = this.varint();
-    const start = this.#position;
-    this.#advance(length);
-    return this.#buffer.subarray(start, this.#position);
+    const end = this.end();
+    const found = this.#buffer.subarray(this.#position, end);
+    this.#position = end;
+    return found;
+  }
+
+  text(): string {
+    const end = this.end();
+    const found = this.#buffer.toString('utf8', this.#position, end);
+    this.#position = end;
+    return found;
   }
 
   skip(wire: number): void {
     if (wire === VARINT) this.varint();
-    else if (wire === BYTES) this.bytes();
+    else if (wire === BYTES) this.#position = this.end();
     else if (wire === FIXED64) this.#advance(8);
     else if (wire === FIXED32) this.#advance(4);
     else throw new Error(`malformed protobuf: wire type ${wire}`);
@@ -157,12 +221,12 @@ class Input {
 
   #next(): number {
     const byte = this.#buffer[this.#position++];
-    if (byte === undefined) throw new Error('malformed protobuf: it ends inside a field');
+    if (byte === undefined) throw new Error(ENDS_INSIDE);
     return byte;
   }
 
   #advance(length: number): void {
     this.#position += length;
-    if (this.#position > this.#buffer.length) throw new Error('malformed protobuf: it ends inside a field');
+    if (this.#position > this.#buffer.length) throw new Error(ENDS_INSIDE);
   }
 }
