@@ -127,7 +127,7 @@ class Manager implements PodManager {
   /** Pods that a kubelet has taken on already are not looked at again. */
   #rejectionOf(pod: Pod): Rejection | undefined {
     if (pod.status?.startTime || pod.metadata.deletionTimestamp) return undefined;
-    const admitted = [...this.#workers.values()].filter(({ rejected }) => !rejected).map((worker) => worker.pod);
+    const admitted = [...this.#workers.values()].filter(({ active }) => active).map((worker) => worker.pod);
     return rejectionOf(pod, admitted, this.#services.node.allocatable);
   }
 

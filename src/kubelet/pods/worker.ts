@@ -31,8 +31,8 @@ export interface PodWorker {
   update(pod: Pod, gone?: boolean): void;
   /** Look again soon. */
   wake(): void;
-  /** Refused by the kubelet when it came. */
-  readonly rejected: boolean;
+  /** It takes room and ports of the node: neither refused, nor at its end, nor gone from the API. */
+  readonly active: boolean;
   /** What the runtime held of it when last looked at. */
   readonly runtime: PodRuntime;
   /** Whether something is under way, so that a runtime without events is asked often. */
@@ -73,7 +73,6 @@ export function createPodWorker(pod: Pod, services: PodServices, options: PodWor
 
 class Worker implements PodWorker {
   readonly uid: string;
-  readonly rejected: boolean;
   readonly #services: PodServices;
   readonly #onGone: () => void;
   #fresh: boolean;
@@ -104,7 +103,6 @@ class Worker implements PodWorker {
     this.#services = services;
     this.#onGone = onGone;
     this.#movedAt = services.clock.now();
-    this.rejected = rejection !== undefined;
     if (!rejection) return;
     this.#failure = rejection;
     services.events.event(podReference(pod), 'Warning', rejection.reason, rejection.message.replace('Pod was rejected: ', ''));
@@ -114,6 +112,10 @@ class Worker implements PodWorker {
   get busy(): boolean {
     if (this.#ended) return this.#shallEnd() && !this.#rests;
     return this.#pod.spec?.restartPolicy !== 'Always' || this.#services.clock.now() - this.#movedAt < SETTLED_MS;
+  }
+
+  get active(): boolean {
+    return !this.#gone && !this.#ended && this.#failure === undefined;
   }
 
   get pod(): Pod {
