@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import { webhookCertificate } from '../../fixtures/webhook-server.ts';
+import { startConversionServer } from '../../fixtures/conversion-server.ts';
 import { conformance, until, type World } from '../harness.ts';
 import { rest } from '../rest.ts';
 import { ANYTHING, define, definition, version, type Defined } from './definitions.ts';
@@ -23,40 +21,9 @@ function convert(object: Custom, desired: string): Custom {
   return { ...rest, apiVersion: desired, hostPort: hostPort ?? `${host}:${port}` };
 }
 
-interface Review {
-  apiVersion: string;
-  request: { uid: string; desiredAPIVersion: string; objects: Custom[] };
-}
-
-/** A converter over https in the test's process; ends with the behaviour. */
-async function startConverter(world: World): Promise<{ url: string; caBundle: string }> {
-  const { cert, key, caBundle } = await webhookCertificate([]);
-  const server = createServer({ cert, key }, (incoming, response) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
-      const { apiVersion, request } = JSON.parse(Buffer.concat(chunks).toString()) as Review;
-      const convertedObjects = request.objects.map((object) => convert(object, request.desiredAPIVersion));
-      response.setHeader('content-type', 'application/json');
-      response.end(
-        JSON.stringify({
-          apiVersion,
-          kind: 'ConversionReview',
-          response: { uid: request.uid, convertedObjects, result: { status: 'Success' } },
-        }),
-      );
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  world.test.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/crdconvert`, caBundle };
-}
-
 async function defineConverted(world: World): Promise<Defined> {
-  const clientConfig = await startConverter(world);
+  const { clientConfig, close } = await startConversionServer((object, apiVersion) => ({ ...convert(object, apiVersion) }));
+  world.test.after(close);
   const versions = [version('v1', ANYTHING), version('v2', ANYTHING, { storage: false })];
   const conversion = { strategy: 'Webhook', webhook: { clientConfig, conversionReviewVersions: ['v1', 'v1beta1'] } };
   return define(world, definition(versions, { spec: { conversion } }));

@@ -99,7 +99,7 @@ conformance('apps', 'CronJob', { pods: true, parallel: 5 }, (behaviour) => {
     const selector = `?labelSelector=special-label%3D${world.namespace}`;
     const body = cronJob('operated', 'exit 0', { suspend: true, successfulJobsHistoryLimit: 10 });
     for (const name of ['operated', 'second', 'third']) await create(world, { ...body, metadata: { name, labels } });
-    assert.equal((await get(world, 'operated')).spec!.schedule, EVERY_MINUTE);
+    assert.equal((await get(world, 'operated')).spec.schedule, EVERY_MINUTE);
     assert.equal((await list(`${cronJobs(world)}${selector}`)).length, 3);
     assert.equal((await list(`/apis/batch/v1/cronjobs${selector}`)).length, 3);
     const log = await watch<V1CronJob>(cronJobs(world), { labelSelector: `special-label=${world.namespace}` });

@@ -40,10 +40,10 @@ const bytes = (quantity: string): number => {
   return Number(number) * (unit === 'Gi' ? 1024 * MIB : MIB);
 };
 
-const sameAmounts = (actual: Record<string, string> | undefined, expected: Amounts): void => {
-  assert.equal(actual?.['cpu'], expected.cpu);
-  assert.equal(bytes(actual!['memory']!), bytes(expected.memory));
-  assert.equal(bytes(actual!['ephemeral-storage']!), bytes(expected['ephemeral-storage']));
+const sameAmounts = (actual: Record<string, string>, expected: Amounts): void => {
+  assert.equal(actual['cpu'], expected.cpu);
+  assert.equal(bytes(actual['memory']!), bytes(expected.memory));
+  assert.equal(bytes(actual['ephemeral-storage']!), bytes(expected['ephemeral-storage']));
 };
 
 async function refused(world: World, body: V1Pod): Promise<void> {
@@ -59,21 +59,21 @@ conformance('scheduling', 'LimitRange', {}, (behaviour) => {
     await core.createNamespacedLimitRange({ namespace, body: limitRange('limits') });
     const stored = await core.readNamespacedLimitRange({ namespace, name: 'limits' });
     const [item] = stored.spec!.limits;
-    sameAmounts(item!._default, amounts('500m', 500, 500));
-    sameAmounts(item!.defaultRequest, amounts('100m', 200, 200));
+    sameAmounts(item!._default!, amounts('500m', 500, 500));
+    sameAmounts(item!.defaultRequest!, amounts('100m', 200, 200));
     watched.push(...(await core.listNamespacedLimitRange({ namespace })).items.map(({ metadata }) => metadata!.name!));
     assert.deepEqual(watched, ['limits']);
 
     // Without amounts of its own a container has the defaults; what it states stays, a limit alone is also its request.
     const bare = await core.createNamespacedPod({ namespace, body: pod('bare') });
-    sameAmounts(bare.spec!.containers[0]!.resources!.requests, amounts('100m', 200, 200));
-    sameAmounts(bare.spec!.containers[0]!.resources!.limits, amounts('500m', 500, 500));
+    sameAmounts(bare.spec!.containers[0]!.resources!.requests!, amounts('100m', 200, 200));
+    sameAmounts(bare.spec!.containers[0]!.resources!.limits!, amounts('500m', 500, 500));
     const partial = await core.createNamespacedPod({
       namespace,
       body: pod('partial', { cpu: '200m', memory: '150Mi' }, { cpu: '300m', 'ephemeral-storage': '150Gi' }),
     });
-    sameAmounts(partial.spec!.containers[0]!.resources!.requests, amounts('200m', 150, 150));
-    sameAmounts(partial.spec!.containers[0]!.resources!.limits, { cpu: '300m', memory: '500Mi', 'ephemeral-storage': '150Gi' });
+    sameAmounts(partial.spec!.containers[0]!.resources!.requests!, amounts('200m', 150, 150));
+    sameAmounts(partial.spec!.containers[0]!.resources!.limits!, { cpu: '300m', memory: '500Mi', 'ephemeral-storage': '150Gi' });
 
     await refused(world, pod('too-small', amounts('10m', 50, 50)));
     await refused(world, pod('too-big', amounts('600m', 600, 600), amounts('600m', 600, 600)));
