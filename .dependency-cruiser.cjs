@@ -30,7 +30,7 @@ module.exports = {
   forbidden: [
     ...fences,
     // Cycles are the linter's (import/no-cycle): it tells imports of types, which are gone at run time, from the others.
-    { name: 'no-tests-in-product', severity: 'error', from: { path: '^src/', pathNot: '\\.test\\.ts$' }, to: { path: '^test/|\\.test\\.ts$' } },
+    { name: 'no-tests-in-product', severity: 'error', from: { path: '^src/', pathNot: '\\.(test|fixture)\\.ts$' }, to: { path: '^test/|\\.(test|fixture)\\.ts$' } },
     {
       name: 'one-door',
       comment: 'A dependency has its one door (STYLE: dependencies).',

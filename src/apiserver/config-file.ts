@@ -40,8 +40,7 @@ export class ConfigFields {
 
   /** Throws for fields that are not among these. */
   only(...known: readonly string[]): void {
-    for (const field of Object.keys(this.#value))
-      if (!known.includes(field)) throw new ConfigFileError(`${this.at(field)}: unknown field`);
+    for (const field of Object.keys(this.#value)) if (!known.includes(field)) throw new ConfigFileError(`${this.at(field)}: unknown field`);
   }
 
   has(field: string): boolean {
@@ -94,7 +93,8 @@ export class ConfigFields {
   #typed<T>(field: string, type: 'string' | 'boolean', absent: T): T {
     const value = this.#value[field];
     if (value === undefined || value === null) return absent;
-    if (typeof value !== type) throw new ConfigFileError(`${this.at(field)}: Invalid value: must be a ${type === 'string' ? 'text' : type}`);
+    if (typeof value !== type)
+      throw new ConfigFileError(`${this.at(field)}: Invalid value: must be a ${type === 'string' ? 'text' : type}`);
     return value as T;
   }
 

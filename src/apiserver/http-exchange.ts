@@ -15,6 +15,7 @@ import { NotFoundPage, toStatusError } from './errors.ts';
 import { gzipped } from './encode/gzip.ts';
 import { authenticated, authorized, serve, type Answer, type Pipeline } from './pipeline.ts';
 import type { Peer } from './tls-peer.ts';
+import { warningHeader } from './warnings.ts';
 import type { Watches } from './watch/open.ts';
 import { ResponseSink } from './watch/response-sink.ts';
 
@@ -61,7 +62,7 @@ export class HttpExchange {
       request = this.#understand(incoming);
       await this.#answer(request, incoming, reply);
     } catch (error) {
-      await this.#fail(error, request, reply);
+      this.#failSafely(error, request, reply);
     } finally {
       request?.done();
       if (request?.audit) completeWithAnswer(request.audit, reply);
@@ -161,7 +162,18 @@ export class HttpExchange {
     else response.once('close', leave);
   }
 
-  async #fail(error: unknown, request: Request | undefined, reply: StreamReply): Promise<void> {
+  /** What cannot even be refused ends its connection, and nothing else. */
+  #failSafely(error: unknown, request: Request | undefined, reply: StreamReply): void {
+    try {
+      this.#fail(error, request, reply);
+    } catch (again) {
+      if (request) this.#options.onError(again, request);
+      if (reply.kind === 'upgrade') reply.socket.destroy();
+      else reply.response.destroy();
+    }
+  }
+
+  #fail(error: unknown, request: Request | undefined, reply: StreamReply): void {
     const status = request ? this.#statusOf(error, request) : toStatusError(error, NO_INFO);
     const page = error instanceof NotFoundPage;
     if (request && !page) this.#auditFailure(error, request, status);
@@ -215,8 +227,8 @@ function headersOf(request: Request | undefined, contentType: string): OutgoingH
     'cache-control': 'no-cache, private',
     'content-type': contentType,
   };
-  if (request && request.warnings.length > 0)
-    headers['warning'] = request.warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ');
+  const warning = request && request.warnings.length > 0 ? warningHeader(request.warnings) : undefined;
+  if (warning) headers['warning'] = warning;
   return headers;
 }
 

@@ -7,6 +7,7 @@ import type { HandlerResponse, RequestContext } from './contract.ts';
 import { NotFoundPage, toStatusError } from './errors.ts';
 import { authorized, serve, type Answer, type Pipeline } from './pipeline.ts';
 import { viewOf } from './registry/convert.ts';
+import { warningHeader } from './warnings.ts';
 import type { WatchEncoder, WatchSink } from './watch/channel.ts';
 import type { Watches } from './watch/open.ts';
 
@@ -75,7 +76,8 @@ function auditLoopback(audit: RequestAudit, { status, events }: ApiResponse): vo
 const NO_HEADERS: Readonly<Record<string, string>> = {};
 
 function warningHeaders({ warnings }: Request): Readonly<Record<string, string>> {
-  return warnings.length === 0 ? NO_HEADERS : { warning: warnings.map((text) => `299 - ${JSON.stringify(text)}`).join(', ') };
+  const warning = warningHeader(warnings);
+  return warning ? { warning } : NO_HEADERS;
 }
 
 function respond(

@@ -144,7 +144,8 @@ async function keepRunning(existing: Profile, asked: Profile, { driver, addons, 
   const waiting = (['listenAddress', 'apiPort', 'ports', 'cpus', 'memoryMiB', 'simNodes'] as const).filter(
     (field) => JSON.stringify(existing[field]) !== JSON.stringify(asked[field]),
   );
-  if (request.auditPolicy !== undefined) context.progress.warn('the cluster is running: its audit policy cannot change until it is stopped');
+  if (request.auditPolicy !== undefined)
+    context.progress.warn('the cluster is running: its audit policy cannot change until it is stopped');
   if (waiting.length > 0) context.progress.warn(`the cluster is running: ${waiting.join(', ')} cannot change until it is stopped`);
   if (existing.addons.join() !== asked.addons.join()) await driver.writeAddons(profile, addonFiles(addons, profile.addons));
   return profile;

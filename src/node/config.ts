@@ -48,7 +48,10 @@ export function readPem(pki: PkiPaths, field: keyof PkiPaths): string {
 }
 
 /** The CA as the controllers have it: they publish its certificate, and sign with its key. */
-export function certificateAuthority({ pki }: Pick<NodeConfig, 'pki'>): { caCert: string; clusterSigning: { caCert: string; caKey: string } } {
+export function certificateAuthority({ pki }: Pick<NodeConfig, 'pki'>): {
+  caCert: string;
+  clusterSigning: { caCert: string; caKey: string };
+} {
   const caCert = readPem(pki, 'caCert');
   return { caCert, clusterSigning: { caCert, caKey: readPem(pki, 'caKey') } };
 }

@@ -12,7 +12,8 @@ import { deviceObjects } from './plugins/dynamic-resources/device-objects.ts';
 import { volumeObjects } from './plugins/volume-objects.ts';
 import { planPreemption } from './preemption.ts';
 import { createProfile } from './profile.ts';
-import { ClusterState, podInfo } from './snapshot.ts';
+import { ClusterState } from './cluster-state.ts';
+import { podInfo } from './snapshot.ts';
 
 const client = createClient({ transport: new MemoryApi().transport, clock: systemClock(), log: silentLogger });
 const { plugins } = createProfile({ schedulerName: 'default-scheduler' }, 0, {
@@ -55,7 +56,10 @@ describe('scheduling cycle', () => {
   });
 
   it('looks at enough nodes, not at all of them', () => {
-    assert.deepEqual([1, 99, 100, 1000, 5000, 20_000].map((total) => enoughNodes(total)), [1, 99, 100, 420, 500, 1000]);
+    assert.deepEqual(
+      [1, 99, 100, 1000, 5000, 20_000].map((total) => enoughNodes(total)),
+      [1, 99, 100, 420, 500, 1000],
+    );
   });
 
   it('spares what a disruption budget protects, and takes the less important pods', () => {

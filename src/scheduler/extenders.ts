@@ -33,11 +33,23 @@ export interface Extender {
 }
 
 export function createExtender(configuration: ExtenderConfiguration, log: Logger): Extender {
-  const { urlPrefix, filterVerb, prioritizeVerb, preemptVerb, bindVerb, weight = 1, nodeCacheCapable, managedResources = [], ignorable } = configuration;
+  const {
+    urlPrefix,
+    filterVerb,
+    prioritizeVerb,
+    preemptVerb,
+    bindVerb,
+    weight = 1,
+    nodeCacheCapable,
+    managedResources = [],
+    ignorable,
+  } = configuration;
   const post = poster(configuration);
   const managed = new Set(managedResources.map(({ name }) => name));
   const nodesOf = (nodes: readonly NodeInfo[]): Record<string, unknown> =>
-    nodeCacheCapable ? { NodeNames: nodes.map(({ name }) => name) } : { Nodes: { apiVersion: 'v1', kind: 'NodeList', metadata: {}, items: nodes.map(({ node }) => node) } };
+    nodeCacheCapable
+      ? { NodeNames: nodes.map(({ name }) => name) }
+      : { Nodes: { apiVersion: 'v1', kind: 'NodeList', metadata: {}, items: nodes.map(({ node }) => node) } };
   /** One that may be ignored changes nothing when it does not answer. */
   const unlessIgnored = <T>(work: Promise<T>, otherwise: T): Promise<T> =>
     ignorable
@@ -97,8 +109,10 @@ function asksFor({ spec }: Pod, managed: ReadonlySet<string>): boolean {
 function filtered(answer: unknown, nodes: readonly NodeInfo[], rejections: Map<string, Rejection>): readonly NodeInfo[] {
   const problem = field(answer, 'Error');
   if (problem) throw new Error(String(problem));
+  const asked = new Set(nodes.map(({ name }) => name));
   const why = (key: string, code: Rejection['code']): void => {
-    for (const [name, reason] of Object.entries((field(answer, key) ?? {}) as Record<string, string>)) rejections.set(name, { code, reasons: [reason] });
+    for (const [name, reason] of Object.entries((field(answer, key) ?? {}) as Record<string, string>))
+      if (asked.has(name)) rejections.set(name, { code, reasons: [reason] });
   };
   why('FailedNodes', 'Unschedulable');
   why('FailedAndUnresolvableNodes', 'UnschedulableAndUnresolvable');
@@ -170,7 +184,16 @@ function poster({ urlPrefix, enableHTTPS, tlsConfig, httpTimeout }: ExtenderConf
   };
 }
 
-function tlsOptions({ insecure, serverName, certFile, keyFile, caFile, certData, keyData, caData }: ExtenderTls): SecureContextOptions & { servername?: string; rejectUnauthorized?: boolean } {
+function tlsOptions({
+  insecure,
+  serverName,
+  certFile,
+  keyFile,
+  caFile,
+  certData,
+  keyData,
+  caData,
+}: ExtenderTls): SecureContextOptions & { servername?: string; rejectUnauthorized?: boolean } {
   const read = (data: string | undefined, file: string | undefined): Buffer | undefined =>
     data ? Buffer.from(data, 'base64') : file ? readFileSync(file) : undefined;
   const [cert, key, ca] = [read(certData, certFile), read(keyData, keyFile), read(caData, caFile)];

@@ -8,7 +8,8 @@ import type { DefaultPreemptionArgs } from './config/arguments.ts';
 import { beginPlugins, filterNode } from './cycle.ts';
 import { type FitFailure, histogram } from './failure.ts';
 import type { Rejection, WeightedPlugin } from './framework.ts';
-import { domainsOver, type NodeInfo, type PodInfo, type Snapshot } from './snapshot.ts';
+import { domainsOver } from './cluster-state.ts';
+import type { NodeInfo, PodInfo, Snapshot } from './snapshot.ts';
 
 export interface PreemptionPlan {
   node: NodeInfo;

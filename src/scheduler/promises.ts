@@ -1,4 +1,5 @@
-import type { ClusterState, PodInfo } from './snapshot.ts';
+import type { ClusterState } from './cluster-state.ts';
+import type { PodInfo } from './snapshot.ts';
 
 interface Promised {
   room: PodInfo;

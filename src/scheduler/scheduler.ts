@@ -20,6 +20,7 @@ import {
 } from '../client/resources.ts';
 import type { Component } from '../lib/component.ts';
 import { errorMessage } from '../lib/errors.ts';
+import { afterFilters } from './after-filters.ts';
 import { type Binder, createBinder } from './binder.ts';
 import { defaultConfiguration, type SchedulerConfiguration } from './config/configuration.ts';
 import { durationMs } from './config/shape.ts';
@@ -29,13 +30,13 @@ import { type FitFailure, failureMessage } from './failure.ts';
 import type { ClusterEvent, Rejection, Reservation } from './framework.ts';
 import { deviceObjects, type DeviceObjects } from './plugins/dynamic-resources/device-objects.ts';
 import { volumeObjects, type VolumeObjects } from './plugins/volume-objects.ts';
-import { leastHarm, preemptionCandidates, type PreemptionPlan } from './preemption.ts';
-import { createProfile, type Profile } from './profile.ts';
+import type { Profile } from './profile.ts';
+import { createProfiles } from './profiles.ts';
 import { PromisedRoom } from './promises.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
-import { ClusterState, type NodeInfo, type PodInfo } from './snapshot.ts';
+import { ClusterState } from './cluster-state.ts';
+import type { NodeInfo, PodInfo } from './snapshot.ts';
 import { watchCluster } from './watch.ts';
-import { workloadSelector } from './workloads.ts';
 
 export interface SchedulerOptions {
   /** Pods whose spec.schedulerName is this are ours, where no configuration says otherwise. */
@@ -93,7 +94,7 @@ class Scheduler implements Component {
     const { client, clock } = context;
     this.#volumes = volumeObjects(client);
     this.#devices = deviceObjects(client);
-    this.#profiles = this.#makeProfiles();
+    this.#profiles = createProfiles(context, configuration, { volumes: this.#volumes, devices: this.#devices });
     this.name = [...this.#profiles.keys()].join(',');
     this.#budgets = client.informer(POD_DISRUPTION_BUDGETS);
     this.#binder = createBinder(context);
@@ -106,33 +107,18 @@ class Scheduler implements Component {
     });
   }
 
-  #makeProfiles(): Map<string, Profile> {
-    const { client, rng } = this.#context;
-    const { profiles, percentageOfNodesToScore, extenders } = this.#configuration;
-    const namespaces = client.informer(NAMESPACES);
-    const sources = {
-      namespaceLabels: (namespace: string) => namespaces.get(namespace)?.metadata.labels,
-      workloadSelector: workloadSelector({
-        services: client.informer(SERVICES),
-        replicaSets: client.informer(REPLICA_SETS),
-        statefulSets: client.informer(STATEFUL_SETS),
-        replicationControllers: client.informer(REPLICATION_CONTROLLERS),
-      }),
-      volumes: this.#volumes,
-      devices: this.#devices,
-      uuid: () => rng.uuid(),
-      ignoredResources: extenders
-        .flatMap(({ managedResources = [] }) => managedResources)
-        .filter(({ ignoredByScheduler }) => ignoredByScheduler)
-        .map(({ name }) => name),
-    };
-    return new Map(profiles.map((each) => [each.schedulerName, createProfile(each, percentageOfNodesToScore, sources)]));
-  }
-
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { client, log } = this.#context;
-    const needed: ResourceType[] = [NODES, NAMESPACES, SERVICES, REPLICA_SETS, STATEFUL_SETS, REPLICATION_CONTROLLERS, PODS] as ResourceType[];
+    const needed: ResourceType[] = [
+      NODES,
+      NAMESPACES,
+      SERVICES,
+      REPLICA_SETS,
+      STATEFUL_SETS,
+      REPLICATION_CONTROLLERS,
+      PODS,
+    ] as ResourceType[];
     await Promise.all(needed.map((type) => client.informer(type).start()));
     if (this.#configuration.extenders.length > 0) {
       const { createExtender } = await import('./extenders.ts');
@@ -193,14 +179,14 @@ class Scheduler implements Component {
   }
 
   /** A promise when the cycle is not over at once. */
-  #scheduleOne(queued: QueuedPod): Promise<void> | undefined {
+  #scheduleOne(queued: QueuedPod): Promise<void> | void {
     const { info } = queued;
     const profile = this.#profileOf(info.pod);
-    if (!profile) return void this.#queue.remove(info.key);
-    if (info.claims.length > 0 && !this.#volumes.synced) return void this.#once(info.key, this.#volumes);
-    if (info.pod.spec!.resourceClaims?.length && !this.#devices.synced) return void this.#once(info.key, this.#devices);
+    if (!profile) return this.#queue.remove(info.key);
+    if (info.claims.length > 0 && !this.#volumes.synced) return this.#once(info.key, this.#volumes);
+    if (info.pod.spec!.resourceClaims?.length && !this.#devices.synced) return this.#once(info.key, this.#devices);
     const waiting = profile.plugins.find(({ plugin, points }) => plugin.waitsFor?.(info) && (!points || points.has('preEnqueue')));
-    if (waiting) return void this.#queue.hold(info.key, new Set([waiting.plugin.name]));
+    if (waiting) return this.#queue.hold(info.key, new Set([waiting.plugin.name]));
     const found = this.#promises.without(info, () =>
       findFeasible(info, this.#state, {
         plugins: profile.plugins,
@@ -304,7 +290,16 @@ class Scheduler implements Component {
   async #reject(queued: QueuedPod, failure: FitFailure, begun: readonly BegunPlugin[]): Promise<void> {
     const { info } = queued;
     const { log, events } = this.#context;
-    const outcome = await this.#afterFilters(info, failure, begun).catch((error: unknown) => {
+    const { plugins, preemption } = this.#profileOf(info.pod)!;
+    const surroundings = {
+      plugins,
+      preemption,
+      snapshot: this.#state,
+      budgets: this.#budgets,
+      extenders: this.#extenders.filter((extender) => extender.isInterested(info)),
+      signal: this.#stopping.signal,
+    };
+    const outcome = await afterFilters(info, failure, begun, surroundings).catch((error: unknown) => {
       log.warn('nothing could be done for an unschedulable pod', { pod: info.key, error: errorMessage(error) });
       return { messages: [] };
     });
@@ -320,29 +315,6 @@ class Scheduler implements Component {
       if (!StatusError.is(error, 'NotFound'))
         log.warn('a pod could not be marked unschedulable', { pod: info.key, error: errorMessage(error) });
     }
-  }
-
-  /** What can be done for a pod that fits nowhere: devices given back, else less important pods removed; or what each says of why not. */
-  async #afterFilters(
-    info: PodInfo,
-    failure: FitFailure,
-    begun: readonly BegunPlugin[],
-  ): Promise<{ plan: PreemptionPlan } | { messages: string[] }> {
-    const profile = this.#profileOf(info.pod);
-    const messages: string[] = [];
-    for (const { cycle } of begun) if (cycle.postFilter) messages.push(await cycle.postFilter());
-    const minds = profile?.plugins.some(({ plugin, points }) => plugin.name === 'DynamicResources' && (!points || points.has('postFilter')));
-    if (minds && messages.length === 0 && failure.total > 0) messages.push('no new claims to deallocate');
-    if (!profile?.preemption) return { messages };
-    await this.#budgets.start();
-    const options = { plugins: profile.plugins, budgets: this.#budgets.list(), args: profile.preemption };
-    const found = preemptionCandidates(info, failure, this.#state, options);
-    if ('message' in found) return { messages: [...messages, `preemption: ${found.message}`] };
-    let candidates: readonly PreemptionPlan[] = found.candidates;
-    for (const extender of this.#extenders)
-      if (extender.isInterested(info)) candidates = await extender.preempt(info.pod, candidates, this.#stopping.signal);
-    const plan = leastHarm(candidates);
-    return plan ? { plan } : { messages };
   }
 
   #track(work: Promise<void>, then?: () => void): void {

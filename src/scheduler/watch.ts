@@ -7,7 +7,8 @@ import type { ClusterEvent } from './framework.ts';
 import type { Profile } from './profile.ts';
 import type { PromisedRoom } from './promises.ts';
 import type { SchedulingQueue } from './queue.ts';
-import { type ClusterState, podInfo } from './snapshot.ts';
+import { type ClusterState } from './cluster-state.ts';
+import { podInfo } from './snapshot.ts';
 import { isGated, isTerminal } from './workloads.ts';
 
 export interface Watched {

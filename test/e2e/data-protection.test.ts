@@ -29,7 +29,12 @@ describe('what is kept and written down', { skip: kubectl ? false : 'this machin
 
   before(async () => {
     writeFileSync(policy, POLICY);
-    cluster = await startCluster({ driver: 'sim', profile: 'e2e-protected', kubectl: kubectl!.path, startArgs: ['--audit-policy', policy] });
+    cluster = await startCluster({
+      driver: 'sim',
+      profile: 'e2e-protected',
+      kubectl: kubectl!.path,
+      startArgs: ['--audit-policy', policy],
+    });
   });
   after(async () => {
     await cluster?.delete();
@@ -48,7 +53,9 @@ describe('what is kept and written down', { skip: kubectl ? false : 'this machin
   it('the audit log tells who wrote it, and keeps its mouth shut about what', async () => {
     const path = inProfile('data', 'audit', 'audit.log');
     const line = await eventually(async () => {
-      const found = (await readFile(path, 'utf8')).split('\n').find((text) => text.includes('"verb":"create"') && text.includes('"name":"top"'));
+      const found = (await readFile(path, 'utf8'))
+        .split('\n')
+        .find((text) => text.includes('"verb":"create"') && text.includes('"name":"top"'));
       assert.ok(found);
       return found;
     });
@@ -66,7 +73,9 @@ describe('what is kept and written down', { skip: kubectl ? false : 'this machin
     await cluster.rockpool(['start']);
     const { stdout } = await cluster.kubectl(['get', 'secret', 'top', '-o', 'jsonpath={.data.password}']);
     assert.equal(Buffer.from(stdout, 'base64').toString(), 'correct-horse-battery');
-    await eventually(async () => assert.match(await readFile(inProfile('data', 'audit', 'audit.log'), 'utf8'), /"verb":"get"[^\n]+"name":"top"/));
+    await eventually(async () =>
+      assert.match(await readFile(inProfile('data', 'audit', 'audit.log'), 'utf8'), /"verb":"get"[^\n]+"name":"top"/),
+    );
   });
 
   it('kubectl certificate approve brings a certificate that signs in', async () => {
@@ -85,8 +94,20 @@ describe('what is kept and written down', { skip: kubectl ? false : 'this machin
     assert.equal(new X509Certificate(certificate).subject, 'O=devs\nCN=jane');
     writeFileSync(join(folder, 'jane.crt'), certificate);
     writeFileSync(join(folder, 'jane.key'), key);
-    await cluster.kubectl(['config', 'set-credentials', 'jane', `--client-certificate=${join(folder, 'jane.crt')}`, `--client-key=${join(folder, 'jane.key')}`]);
-    const who = await cluster.kubectl(['--user=jane', 'auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username} {.status.userInfo.groups}']);
+    await cluster.kubectl([
+      'config',
+      'set-credentials',
+      'jane',
+      `--client-certificate=${join(folder, 'jane.crt')}`,
+      `--client-key=${join(folder, 'jane.key')}`,
+    ]);
+    const who = await cluster.kubectl([
+      '--user=jane',
+      'auth',
+      'whoami',
+      '-o',
+      'jsonpath={.status.userInfo.username} {.status.userInfo.groups}',
+    ]);
     assert.equal(who.stdout, 'jane ["devs","system:authenticated"]');
   });
 
@@ -95,7 +116,12 @@ describe('what is kept and written down', { skip: kubectl ? false : 'this machin
     assert.match(addresses.stdout, /\bkubernetes\b/);
     const ranges = await cluster.kubectl(['get', 'servicecidrs', 'kubernetes', '-o', 'jsonpath={.status.conditions[0].message}']);
     assert.equal(ranges.stdout, 'Kubernetes default Service CIDR is ready');
-    const { stdout } = await cluster.kubectl(['get', 'componentstatuses', '-o', 'jsonpath={range .items[*]}{.metadata.name}={.conditions[0].status} {end}']);
+    const { stdout } = await cluster.kubectl([
+      'get',
+      'componentstatuses',
+      '-o',
+      'jsonpath={range .items[*]}{.metadata.name}={.conditions[0].status} {end}',
+    ]);
     assert.equal(stdout.trim(), 'controller-manager=True etcd-0=True scheduler=True');
   });
 });

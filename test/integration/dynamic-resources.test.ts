@@ -102,7 +102,8 @@ describe('dynamic resource allocation, scheduler and claim controller on an API 
     withDevices(async ({ client, namespace }) => {
       const pods = client.resource(PODS, namespace);
       const claims = client.resource(RESOURCE_CLAIMS, namespace);
-      const expression = 'device.attributes["gpu.example.com"].model == "a100" && device.capacity["gpu.example.com"].memory.compareTo(quantity("8Gi")) >= 0';
+      const expression =
+        'device.attributes["gpu.example.com"].model == "a100" && device.capacity["gpu.example.com"].memory.compareTo(quantity("8Gi")) >= 0';
       await client.resource(RESOURCE_SLICES).create(slice('two', [gpu('gpu-0'), gpu('gpu-1', '4Gi')]));
       await client.resource(RESOURCE_CLAIM_TEMPLATES, namespace).create({
         metadata: { name: 'one-gpu' },
@@ -114,7 +115,9 @@ describe('dynamic resource allocation, scheduler and claim controller on an API 
       const first = await pods.create(pod('first', [{ name: 'card', resourceClaimTemplateName: 'one-gpu' }]));
       await eventually(async () => assert.equal((await pods.get('first')).spec!.nodeName, 'two'), soon);
       const [claim] = (await claims.list()).items;
-      assert.deepEqual((await pods.get('first')).status!.resourceClaimStatuses, [{ name: 'card', resourceClaimName: claim!.metadata.name }]);
+      assert.deepEqual((await pods.get('first')).status!.resourceClaimStatuses, [
+        { name: 'card', resourceClaimName: claim!.metadata.name },
+      ]);
       assert.match(claim!.metadata.name!, /^first-card-/);
       assert.deepEqual(claim!.status, {
         allocation: {
@@ -146,7 +149,10 @@ describe('dynamic resource allocation, scheduler and claim controller on an API 
       await pods.create(pod('a', use));
       await eventually(async () => {
         assert.equal((await pods.get('a')).status?.conditions, undefined, 'a pod whose claim is missing waits in silence');
-        await claims.create({ metadata: { name: 'shared' }, spec: { devices: { requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpu' } }] } } });
+        await claims.create({
+          metadata: { name: 'shared' },
+          spec: { devices: { requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpu' } }] } },
+        });
       }, soon);
       await pods.create(pod('b', use));
       await eventually(async () => {
@@ -172,7 +178,10 @@ describe('dynamic resource allocation, scheduler and claim controller on an API 
         },
         {
           name: 'broken',
-          request: { name: 'gpu', exactly: { deviceClassName: 'gpu', selectors: [{ cel: { expression: `device.attributes["${DRIVER}"].missing == 1` } }] } },
+          request: {
+            name: 'gpu',
+            exactly: { deviceClassName: 'gpu', selectors: [{ cel: { expression: `device.attributes["${DRIVER}"].missing == 1` } }] },
+          },
           message: /No such key: missing/,
         },
       ];

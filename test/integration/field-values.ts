@@ -47,11 +47,18 @@ const PERSISTENT = new Set([
   'secret',
 ]);
 
+const PERSISTENT_KINDS: Members = [
+  ...VOLUMES.filter((name) => !PERSISTENT.has(name) && name !== 'csi'),
+  'local',
+  ['csi', 'volumeAttributesClassName'],
+];
+
 /** Type to its unions; of each exactly one member (a field, or fields that go together) may be set. */
 export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   Volume: [VOLUMES],
   APIServiceSpec: [['caBundle', 'insecureSkipTLSVerify']],
-  PersistentVolumeSpec: [[...VOLUMES.filter((name) => !PERSISTENT.has(name)), 'local']],
+  PersistentVolumeSpec: [PERSISTENT_KINDS],
+  VolumeAttachmentSource: [[...PERSISTENT_KINDS.map(() => 'inlineVolumeSpec'), 'persistentVolumeName']], // once for each kind
   VolumeProjection: [
     ['clusterTrustBundle', 'clusterTrustBundle', 'configMap', 'downwardAPI', 'podCertificate', 'secret', 'serviceAccountToken'],
   ],
@@ -70,14 +77,13 @@ export const UNIONS: Readonly<Record<string, readonly Members[]>> = {
   WebhookClientConfig: [['service', 'url']],
   PodDisruptionBudgetSpec: [['minAvailable', 'maxUnavailable']],
   DeviceRequest: [['exactly', 'firstAvailable']],
-  DeviceAttribute: [['bool', 'bools', 'int', 'ints', 'string', 'strings', 'version', 'versions']],
   DeviceConstraint: [['matchAttribute', 'distinctAttribute']],
   ResourceSliceSpec: [
     ['nodeName', 'nodeSelector', 'allNodes', 'perDeviceNodeSelection'],
     ['devices', 'sharedCounters'],
   ],
   PodResourceClaim: [['resourceClaimName', 'resourceClaimTemplateName']],
-  PriorityLevelConfigurationSpec: [['limited', 'exempt']],
+  Subject: [['group', 'serviceAccount', 'user']], // of flow schemas
   ClusterRole: [['rules', 'aggregationRule']], // aggregation writes the rules
   PolicyRule: [[['apiGroups', 'resources', 'resourceNames'], 'nonResourceURLs']],
   ParamRef: [['name', 'selector']],
@@ -226,6 +232,10 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'StatefulSet:PersistentVolumeClaim.kind': null,
   // storage
   'PersistentVolumeSpec.capacity': STORAGE,
+  'CSIDriverSpec.fsGroupPolicy': 'File',
+  'CSIDriverSpec.nodeAllocatableUpdatePeriodSeconds': 60,
+  'CSIDriverSpec.volumeLifecycleModes': ['Persistent'],
+  'CSIDriver:TokenRequest.expirationSeconds': 3600,
   'VolumeResourceRequirements.limits': STORAGE,
   'VolumeResourceRequirements.requests': STORAGE,
   // network
@@ -266,12 +276,23 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'DeviceClaimConfiguration.requests': ['gpu'],
   'OpaqueDeviceConfiguration.driver': 'gpu.example.com',
   'OpaqueDeviceConfiguration.parameters': { mode: 'shared' },
-  'DeviceAttribute.version': '1.2.3',
+  'Device.attributes': {
+    bool: { bool: true },
+    bools: { bools: [true] },
+    int: { int: 7 },
+    ints: { ints: [7] },
+    string: { string: 'text' },
+    strings: { strings: ['text'] },
+    version: { version: '1.2.3' },
+    versions: { versions: ['1.2.3'] },
+  },
   // the rest
   'ConfigMap.binaryData': { binary: 'AQI=' },
   'Secret.stringData': null,
   'CertificateSigningRequestSpec.request': btoa('-----BEGIN CERTIFICATE REQUEST-----\n'),
   'CertificateSigningRequestSpec.signerName': 'example.com/signer',
+  'CertificateSigningRequestCondition.status': 'True',
+  'CertificateSigningRequestStatus.certificate': btoa('-----BEGIN CERTIFICATE-----\nAQI=\n-----END CERTIFICATE-----\n'),
   'CertificateSigningRequestSpec.expirationSeconds': 3600,
   'CertificateSigningRequestSpec.username': 'kubernetes-admin',
   'CertificateSigningRequestSpec.groups': ['system:masters', 'system:authenticated'],
@@ -282,6 +303,14 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
   'Subject.apiGroup': 'rbac.authorization.k8s.io',
   'Subject.kind': 'User',
   'Subject.namespace': null,
+  'FlowSchema:Subject.kind': (variant: number) => ['Group', 'ServiceAccount', 'User'][variant % 3],
+  'FlowDistinguisherMethod.type': 'ByUser',
+  'ResourcePolicyRule.verbs': ['get'],
+  'NonResourcePolicyRule.verbs': ['get'],
+  'NonResourcePolicyRule.nonResourceURLs': ['/healthz'],
+  'PriorityLevelConfigurationSpec.type': 'Limited',
+  'LimitResponse.type': 'Queue',
+  'PriorityLevelConfigurationSpec.exempt': null,
   'Role:Role.rules': (_: number, [rule]: object[]) => [rule],
   'CustomResourceDefinitionSpec.group': 'example.com',
   'CustomResourceDefinitionSpec.scope': 'Namespaced',
@@ -324,6 +353,9 @@ export const NEVER_KEPT: ReadonlySet<string> = new Set([
   'CustomResourceDefinitionSpec.preserveUnknownFields', // true is refused, false is absence
   ...NOT_STRUCTURAL.map((name) => `JSONSchemaProps.${name}`),
   'Subject.namespace', // of service accounts only
+  'PriorityLevelConfigurationSpec.exempt', // of the level "exempt" only, which the server makes
+  'ExemptPriorityLevelConfiguration.nominalConcurrencyShares',
+  'ExemptPriorityLevelConfiguration.lendablePercent',
 ]);
 
 /** Kinds whose name is not theirs to choose. */

@@ -2,7 +2,16 @@
 import type { KubeObject } from '../meta.ts';
 import { semanticEqual } from '../patch/json.ts';
 import { timestamp } from '../time.ts';
-import type { CertificateSigningRequest, CustomResourceDefinition, DaemonSet, Job, Namespace, PersistentVolume, PersistentVolumeClaim, Pod } from '../types.gen.ts';
+import type {
+  CertificateSigningRequest,
+  CustomResourceDefinition,
+  DaemonSet,
+  Job,
+  Namespace,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+} from '../types.gen.ts';
 import { qosClassOf } from './qos.ts';
 
 /** `group/Kind` to what happens on create, after the status was reset. */

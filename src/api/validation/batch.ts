@@ -3,6 +3,7 @@ import { semanticEqual } from '../patch/json.ts';
 import { labelSelectorOf } from '../selectors.ts';
 import type { CronJob, Job, JobSpec } from '../types.gen.ts';
 import { scheduleProblem } from './cron.ts';
+import { checkJobPolicies } from './job-policies.ts';
 import { checkTemplate } from './pod.ts';
 import type { Problems } from './problems.ts';
 import { checkSelector } from './scheduling.ts';
@@ -42,6 +43,7 @@ function checkJobSpec(problems: Problems, path: string, spec: JobSpec): void {
   if (!spec.template) return problems.required(`${path}.template`);
   checkTemplate(problems, `${path}.template`, spec.template);
   const policy = spec.template.spec?.restartPolicy;
+  checkJobPolicies(problems, path, spec);
   if (policy === 'Always') problems.required(`${path}.template.spec.restartPolicy`, 'valid values: "OnFailure", "Never"');
 }
 
@@ -50,6 +52,8 @@ export function checkJobUpdate(problems: Problems, { spec }: Job, old: Job): voi
     problems.immutable('spec.completions', spec?.completions === old.spec?.completions, spec?.completions);
   problems.immutable('spec.selector', semanticEqual(spec?.selector, old.spec?.selector), spec?.selector);
   problems.immutable('spec.completionMode', spec?.completionMode === old.spec?.completionMode, spec?.completionMode);
+  for (const field of ['podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'] as const)
+    problems.immutable(`spec.${field}`, semanticEqual(spec?.[field], old.spec?.[field]), spec?.[field]);
   // A suspended Job that never started may still be placed elsewhere.
   const suspended = old.spec?.suspend === true && !old.status?.startTime;
   if (!suspended) problems.immutable('spec.template', semanticEqual(spec?.template, old.spec?.template), spec?.template);

@@ -12,7 +12,7 @@ function infoOf(kind: string): ResourceInfo {
 function objectOf(kind: string, name: string, spec: object): KubeObject {
   const { group, version } = infoOf(kind);
   const metadata = { name, uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z', resourceVersion: '1' };
-  return { apiVersion: `${group}/${version}`, kind, metadata, spec } as unknown as KubeObject;
+  return { apiVersion: `${group}/${version}`, kind, metadata, spec };
 }
 
 const told = (found: readonly { field: string; message: string }[]): string[] => found.map(({ field, message }) => `${field}: ${message}`);
@@ -32,7 +32,12 @@ const rule = (more: object = {}): object => ({
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true }],
   ...more,
 });
-const flow = (more: object = {}): object => ({ matchingPrecedence: 500, priorityLevelConfiguration: { name: 'low' }, rules: [rule()], ...more });
+const flow = (more: object = {}): object => ({
+  matchingPrecedence: 500,
+  priorityLevelConfiguration: { name: 'low' },
+  rules: [rule()],
+  ...more,
+});
 const queuing = { queues: 64, handSize: 8, queueLengthLimit: 50 };
 const level = (more: object = {}): object => ({
   type: 'Limited',
@@ -63,7 +68,13 @@ const cases: Case[] = [
     spec: { cidrs: ['ten'] },
     told: ['spec.cidrs[0]: Invalid value: "ten": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
   },
-  { name: 'a second family comes', kind: 'ServiceCIDR', old: { cidrs: ['10.0.0.0/24'] }, spec: { cidrs: ['10.0.0.0/24', 'fd00:1::/64'] }, told: [] },
+  {
+    name: 'a second family comes',
+    kind: 'ServiceCIDR',
+    old: { cidrs: ['10.0.0.0/24'] },
+    spec: { cidrs: ['10.0.0.0/24', 'fd00:1::/64'] },
+    told: [],
+  },
   {
     name: 'a range moves',
     kind: 'ServiceCIDR',
@@ -148,7 +159,7 @@ const cases: Case[] = [
     name: 'exempt by another name',
     kind: 'PriorityLevelConfiguration',
     spec: { type: 'Exempt' },
-    told: ['spec.type: Invalid value: "Exempt": type must be \'Exempt\' if and only if `name` is \'exempt\''],
+    told: ["spec.type: Invalid value: \"Exempt\": type must be 'Exempt' if and only if `name` is 'exempt'"],
   },
   {
     name: 'limited by nothing',

@@ -4,6 +4,7 @@ import type {
   ContainerPort,
   EnvVar,
   EnvVarSource,
+  EphemeralContainer,
   ExecAction,
   HTTPGetAction,
   LifecycleHandler,
@@ -14,6 +15,7 @@ import type {
 import { configKeyProblems, dns1123LabelProblems, envNameProblems, portNameProblems, portNumberProblems } from './names.ts';
 import type { Problems } from './problems.ts';
 import { checkResources } from './resources.ts';
+import { forbidForEphemeral } from './ephemeral.ts';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const TERMINATION_POLICIES = ['FallbackToLogsOnError', 'File'];
@@ -42,6 +44,7 @@ export function checkContainers(problems: Problems, path: string, spec: PodSpec)
       hostPorts: init && container.restartPolicy !== 'Always' ? new Set() : hostPorts,
     });
     if (init && container.restartPolicy !== 'Always') forbidForInit(problems, at, container);
+    else if (spec.ephemeralContainers?.includes(container as EphemeralContainer)) forbidForEphemeral(problems, at, container, spec);
     else checkContainerProbes(problems, at, container);
   }
 }

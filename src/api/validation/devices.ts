@@ -60,7 +60,13 @@ export function checkResourceClaimStatus(problems: Problems, { status, metadata 
   const known = new Set((old.status?.reservedFor ?? []).map(({ uid }) => uid));
   if (metadata.deletionTimestamp && reservedFor.some(({ uid }) => !known.has(uid)))
     problems.forbidden('status.reservedFor', 'new entries may not be added while `deallocationRequested` or `deletionTimestamp` are set');
-  checkUnique(problems, 'status.reservedFor', reservedFor, ({ uid }) => uid, (at) => `${at}.uid`);
+  checkUnique(
+    problems,
+    'status.reservedFor',
+    reservedFor,
+    ({ uid }) => uid,
+    (at) => `${at}.uid`,
+  );
 }
 
 function checkClaimSpec(problems: Problems, path: string, { devices = {} }: ResourceClaimSpec): void {
@@ -68,7 +74,13 @@ function checkClaimSpec(problems: Problems, path: string, { devices = {} }: Reso
   const { requests = [], constraints = [], config = [] } = devices;
   const names = requestNames(devices);
   checkSize(problems, `${at}.requests`, requests.length, MAX_REQUESTS);
-  checkUnique(problems, `${at}.requests`, requests, ({ name }) => name, (each) => `${each}.name`);
+  checkUnique(
+    problems,
+    `${at}.requests`,
+    requests,
+    ({ name }) => name,
+    (each) => `${each}.name`,
+  );
   for (const [index, request] of requests.entries()) checkRequest(problems, `${at}.requests[${index}]`, request);
   checkSize(problems, `${at}.constraints`, constraints.length, MAX_REQUESTS);
   for (const [index, constraint] of constraints.entries()) checkConstraint(problems, `${at}.constraints[${index}]`, constraint, names);
@@ -90,7 +102,13 @@ function checkRequest(problems: Problems, path: string, { name, exactly, firstAv
   else if (!exactly && firstAvailable.length === 0) problems.required(path, 'exactly one of `exactly` or `firstAvailable` is required');
   if (exactly) checkWanted(problems, `${path}.exactly`, exactly);
   checkSize(problems, `${path}.firstAvailable`, firstAvailable.length, MAX_ALTERNATIVES);
-  checkUnique(problems, `${path}.firstAvailable`, firstAvailable, (each) => each.name, (at) => `${at}.name`);
+  checkUnique(
+    problems,
+    `${path}.firstAvailable`,
+    firstAvailable,
+    (each) => each.name,
+    (at) => `${at}.name`,
+  );
   for (const [index, alternative] of firstAvailable.entries()) {
     checkLabelName(problems, `${path}.firstAvailable[${index}].name`, alternative.name);
     checkWanted(problems, `${path}.firstAvailable[${index}]`, alternative);
@@ -141,7 +159,13 @@ function checkConstraint(problems: Problems, path: string, constraint: DeviceCon
 
 function checkReferences(problems: Problems, path: string, references: readonly string[], names: ReadonlySet<string>): void {
   checkSize(problems, path, references.length, MAX_REQUESTS);
-  checkUnique(problems, path, references, (each) => each, (at) => at);
+  checkUnique(
+    problems,
+    path,
+    references,
+    (each) => each,
+    (at) => at,
+  );
   for (const [index, reference] of references.entries()) {
     if (!names.has(reference))
       problems.invalid(
@@ -183,10 +207,15 @@ export function checkResourceSlice(problems: Problems, { spec }: ResourceSlice):
     if (nodeSelector.nodeSelectorTerms.length !== 1)
       problems.invalid('spec.nodeSelector.nodeSelectorTerms', nodeSelector.nodeSelectorTerms, 'must have exactly one node selector term');
   }
-  if (devices.length > 0 && sharedCounters?.length)
-    problems.invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed');
+  if (devices.length > 0 && sharedCounters?.length) problems.invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed');
   checkSize(problems, 'spec.devices', devices.length, MAX_DEVICES);
-  checkUnique(problems, 'spec.devices', devices, ({ name }) => name, (at) => `${at}.name`);
+  checkUnique(
+    problems,
+    'spec.devices',
+    devices,
+    ({ name }) => name,
+    (at) => `${at}.name`,
+  );
   for (const [index, device] of devices.entries()) checkDevice(problems, `spec.devices[${index}]`, device);
 }
 
@@ -240,7 +269,12 @@ function checkDriver(problems: Problems, path: string, driver: string | undefine
 function checkQualifiedName(problems: Problems, path: string, name: string): void {
   const [domain, identifier] = name.includes('/') ? name.split('/', 2) : [undefined, name];
   if (domain !== undefined) problems.invalidEach(path, domain, dns1123SubdomainProblems(domain));
-  if (!C_IDENTIFIER.test(identifier!)) problems.invalid(path, identifier, 'a valid C identifier must start with alphabetic character or \'_\', followed by a string of alphanumeric characters or \'_\' (e.g. \'my_name\',  or \'MY_NAME\',  or \'MyName\', regex used for validation is \'[A-Za-z_][A-Za-z0-9_]*\')');
+  if (!C_IDENTIFIER.test(identifier))
+    problems.invalid(
+      path,
+      identifier,
+      "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')",
+    );
 }
 
 function checkLabelName(problems: Problems, path: string, name: string | undefined): void {
@@ -276,18 +310,32 @@ export function checkPodClaims(problems: Problems, path: string, spec: PodSpec):
     if (names.has(name)) problems.duplicate(`${at}.name`, name);
     names.add(name);
     if (resourceClaimName && resourceClaimTemplateName)
-      problems.invalid(at, spec.resourceClaims![index], 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified');
+      problems.invalid(
+        at,
+        spec.resourceClaims![index],
+        'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified',
+      );
     else if (!resourceClaimName && !resourceClaimTemplateName)
       problems.invalid(at, spec.resourceClaims![index], 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`');
     if (resourceClaimName) problems.invalidEach(`${at}.resourceClaimName`, resourceClaimName, dns1123SubdomainProblems(resourceClaimName));
     if (resourceClaimTemplateName)
-      problems.invalidEach(`${at}.resourceClaimTemplateName`, resourceClaimTemplateName, dns1123SubdomainProblems(resourceClaimTemplateName));
+      problems.invalidEach(
+        `${at}.resourceClaimTemplateName`,
+        resourceClaimTemplateName,
+        dns1123SubdomainProblems(resourceClaimTemplateName),
+      );
   }
   for (const field of ['initContainers', 'containers'] as const) {
     for (const [index, { resources }] of (spec[field] ?? []).entries()) {
       const at = `${path}.${field}[${index}].resources.claims`;
       const claims = resources?.claims ?? [];
-      checkUnique(problems, at, claims, ({ name, request }) => (request ? `${name}/${request}` : name), (each) => each);
+      checkUnique(
+        problems,
+        at,
+        claims,
+        ({ name, request }) => (request ? `${name}/${request}` : name),
+        (each) => each,
+      );
       for (const [position, { name }] of claims.entries()) {
         if (!name) problems.required(`${at}[${position}]`);
         else if (!names.has(name)) problems.notFound(`${at}[${position}]`, name);

@@ -43,7 +43,11 @@ export function checkFlowSchemaUpdate(problems: Problems, { metadata, spec }: Fl
     problems.invalid('spec', spec, `spec of '${metadata.name}' must equal the fixed value`);
 }
 
-function checkRule(problems: Problems, at: string, { subjects = [], resourceRules = [], nonResourceRules = [] }: PolicyRulesWithSubjects): void {
+function checkRule(
+  problems: Problems,
+  at: string,
+  { subjects = [], resourceRules = [], nonResourceRules = [] }: Partial<PolicyRulesWithSubjects>,
+): void {
   if (subjects.length === 0) problems.required(`${at}.subjects`, 'subjects must contain at least one value');
   for (const [index, subject] of subjects.entries()) checkSubject(problems, `${at}.subjects[${index}]`, subject);
   if (resourceRules.length + nonResourceRules.length === 0)
@@ -71,7 +75,10 @@ function checkSubject(problems: Problems, at: string, subject: FlowcontrolV1Subj
 
 function checkResourceRule(problems: Problems, at: string, rule: ResourcePolicyRule): void {
   checkVerbs(problems, at, rule.verbs);
-  checkList(problems, `${at}.apiGroups`, rule.apiGroups, { absent: 'resource rules must supply at least one api group', what: 'api groups' });
+  checkList(problems, `${at}.apiGroups`, rule.apiGroups, {
+    absent: 'resource rules must supply at least one api group',
+    what: 'api groups',
+  });
   checkList(problems, `${at}.resources`, rule.resources, { absent: 'resource rules must supply at least one resource', what: 'resources' });
   if (!rule.namespaces?.length && rule.clusterScope) return;
   checkList(problems, `${at}.namespaces`, rule.namespaces, {
@@ -129,7 +136,11 @@ export function checkPriorityLevel(problems: Problems, { metadata, spec }: Prior
 }
 
 /** Of the mandatory levels only the share of concurrency may be chosen. */
-export function checkPriorityLevelUpdate(problems: Problems, { metadata, spec }: PriorityLevelConfiguration, old: PriorityLevelConfiguration): void {
+export function checkPriorityLevelUpdate(
+  problems: Problems,
+  { metadata, spec }: PriorityLevelConfiguration,
+  old: PriorityLevelConfiguration,
+): void {
   if (metadata.name !== CATCH_ALL || semanticEqual(withoutShares(spec), withoutShares(old.spec))) return;
   problems.invalid('spec', spec, `spec of '${CATCH_ALL}' must equal the fixed value`);
 }
@@ -143,7 +154,11 @@ interface Shares {
   lendablePercent?: number;
 }
 
-function checkShares(problems: Problems, at: string, { nominalConcurrencyShares: shares = 0, lendablePercent: lent = 0 }: Shares = {}): void {
+function checkShares(
+  problems: Problems,
+  at: string,
+  { nominalConcurrencyShares: shares = 0, lendablePercent: lent = 0 }: Shares = {},
+): void {
   if (shares < 0) problems.invalid(`${at}.nominalConcurrencyShares`, shares, 'must be a non-negative integer');
   if (lent < 0 || lent > 100) problems.invalid(`${at}.lendablePercent`, lent, 'must be between 0 and 100, inclusive');
 }

@@ -29,9 +29,22 @@ import {
 import { checkFlowSchema, checkFlowSchemaUpdate, checkPriorityLevel, checkPriorityLevelUpdate } from './flow-control.ts';
 import { checkCustomResourceDefinition, checkDefinitionUpdate } from './extension.ts';
 import { checkEndpoints, checkEndpointSlice, checkEndpointSliceUpdate, checkIngress, checkNetworkPolicy } from './network.ts';
-import { checkPod, checkPodUpdate, checkTemplate } from './pod.ts';
-import { checkHorizontalPodAutoscaler, checkPodDisruptionBudget } from './policy.ts';
+import { checkPod, checkTemplate } from './pod.ts';
+import { checkPodUpdate } from './pod-update.ts';
+import { checkHorizontalPodAutoscaler } from './autoscaler.ts';
+import { checkPodDisruptionBudget } from './policy.ts';
 import type { Problems } from './problems.ts';
+import {
+  checkControllerRevision,
+  checkControllerRevisionUpdate,
+  checkEvent,
+  checkIngressClass,
+  checkIngressClassUpdate,
+  checkLease,
+  checkNamespace,
+  checkRuntimeClass,
+  checkRuntimeClassUpdate,
+} from './small-kinds.ts';
 import { checkBinding, checkBindingUpdate, checkClusterRole, checkRole } from './rbac.ts';
 import { checkService, checkServiceUpdate } from './service.ts';
 import { checkIpAddress, checkIpAddressUpdate, checkServiceCidr, checkServiceCidrUpdate } from './service-cidr.ts';
@@ -65,6 +78,8 @@ export const CREATE_CHECKS: Readonly<Record<string, (problems: Problems, object:
   '/ConfigMap': checkConfigMap,
   '/Secret': checkSecret,
   '/Node': checkNode,
+  '/Namespace': checkNamespace,
+  '/Event': checkEvent,
   '/ResourceQuota': checkResourceQuota,
   '/LimitRange': checkLimitRange,
   '/PersistentVolume': checkPersistentVolume,
@@ -73,10 +88,14 @@ export const CREATE_CHECKS: Readonly<Record<string, (problems: Problems, object:
   'apps/ReplicaSet': checkReplicaSet,
   'apps/StatefulSet': checkStatefulSet,
   'apps/DaemonSet': checkDaemonSet,
+  'apps/ControllerRevision': checkControllerRevision,
   'batch/Job': checkJob,
   'batch/CronJob': checkCronJob,
   'networking.k8s.io/Ingress': checkIngress,
+  'networking.k8s.io/IngressClass': checkIngressClass,
   'networking.k8s.io/NetworkPolicy': checkNetworkPolicy,
+  'coordination.k8s.io/Lease': checkLease,
+  'node.k8s.io/RuntimeClass': checkRuntimeClass,
   'discovery.k8s.io/EndpointSlice': checkEndpointSlice,
   'policy/PodDisruptionBudget': checkPodDisruptionBudget,
   'autoscaling/HorizontalPodAutoscaler': checkHorizontalPodAutoscaler,
@@ -125,7 +144,10 @@ export const UPDATE_CHECKS: Readonly<Record<string, (problems: Problems, object:
   'apps/ReplicaSet': checkSelectorUpdate,
   'apps/DaemonSet': checkSelectorUpdate,
   'apps/StatefulSet': checkStatefulSetUpdate,
+  'apps/ControllerRevision': checkControllerRevisionUpdate,
   'batch/Job': checkJobUpdate,
+  'networking.k8s.io/IngressClass': checkIngressClassUpdate,
+  'node.k8s.io/RuntimeClass': checkRuntimeClassUpdate,
   'discovery.k8s.io/EndpointSlice': checkEndpointSliceUpdate,
   'networking.k8s.io/ServiceCIDR': checkServiceCidrUpdate,
   'networking.k8s.io/IPAddress': checkIpAddressUpdate,

@@ -1,6 +1,5 @@
 /** Pods and pod templates. */
-import { semanticEqual } from '../patch/json.ts';
-import type { Pod, PodSpec, PodTemplateSpec, Toleration } from '../types.gen.ts';
+import type { Pod, PodSpec, PodTemplateSpec } from '../types.gen.ts';
 import { checkContainers } from './container.ts';
 import { checkPodClaims } from './devices.ts';
 import { checkTemplateMetadata } from './metadata.ts';
@@ -57,64 +56,4 @@ function checkPodNames(problems: Problems, path: string, spec: PodSpec): void {
   if (hostname) problems.invalidEach(`${path}.hostname`, hostname, dns1123LabelProblems(hostname));
   if (subdomain) problems.invalidEach(`${path}.subdomain`, subdomain, dns1123LabelProblems(subdomain));
   if (priorityClassName) problems.invalidEach(`${path}.priorityClassName`, priorityClassName, dns1123SubdomainProblems(priorityClassName));
-}
-
-const FIXED =
-  'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
-
-/** A pod's spec is a promise: only images, deadlines, added tolerations, and gates that open, may change. */
-export function checkPodUpdate(problems: Problems, pod: Pod, old: Pod): void {
-  const spec = pod.spec ?? { containers: [] };
-  const before = old.spec ?? { containers: [] };
-  if (spec === before) return;
-  for (const field of ['containers', 'initContainers'] as const) {
-    if ((spec[field]?.length ?? 0) !== (before[field]?.length ?? 0))
-      return problems.forbidden(`spec.${field}`, 'pod updates may not add or remove containers');
-  }
-  checkDeadlineUpdate(problems, spec.activeDeadlineSeconds, before.activeDeadlineSeconds);
-  checkTolerationUpdate(problems, spec.tolerations ?? [], before.tolerations ?? []);
-  checkGateUpdate(problems, spec, before);
-  if (!semanticEqual(withMutableOf(spec, before), before)) problems.forbidden('spec', FIXED);
-}
-
-/** `spec` with all that may change set back to what it was. */
-function withMutableOf(spec: PodSpec, before: PodSpec): PodSpec {
-  const images = <T extends { image?: string }>(now: T[] | undefined, then: T[] | undefined): T[] | undefined =>
-    now?.map((container, index) => ({ ...container, image: then?.[index]?.image }));
-  const grace =
-    (before.terminationGracePeriodSeconds ?? 0) < 0 && spec.terminationGracePeriodSeconds === 1
-      ? before.terminationGracePeriodSeconds
-      : spec.terminationGracePeriodSeconds;
-  const gated = (before.schedulingGates?.length ?? 0) > 0;
-  return {
-    ...spec,
-    containers: images(spec.containers, before.containers)!,
-    initContainers: images(spec.initContainers, before.initContainers),
-    activeDeadlineSeconds: before.activeDeadlineSeconds,
-    tolerations: before.tolerations,
-    schedulingGates: before.schedulingGates,
-    terminationGracePeriodSeconds: grace,
-    ...(gated ? { nodeSelector: before.nodeSelector, affinity: before.affinity } : {}),
-  };
-}
-
-function checkDeadlineUpdate(problems: Problems, now: number | undefined, before: number | undefined): void {
-  if (now === before || before === undefined) return;
-  const path = 'spec.activeDeadlineSeconds';
-  if (now === undefined) problems.invalid(path, null, 'must not update from a positive integer to nil value');
-  else if (now > before) problems.invalid(path, now, 'must be less than or equal to previous value');
-}
-
-function checkTolerationUpdate(problems: Problems, now: readonly Toleration[], before: readonly Toleration[]): void {
-  const withoutSeconds = ({ tolerationSeconds: _seconds, ...rest }: Toleration): unknown => rest;
-  const kept = before.every((old) => now.some((toleration) => semanticEqual(withoutSeconds(toleration), withoutSeconds(old))));
-  if (!kept) problems.forbidden('spec.tolerations', 'existing toleration can not be modified except its tolerationSeconds');
-}
-
-function checkGateUpdate(problems: Problems, spec: PodSpec, before: PodSpec): void {
-  const known = new Set((before.schedulingGates ?? []).map(({ name }) => name));
-  for (const [index, { name }] of (spec.schedulingGates ?? []).entries()) {
-    if (!known.has(name))
-      problems.forbidden(`spec.schedulingGates[${index}]`, "only deletion is allowed, but found new scheduling gate '" + name + "'");
-  }
 }

@@ -13,6 +13,11 @@ export class Problems {
     this.#add(field, 'FieldValueInvalid', `Invalid value: ${printed(value)}`, detail);
   }
 
+  /** An `invalid` whose value is too large to be worth showing. */
+  invalidWhole(field: string, detail: string): void {
+    this.#add(field, 'FieldValueInvalid', 'Invalid value', detail);
+  }
+
   /** One `invalid` a detail. */
   invalidEach(field: string, value: unknown, details: readonly string[]): void {
     for (const detail of details) this.invalid(field, value, detail);

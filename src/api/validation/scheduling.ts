@@ -20,10 +20,13 @@ const NODE_OPERATORS = ['DoesNotExist', 'Exists', 'Gt', 'In', 'Lt', 'NotIn'];
 
 export function checkScheduling(problems: Problems, path: string, spec: PodSpec): void {
   checkLabels(problems, `${path}.nodeSelector`, spec.nodeSelector);
-  for (const [index, toleration] of (spec.tolerations ?? []).entries())
-    checkToleration(problems, `${path}.tolerations[${index}]`, toleration);
+  checkTolerations(problems, `${path}.tolerations`, spec.tolerations ?? []);
   if (spec.affinity) checkAffinity(problems, `${path}.affinity`, spec.affinity);
   checkSpreading(problems, `${path}.topologySpreadConstraints`, spec.topologySpreadConstraints ?? []);
+}
+
+export function checkTolerations(problems: Problems, path: string, tolerations: readonly Toleration[]): void {
+  for (const [index, toleration] of tolerations.entries()) checkToleration(problems, `${path}[${index}]`, toleration);
 }
 
 function checkToleration(problems: Problems, path: string, toleration: Toleration): void {

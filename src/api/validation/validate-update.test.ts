@@ -51,7 +51,14 @@ const UPDATES: Update[] = [
     change: { metadata: { uid: 'other' } },
     expected: ['metadata.uid: Invalid value: "other": field is immutable'],
   },
-  { resource: '/v1/pods', name: 'node', change: { spec: { nodeName: 'n2' } }, expected: [POD_FIXED] },
+  {
+    resource: '/v1/pods',
+    name: 'node',
+    change: { spec: { nodeName: 'n2' } },
+    expected: [
+      `${POD_FIXED}\n@@ -161,7 +161,6 @@\n       "terminationMessagePolicy": "File"\n     }\n   ],\n-  "nodeName": "n2",\n   "restartPolicy": "Always",\n   "schedulerName": "default-scheduler",\n   "securityContext": {},\n`,
+    ],
+  },
   { resource: '/v1/pods', name: 'labels may change', change: { metadata: { labels: { a: 'b' } } }, expected: [] },
   {
     resource: 'apps/v1/statefulsets',

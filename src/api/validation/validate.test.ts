@@ -298,16 +298,24 @@ const BAD: Bad[] = [
     expected: ['metadata.name: Invalid value: "other.example.com": must be spec.names.plural+"."+spec.group'],
   },
   {
-    resource: 'node.k8s.io/v1/runtimeclasses',
+    resource: 'storage.k8s.io/v1/volumeattachments',
     name: 'required by the schema',
-    change: { handler: null },
-    expected: ['handler: Required value'],
+    change: { spec: { nodeName: null } },
+    expected: ['spec.nodeName: Required value'],
   },
   {
     resource: 'admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
     name: 'enumeration of the schema',
     change: {
-      webhooks: [{ name: 'a.example.com', clientConfig: { url: 'https://x' }, sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Maybe' }],
+      webhooks: [
+        {
+          name: 'a.example.com',
+          clientConfig: { url: 'https://x' },
+          sideEffects: 'None',
+          admissionReviewVersions: ['v1'],
+          failurePolicy: 'Maybe',
+        },
+      ],
     },
     expected: ['webhooks[0].failurePolicy: Unsupported value: "Maybe": supported values: "Fail", "Ignore"'],
   },

@@ -8,6 +8,7 @@ import type { FieldError } from '../status.ts';
 import { checkSigningRequestApproval } from './certificate.ts';
 import { CREATE_CHECKS, STATUS_CHECKS, UPDATE_CHECKS } from './kinds.ts';
 import { checkMetadata, checkMetadataUpdate } from './metadata.ts';
+import { checkEphemeralContainersUpdate, checkPodResize } from './pod-update.ts';
 import { Problems } from './problems.ts';
 import { checkStructure } from './structure.ts';
 
@@ -44,6 +45,24 @@ export function validateApprovalUpdate(info: ResourceInfo, object: KubeObject, o
   checkMetadataUpdate(problems, info, object, old);
   checkSigningRequestApproval(problems, object as never, old as never);
   return problems.found;
+}
+
+/** The findings about a pod that was given ephemeral containers: the pod by itself, and what of it changed. */
+export function validateEphemeralContainersUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  return validatePodPart(info, object, old, checkEphemeralContainersUpdate);
+}
+
+/** The findings about a pod whose containers were given other amounts of resources. */
+export function validateResize(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  return validatePodPart(info, object, old, checkPodResize);
+}
+
+function validatePodPart(info: ResourceInfo, object: KubeObject, old: KubeObject, check: typeof checkPodResize): FieldError[] {
+  const problems = new Problems();
+  checkMetadataUpdate(problems, info, object, old);
+  CREATE_CHECKS['/Pod']!(problems, object as never);
+  check(problems, object as never, old as never);
+  return withStructure(problems, info, object, old);
 }
 
 /** A field that a kind's own rule has named, or the list that it is an item of, needs no second finding. */

@@ -30,7 +30,7 @@ async function createService(name: string, spec: object = {}): Promise<Service> 
 
 async function parents(): Promise<Record<string, string>> {
   const { body } = await call<KubeList<IPAddress>>('GET', ADDRESSES);
-  return Object.fromEntries(body.items.map(({ metadata, spec }) => [metadata.name, `${spec!.parentRef!.namespace}/${spec!.parentRef!.name}`]));
+  return Object.fromEntries(body.items.map(({ metadata, spec }) => [metadata.name, `${spec.parentRef.namespace}/${spec.parentRef.name}`]));
 }
 
 const soon = { within: 10_000, every: 5 };
@@ -39,7 +39,10 @@ test('each cluster IP has an IPAddress that names its Service, and loses it with
   await eventually(async () => assert.deepEqual(await parents(), { '10.96.0.1': 'default/kubernetes' }), soon);
   const { spec } = await createService('web');
   await createService('headless', { clusterIP: 'None' });
-  await eventually(async () => assert.deepEqual(await parents(), { '10.96.0.1': 'default/kubernetes', [spec!.clusterIP!]: 'default/web' }), soon);
+  await eventually(
+    async () => assert.deepEqual(await parents(), { '10.96.0.1': 'default/kubernetes', [spec!.clusterIP!]: 'default/web' }),
+    soon,
+  );
   const { body } = await call<IPAddress>('GET', `${ADDRESSES}/${spec!.clusterIP}`);
   assert.deepEqual(body.metadata.labels, {
     'ipaddress.kubernetes.io/ip-family': 'IPv4',
@@ -64,7 +67,10 @@ test('an IPAddress that somebody else made keeps its address from Services; one 
   await eventually(async () => assert.equal((await call('POST', SERVICES, asked)).status, 201), soon);
 
   const labels = { 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' };
-  const lie = { metadata: { name: '10.96.0.99', labels }, spec: { parentRef: { resource: 'services', namespace: 'default', name: 'nobody' } } };
+  const lie = {
+    metadata: { name: '10.96.0.99', labels },
+    spec: { parentRef: { resource: 'services', namespace: 'default', name: 'nobody' } },
+  };
   await call('POST', ADDRESSES, lie);
   await eventually(async () => assert.equal((await parents())['10.96.0.99'], undefined), soon);
 });
@@ -80,7 +86,10 @@ test('a ServiceCIDR that is ready lends its addresses when others are used up', 
     assert.equal((await ask('POST', SERVICES, service('a'))).status, 201);
     const full = await ask<Status>('POST', SERVICES, service('b'));
     assert.match(full.body.message!, /failed to allocate a serviceIP: range is full/);
-    const more = await ask<ServiceCIDR>('POST', `${NETWORKING}/servicecidrs`, { metadata: { name: 'more' }, spec: { cidrs: ['10.98.0.0/24'] } });
+    const more = await ask<ServiceCIDR>('POST', `${NETWORKING}/servicecidrs`, {
+      metadata: { name: 'more' },
+      spec: { cidrs: ['10.98.0.0/24'] },
+    });
     assert.equal((await ask('POST', SERVICES, service('b'))).status, 500, 'not before it is ready');
     const lastTransitionTime = '2026-01-01T00:00:00Z';
     const conditions = [{ type: 'Ready', status: 'True', reason: 'x', message: '', lastTransitionTime }];

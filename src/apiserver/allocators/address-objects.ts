@@ -26,7 +26,13 @@ const DEFAULT_CIDR = 'kubernetes';
 /** Takes over the ranges of ServiceCIDRs, now and as they change. The returned function ends it. */
 export function followServiceCidrs({ ranges, ...objects }: Omit<AddressObjectsOptions, 'log'>): () => void {
   const cidrs = stored<ServiceCIDR>(objects, GROUP, 'v1', 'servicecidrs');
-  const take = (): void => ranges.setAdded(cidrs.list().filter(isReady).flatMap(({ spec }) => spec?.cidrs ?? []));
+  const take = (): void =>
+    ranges.setAdded(
+      cidrs
+        .list()
+        .filter(isReady)
+        .flatMap(({ spec }) => spec?.cidrs ?? []),
+    );
   take();
   return cidrs.subscribe(take);
 }

@@ -13,7 +13,12 @@ export function auditedAnswer(audit: RequestAudit, answer: Answer): void {
     case 'list': {
       const { info, items, revision } = answer;
       const metadata = { resourceVersion: String(revision) };
-      return audit.answered({ kind: `${info.kind}List`, apiVersion: groupVersion(info), metadata, items: items.map(({ object }) => object) });
+      return audit.answered({
+        kind: `${info.kind}List`,
+        apiVersion: groupVersion(info),
+        metadata,
+        items: items.map(({ object }) => object),
+      });
     }
     case 'response':
       return 'body' in answer.response ? audit.answered(answer.response.body) : undefined;

@@ -6,8 +6,10 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../../../test/fixtures/eventually.ts';
 import { startTestApiServer, type TestApiServer } from '../../../test/fixtures/apiserver.ts';
+import { statusError } from '../../api/status.ts';
 import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { Auditor } from './audit.ts';
 import type { AuditEvent } from './event.ts';
 import { AuditLogFile } from './log-file.ts';
 import { parseAuditPolicy } from './policy.ts';
@@ -70,7 +72,13 @@ function ask({ method = 'GET', url, body, headers = {}, anonymous = false }: Ask
   return new Promise((resolve, reject) => {
     const request = https.request(
       `${api.url}${url}`,
-      { method, ca: api.pki.get('ca.crt')!, ...credentials, agent: false, headers: { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers } },
+      {
+        method,
+        ca: api.pki.get('ca.crt')!,
+        ...credentials,
+        agent: false,
+        headers: { 'content-type': 'application/json', 'user-agent': 'test/1', ...headers },
+      },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -93,6 +101,18 @@ function eventsOf(auditId: string): Promise<AuditEvent[]> {
   });
 }
 
+const PATH_INFO = {
+  isResourceRequest: false,
+  verb: 'get',
+  path: '',
+  group: '',
+  version: '',
+  resource: '',
+  subresource: '',
+  namespace: '',
+  name: '',
+  parts: [],
+};
 const MICRO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 /** The event without what is different each time. */
@@ -206,7 +226,11 @@ test('what RBAC allows names the binding', async () => {
   const group = 'rbac.authorization.k8s.io';
   const roleRef = { apiGroup: group, kind: 'ClusterRole', name: 'view' };
   const subjects = [{ kind: 'User', apiGroup: group, name: 'jane' }];
-  await ask({ method: 'POST', url: `/apis/${group}/v1/namespaces/loud/rolebindings`, body: { metadata: { name: 'j' }, roleRef, subjects } });
+  await ask({
+    method: 'POST',
+    url: `/apis/${group}/v1/namespaces/loud/rolebindings`,
+    body: { metadata: { name: 'j' }, roleRef, subjects },
+  });
   const { auditId, status } = await ask({ url: '/api/v1/namespaces/loud/pods', headers: { 'impersonate-user': 'jane' } });
   assert.equal(status, 200);
   const [event] = await eventsOf(auditId);
@@ -244,6 +268,24 @@ test('components of the same process are audited like any client', async () => {
   assert.deepEqual([event!.stage, event!.verb, event!.responseStatus], ['ResponseComplete', 'get', { metadata: {}, code: 200 }]);
 });
 
+test('a fault of the server is a Panic, whatever the client is told', async () => {
+  const events = new Memory();
+  const policy = parseAuditPolicy('apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\nomitStages: [RequestReceived]');
+  const auditor = new Auditor({ policy, sink: events, clock: new ManualClock(), log: silentLogger });
+  const info = { ...PATH_INFO, path: '/broken' };
+  const request = { info, user: { name: 'jane', groups: [] }, headers: {}, remoteAddress: '::ffff:10.0.0.9', auditId: 'x', url: '/broken' };
+  const audit = auditor.begin(request)!;
+  audit.failed(new TypeError('undefined is not a function'), statusError('InternalError', 'Internal error occurred'));
+  audit.complete(500);
+  audit.complete(500);
+  await eventually(() => assert.equal(events.events.length, 1), { every: 5 });
+  const [event] = events.events;
+  assert.deepEqual(
+    [event!.stage, event!.sourceIPs, event!.responseStatus!.message],
+    ['Panic', ['10.0.0.9'], "APIServer panic'd: undefined is not a function"],
+  );
+});
+
 describe('a policy that is wrong names its field', () => {
   const head = 'apiVersion: audit.k8s.io/v1\nkind: Policy\n';
   const cases = [
@@ -272,7 +314,8 @@ describe('a policy that is wrong names its field', () => {
     {
       name: 'a star in the middle',
       text: `${head}rules: [{level: None, nonResourceURLs: ["/a*b"]}]`,
-      message: 'rules[0].nonResourceURLs[0]: Invalid value: "/a*b": non-resource URL wildcards \'*\' must be the final character of the rule',
+      message:
+        'rules[0].nonResourceURLs[0]: Invalid value: "/a*b": non-resource URL wildcards \'*\' must be the final character of the rule',
     },
     {
       name: 'paths and resources',
@@ -285,13 +328,29 @@ describe('a policy that is wrong names its field', () => {
       message: 'rules[0].resources[0].resourceNames: Invalid value: using resourceNames requires at least one resource',
     },
     { name: 'a misspelt field', text: `${head}rules: [{level: None, user: [a]}]`, message: 'rules[0].user: unknown field' },
-    { name: 'a list that is none', text: `${head}rules: [{level: None, users: a}]`, message: 'rules[0].users: Invalid value: must be a list' },
+    {
+      name: 'a list that is none',
+      text: `${head}rules: [{level: None, users: a}]`,
+      message: 'rules[0].users: Invalid value: must be a list',
+    },
   ];
-  for (const { name, text, message } of cases) test(name, () => assert.throws(() => parseAuditPolicy(text), { name: 'ConfigFileError', message }));
+  for (const { name, text, message } of cases)
+    test(name, () => assert.throws(() => parseAuditPolicy(text), { name: 'ConfigFileError', message }));
 });
 
 describe('the first rule that matches decides', () => {
-  const info = { isResourceRequest: true, verb: 'get', path: '', group: '', version: 'v1', resource: 'pods', subresource: '', namespace: 'a', name: 'p', parts: [] };
+  const info = {
+    isResourceRequest: true,
+    verb: 'get',
+    path: '',
+    group: '',
+    version: 'v1',
+    resource: 'pods',
+    subresource: '',
+    namespace: 'a',
+    name: 'p',
+    parts: [],
+  };
   const user = { name: 'jane', groups: ['devs'] };
   const cases = [
     { name: 'everything', rule: '{level: Request}', matches: true },
@@ -300,8 +359,18 @@ describe('the first rule that matches decides', () => {
     { name: 'all of the group', rule: '{level: Request, resources: [{group: ""}]}', matches: true },
     { name: 'its subresource', rule: '{level: Request, resources: [{resources: [pods/log]}]}', matches: false },
     { name: 'a subresource', rule: '{level: Request, resources: [{resources: [pods]}]}', info: { subresource: 'log' }, matches: false },
-    { name: 'any subresource of it', rule: '{level: Request, resources: [{resources: ["pods/*"]}]}', info: { subresource: 'log' }, matches: true },
-    { name: 'a subresource of anything', rule: '{level: Request, resources: [{resources: ["*/log"]}]}', info: { subresource: 'log' }, matches: true },
+    {
+      name: 'any subresource of it',
+      rule: '{level: Request, resources: [{resources: ["pods/*"]}]}',
+      info: { subresource: 'log' },
+      matches: true,
+    },
+    {
+      name: 'a subresource of anything',
+      rule: '{level: Request, resources: [{resources: ["*/log"]}]}',
+      info: { subresource: 'log' },
+      matches: true,
+    },
     { name: 'the name', rule: '{level: Request, resources: [{resources: [pods], resourceNames: [p]}]}', matches: true },
     { name: 'another name', rule: '{level: Request, resources: [{resources: [pods], resourceNames: [q]}]}', matches: false },
     { name: 'the verb', rule: '{level: Request, verbs: [get, list]}', matches: true },
@@ -310,7 +379,12 @@ describe('the first rule that matches decides', () => {
     { name: 'another user', rule: '{level: Request, users: [joe]}', matches: false },
     { name: 'another namespace', rule: '{level: Request, namespaces: [b]}', matches: false },
     { name: 'cluster scope', rule: '{level: Request, namespaces: [""]}', info: { namespace: '' }, matches: true },
-    { name: 'a path', rule: '{level: Request, nonResourceURLs: ["/livez*"]}', info: { isResourceRequest: false, path: '/livez/ping' }, matches: true },
+    {
+      name: 'a path',
+      rule: '{level: Request, nonResourceURLs: ["/livez*"]}',
+      info: { isResourceRequest: false, path: '/livez/ping' },
+      matches: true,
+    },
     { name: 'a path for a resource', rule: '{level: Request, nonResourceURLs: ["*"]}', matches: false },
   ];
   for (const { name, rule, matches, info: change = {} } of cases)
@@ -341,7 +415,9 @@ test('the file is for its owner alone, begins anew when full, and forgets the ol
       'audit.log',
     ]);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
-    const ids = await Promise.all((await readdir(path.dirname(file))).toSorted().map((name) => readFile(path.join(path.dirname(file), name), 'utf8')));
+    const ids = await Promise.all(
+      (await readdir(path.dirname(file))).toSorted().map((name) => readFile(path.join(path.dirname(file), name), 'utf8')),
+    );
     assert.deepEqual(
       ids.map((text) => (JSON.parse(text) as AuditEvent).auditID),
       ['2', '3', '4'],

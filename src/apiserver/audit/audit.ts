@@ -57,7 +57,10 @@ export class Auditor {
     if (decision.level === 'None') return;
     const bearer = /^bearer /i.test(request.headers.authorization ?? '');
     const audit = new RequestAudit(request, decision, this.#options);
-    audit.refuse({ ...status.status, message: bearer ? 'Authentication failed, attempted: bearer' : 'Authentication failed, attempted: x509' });
+    audit.refuse({
+      ...status.status,
+      message: bearer ? 'Authentication failed, attempted: bearer' : 'Authentication failed, attempted: x509',
+    });
   }
 }
 
@@ -186,7 +189,9 @@ export class RequestAudit {
       ...(this.#responseObject === undefined ? {} : { responseObject: shown(this.#responseObject) }),
       requestReceivedTimestamp: this.#received,
       stageTimestamp: microTimestamp(this.#options.clock.now()),
-      ...(this.#annotations.size > 0 ? { annotations: Object.fromEntries([...this.#annotations].toSorted(([a], [b]) => (a < b ? -1 : 1))) } : {}),
+      ...(this.#annotations.size > 0
+        ? { annotations: Object.fromEntries([...this.#annotations].toSorted(([a], [b]) => (a < b ? -1 : 1))) }
+        : {}),
     });
   }
 }

@@ -92,7 +92,10 @@ function metaOf(body: unknown): BodyMeta {
 export function withoutManagedFields(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const object = value as { metadata?: object; items?: unknown };
-  const bare = object.metadata && 'managedFields' in object.metadata ? { ...object, metadata: { ...object.metadata, managedFields: undefined } } : object;
+  const bare =
+    object.metadata && 'managedFields' in object.metadata
+      ? { ...object, metadata: { ...object.metadata, managedFields: undefined } }
+      : object;
   return Array.isArray(bare.items) ? { ...bare, items: bare.items.map(withoutManagedFields) } : bare;
 }
 

@@ -59,7 +59,8 @@ export class AuditLogFile implements AuditSink {
         await this.#append(Buffer.from(lines.join('')));
         this.#failed = false;
       } catch (error) {
-        if (!this.#failed) this.#options.log.error('the audit log cannot be written', { path: this.#options.path, events: lines.length, error });
+        if (!this.#failed)
+          this.#options.log.error('the audit log cannot be written', { path: this.#options.path, events: lines.length, error });
         this.#failed = true;
       }
     }

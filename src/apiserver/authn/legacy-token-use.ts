@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import type { Secret } from '../../api/types.gen.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -20,7 +19,7 @@ export function legacyTokenUse(options: StoredObjects & { clock: Clock; log: Log
     const { metadata } = secret;
     try {
       const labels = { ...metadata.labels, [LAST_USED]: today };
-      await source.update(secrets.resource, { ...secret, metadata: { ...metadata, labels } } as unknown as KubeObject);
+      await source.update(secrets.resource, { ...secret, metadata: { ...metadata, labels } });
     } catch (error) {
       // Somebody else changed or deleted it: its next use is soon enough.
       if (!StatusError.is(error, 'Conflict') && !StatusError.is(error, 'NotFound'))

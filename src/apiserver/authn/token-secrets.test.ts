@@ -47,9 +47,9 @@ test('a token secret is filled, its token is good, and it goes with its account'
   const used = secrets.get('default', 'web-token')!;
   assert.equal(used.metadata.labels?.['kubernetes.io/legacy-token-last-used'], '2026-01-01');
   const labels = { 'kubernetes.io/legacy-token-invalid-since': '2026-01-01' };
-  objects.put({ ...used, metadata: { ...used.metadata, labels } } as never);
+  objects.put({ ...used, metadata: { ...used.metadata, labels } });
   assert.throws(() => tokens.verify(token), /the token in secret default\/web-token has been marked invalid/);
-  objects.put(used as never);
+  objects.put(used);
   await objects.source.delete(objects.resources.find('', 'v1', 'serviceaccounts')!, 'default', 'web');
   await setImmediate();
   assert.equal(secrets.get('default', 'web-token'), undefined);

@@ -50,6 +50,36 @@ function ask(method: string, url: string) {
   return requestInfo(method, path, new URLSearchParams(query));
 }
 
+test('a node reads the secrets that the volumes of its pods name, whatever their namespace', () => {
+  const volume = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'disk' },
+    spec: {
+      claimRef: { namespace: 'team', name: 'data' },
+      csi: { driver: 'd.example.com', volumeHandle: 'h', nodeStageSecretRef: { namespace: 'storage', name: 'key' } },
+    },
+  } as never;
+  const claim = {
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { namespace: 'team', name: 'data' },
+    spec: { volumeName: 'disk' },
+  } as never;
+  const user = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'team', name: 'user', uid: 'user' },
+    spec: { nodeName: 'n1', containers: [], volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] },
+  } as never;
+  const { authorizer } = setUp(volume, claim, user);
+  const mayRead = (name: string, as: UserInfo): boolean =>
+    authorizer.authorize({ user: as, info: ask('GET', `/api/v1/namespaces/storage/secrets/${name}`) }).allowed;
+  assert.equal(mayRead('key', NODE), true);
+  assert.equal(mayRead('other', NODE), false);
+  assert.equal(mayRead('key', { name: 'system:node:n2', groups: ['system:nodes', 'system:authenticated'] }), false);
+});
+
 describe('authorization', () => {
   const cases: [string, UserInfo, string, string, boolean][] = [
     ['masters may do anything', ADMIN, 'DELETE', '/api/v1/nodes/n1', true],

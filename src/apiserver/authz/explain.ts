@@ -25,7 +25,8 @@ export function explainAllowed(source: BindingSource, { user, info }: Attributes
   const { namespace } = info;
   for (const binding of namespace === '' ? [] : source.bindings(namespace)) {
     const subject = look(binding, namespace);
-    if (subject) return because(`RoleBinding ${JSON.stringify(`${binding.metadata.name}/${namespace}`)}`, binding.roleRef, subject, namespace);
+    if (subject)
+      return because(`RoleBinding ${JSON.stringify(`${binding.metadata.name}/${namespace}`)}`, binding.roleRef, subject, namespace);
   }
   return '';
 }

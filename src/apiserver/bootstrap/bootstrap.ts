@@ -73,7 +73,9 @@ export function createBootstrap(options: BootstrapOptions): Bootstrap {
         ...priorityLevels().map((object) => writer.ensure(group, 'v1', 'prioritylevelconfigurations', object)),
         ...flowSchemas().map((object) => writer.ensure(group, 'v1', 'flowschemas', object)),
         writer.ensure('', 'v1', 'configmaps', legacyTokenTracking(options.clock.now())),
-        ...(clientCa ? [writer.ensure('', 'v1', 'configmaps', clusterInfo(clientCa, options.master), replacing(['data', 'kubeconfig']))] : []),
+        ...(clientCa
+          ? [writer.ensure('', 'v1', 'configmaps', clusterInfo(clientCa, options.master), replacing(['data', 'kubeconfig']))]
+          : []),
         ...(clientCa && frontProxyCa
           ? [writer.ensure('', 'v1', 'configmaps', extensionAuthentication(clientCa, frontProxyCa, frontProxyNames), replacing(['data']))]
           : []),

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../api/meta.ts';
 import { StatusError } from '../../api/status.ts';
 import { timestamp } from '../../api/time.ts';
 import type { FlowSchema, FlowSchemaCondition, PriorityLevelConfiguration } from '../../api/types.gen.ts';
@@ -22,7 +21,7 @@ export function keepFlowSchemaStatus({ clock, log, ...objects }: StoredObjects &
     const lastTransitionTime = live?.status === wanted.status ? live?.lastTransitionTime : timestamp(clock.now());
     const others = conditions.filter(({ type }) => type !== DANGLING);
     const status = { ...schema.status, conditions: [...others, { ...wanted, lastTransitionTime }] };
-    await objects.source.updateStatus(schemas.resource, { ...schema, status } as unknown as KubeObject);
+    await objects.source.updateStatus(schemas.resource, { ...schema, status });
   };
   const look = (schema: FlowSchema): void => {
     settle(schema).catch((error: unknown) => {

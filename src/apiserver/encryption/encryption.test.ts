@@ -12,12 +12,18 @@ import { encryptionTransformer } from './encryption.ts';
 
 const FIRST = Buffer.alloc(32, 1).toString('base64');
 const SECOND = Buffer.alloc(16, 2).toString('base64');
-const aesgcm = (...keys: [name: string, secret: string][]): object => ({ aesgcm: { keys: keys.map(([name, secret]) => ({ name, secret })) } });
+const aesgcm = (...keys: [name: string, secret: string][]): object => ({
+  aesgcm: { keys: keys.map(([name, secret]) => ({ name, secret })) },
+});
 const aescbc = (name: string, secret: string): object => ({ aescbc: { keys: [{ name, secret }] } });
 const IDENTITY = { identity: {} };
 
 function configuration(providers: object[], resources: readonly string[] = ['secrets']): string {
-  return JSON.stringify({ apiVersion: 'apiserver.config.k8s.io/v1', kind: 'EncryptionConfiguration', resources: [{ resources, providers }] });
+  return JSON.stringify({
+    apiVersion: 'apiserver.config.k8s.io/v1',
+    kind: 'EncryptionConfiguration',
+    resources: [{ resources, providers }],
+  });
 }
 
 let folder: string;
@@ -39,7 +45,12 @@ async function withServer<T>(store: string, encryption: string | undefined, use:
   }
 }
 
-async function ask(api: TestApiServer, method: ApiRequest['method'], url: string, body?: unknown): Promise<{ status: number; body: unknown }> {
+async function ask(
+  api: TestApiServer,
+  method: ApiRequest['method'],
+  url: string,
+  body?: unknown,
+): Promise<{ status: number; body: unknown }> {
   const { status, body: answer } = await api.loopback()({ method, path: url, ...(body === undefined ? {} : { body }) });
   return { status, body: answer };
 }
@@ -69,7 +80,10 @@ test('the stored value is upstream’s envelope: provider, key name, nonce, ciph
       .setAuthTag(sealed.subarray(-16));
     const plain = Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString();
     assert.deepEqual((JSON.parse(plain) as { data: object }).data, { token: 'aHVudGVyMg==' });
-    assert.ok((await raw(api, '/registry/configmaps/default/plain')).toString().startsWith('{"kind":"ConfigMap"'), 'others stay as they are');
+    assert.ok(
+      (await raw(api, '/registry/configmaps/default/plain')).toString().startsWith('{"kind":"ConfigMap"'),
+      'others stay as they are',
+    );
   }));
 
 test('the file that a cluster is made with encrypts Secrets, and nothing else', async () => {
@@ -98,7 +112,11 @@ test('a store that was moved opens with its key, and a secret that changes is se
 test('another key: reading the secret, or listing secrets, says which key and which object; all else works', async () => {
   await withServer('lost', configuration([aesgcm(['first', FIRST])]), (api) => ok(api, 'POST', SECRETS, secret('s')));
   const failures = [
-    { name: 'the same name with another secret', key: 'first', expected: /aesgcm key "first": Unsupported state or unable to authenticate data/ },
+    {
+      name: 'the same name with another secret',
+      key: 'first',
+      expected: /aesgcm key "first": Unsupported state or unable to authenticate data/,
+    },
     { name: 'another name', key: 'second', expected: /stored as k8s:enc:aesgcm:v1:first\): no matching prefix found/ },
   ];
   for (const { name, key, expected } of failures) {
@@ -128,7 +146,11 @@ describe('values in another form are read, and rewritten when they are next writ
       encryption: configuration([aesgcm(['new', FIRST]), aescbc('old', SECOND), IDENTITY]),
       head: 'k8s:enc:aesgcm:v1:new:',
     },
-    { name: 'several keys of one provider', encryption: configuration([aesgcm(['newer', SECOND], ['new', FIRST])]), head: 'k8s:enc:aesgcm:v1:newer:' },
+    {
+      name: 'several keys of one provider',
+      encryption: configuration([aesgcm(['newer', SECOND], ['new', FIRST])]),
+      head: 'k8s:enc:aesgcm:v1:newer:',
+    },
     { name: 'in the clear again', encryption: configuration([IDENTITY, aesgcm(['newer', SECOND])]), head: '{"kind":"Secret"' },
   ];
   let before = '';
@@ -139,10 +161,10 @@ describe('values in another form are read, and rewritten when they are next writ
         if (before === '') await ok(api, 'POST', SECRETS, secret('s'));
         else assert.ok((await raw(api, key)).toString('latin1').startsWith(before), 'reading rewrites nothing');
         // What kubectl get | kubectl replace does: the same content.
-        const read = await ok<KubeObject>(api, 'GET', `${SECRETS}/s`);
-        const replaced = await ok<KubeObject>(api, 'PUT', `${SECRETS}/s`, read);
+        const read = await ok(api, 'GET', `${SECRETS}/s`);
+        const replaced = await ok(api, 'PUT', `${SECRETS}/s`, read);
         assert.ok((await raw(api, key)).toString('latin1').startsWith(head));
-        const again = await ok<KubeObject>(api, 'PUT', `${SECRETS}/s`, replaced);
+        const again = await ok(api, 'PUT', `${SECRETS}/s`, replaced);
         assert.equal(again.metadata.resourceVersion, replaced.metadata.resourceVersion, 'once is enough');
         before = head;
       }),
@@ -183,12 +205,21 @@ describe('a configuration that is wrong names its field', () => {
       text: 'apiVersion: apiserver.config.k8s.io/v1\nkind: Policy',
       message: 'kind: Unsupported value: "Policy": supported values: "EncryptionConfiguration"',
     },
-    { name: 'no resources', text: configuration([IDENTITY], []), message: 'resources[0].resources: Required value: at least one resource must be given' },
-    { name: 'no providers', text: configuration([]), message: 'resources[0].providers: Required value: at least one provider must be given' },
+    {
+      name: 'no resources',
+      text: configuration([IDENTITY], []),
+      message: 'resources[0].resources: Required value: at least one resource must be given',
+    },
+    {
+      name: 'no providers',
+      text: configuration([]),
+      message: 'resources[0].providers: Required value: at least one provider must be given',
+    },
     {
       name: 'a short secret',
       text: configuration([aesgcm(['k', 'YWJj'])]),
-      message: 'resources[0].providers[0].aesgcm.keys[0].secret: Invalid value: secret is not of the expected length, got 3, expected one of [16 24 32]',
+      message:
+        'resources[0].providers[0].aesgcm.keys[0].secret: Invalid value: secret is not of the expected length, got 3, expected one of [16 24 32]',
     },
     {
       name: 'a secret that is not base64',
@@ -210,7 +241,11 @@ describe('a configuration that is wrong names its field', () => {
       text: configuration([{ rot13: {} }]),
       message: 'resources[0].providers[0]: Unsupported value: "rot13": supported values: "aesgcm", "aescbc", "identity"',
     },
-    { name: 'a field that nobody knows', text: configuration([{ ...aesgcm(['k', FIRST]) }]).replace('"secret"', '"sekret"'), message: 'resources[0].providers[0].aesgcm.keys[0].sekret: unknown field' },
+    {
+      name: 'a field that nobody knows',
+      text: configuration([{ ...aesgcm(['k', FIRST]) }]).replace('"secret"', '"sekret"'),
+      message: 'resources[0].providers[0].aesgcm.keys[0].sekret: unknown field',
+    },
   ];
   for (const { name, text, message } of cases)
     test(name, () => assert.throws(() => encryptionTransformer(text), { name: 'ConfigFileError', message }));

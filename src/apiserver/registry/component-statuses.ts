@@ -33,7 +33,12 @@ async function statusOf(name: string, check: ComponentCheck): Promise<Entry> {
   const metadata = { name };
   try {
     await check();
-    return viewOf({ kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }] });
+    return viewOf({
+      kind: 'ComponentStatus',
+      apiVersion: 'v1',
+      metadata,
+      conditions: [{ type: 'Healthy', status: 'True', message: 'ok' }],
+    });
   } catch (error) {
     const conditions = [{ type: 'Healthy', status: 'False', error: errorMessage(error) }];
     return viewOf({ kind: 'ComponentStatus', apiVersion: 'v1', metadata, conditions });

@@ -43,10 +43,9 @@ export function objectSource(registry: Registry): ObjectSource {
     list: (info, namespace) => {
       const served = servedOf(info);
       // What cannot be decrypted is there for its own readers to be told of; the server's parts go on without it.
-      return served.cache
-        .list(namespace)
-        .filter(isReadable)
-        .map((entry) => viewOf(served, entry).object);
+      const objects: KubeObject[] = [];
+      for (const entry of served.cache.list(namespace)) if (isReadable(entry)) objects.push(viewOf(served, entry).object);
+      return objects;
     },
     subscribe: (info, onChange) => {
       const served = servedOf(info);

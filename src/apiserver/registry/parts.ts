@@ -1,4 +1,4 @@
-import { validateApprovalUpdate, validateCreate } from '../../api/validation/validate.ts';
+import { validateApprovalUpdate, validateEphemeralContainersUpdate, validateResize } from '../../api/validation/validate.ts';
 import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -15,10 +15,10 @@ import { updateObject, type UpdateRules } from './update.ts';
 
 export const ephemeralContainers = part(
   (live, given) => withSpec(live, { ephemeralContainers: (given['spec'] as Pod['spec'])?.ephemeralContainers as EphemeralContainer[] }),
-  validateCreate,
+  validateEphemeralContainersUpdate,
 );
 
-export const resize = part((live, given) => withSpec(live, { containers: resized(live, given) }), validateCreate);
+export const resize = part((live, given) => withSpec(live, resized(live, given)), validateResize);
 
 export const finalize = part((live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }));
 
@@ -40,7 +40,8 @@ function part(
   return doors({
     prepare: (info: ResourceInfo, given, live) => {
       const next = keep(live, given);
-      return withGeneration(info, { ...next, metadata: { ...live.metadata, resourceVersion: given.metadata.resourceVersion } }, live);
+      const { resourceVersion, managedFields = live.metadata.managedFields } = given.metadata;
+      return withGeneration(info, { ...next, metadata: { ...live.metadata, resourceVersion, managedFields } }, live);
     },
     validate,
     claims: false,
@@ -76,10 +77,21 @@ function withSpec(live: KubeObject, changed: object): KubeObject {
   return { ...live, spec: { ...(live['spec'] as object | undefined), ...changed } };
 }
 
-function resized(live: KubeObject, given: KubeObject): Container[] {
-  const wanted = new Map(((given['spec'] as Pod['spec'])?.containers ?? []).map((container) => [container.name, container]));
-  return (live['spec'] as NonNullable<Pod['spec']>).containers.map((container) => {
-    const { resources, resizePolicy } = wanted.get(container.name) ?? container;
-    return { ...container, ...(resources ? { resources } : {}), ...(resizePolicy ? { resizePolicy } : {}) };
-  });
+/** The live containers with the amounts that were given; a list of other containers stays as it came, for validation to name. */
+function resized(live: KubeObject, given: KubeObject): Partial<NonNullable<Pod['spec']>> {
+  const spec = live['spec'] as NonNullable<Pod['spec']>;
+  const wanted = given['spec'] as NonNullable<Pod['spec']>;
+  const merged = (now: readonly Container[], then: readonly Container[]): Container[] => {
+    const same = now.length === then.length && now.every(({ name }, index) => name === then[index]!.name);
+    if (!same) return [...now];
+    return then.map((container, index) => {
+      const { resources, resizePolicy } = now[index]!;
+      return { ...container, resources: resources ?? {}, ...(resizePolicy ? { resizePolicy } : {}) };
+    });
+  };
+  const { initContainers } = spec;
+  return {
+    containers: merged(wanted.containers ?? [], spec.containers),
+    ...(initContainers || wanted.initContainers ? { initContainers: merged(wanted.initContainers ?? [], initContainers ?? []) } : {}),
+  };
 }

@@ -95,7 +95,8 @@ export async function guardedChange(
 
 async function put(registry: Registry, live: Entry, object: KubeObject, dryRun: boolean): Promise<Changed> {
   const bytes = encodeStored(object);
-  if (!registry.cache.isStale(live) && (live.storesSame(bytes) || sameContent(live, bytes, object))) return { entry: live, outcome: 'kept' };
+  if (!registry.cache.isStale(live) && (live.storesSame(bytes) || sameContent(live, bytes, object)))
+    return { entry: live, outcome: 'kept' };
   if (dryRun) return { entry: unstored(live.key, object, bytes, live.revision), outcome: 'stored' };
   const entry = await write(registry, live.key, bytes, object, (written) => registry.storage.update(live.key, written, live.revision));
   return { entry, outcome: 'stored' };

@@ -146,12 +146,10 @@ test('what need not be attached, what others attached, and what fails to', () =>
     await client.resource(PERSISTENT_VOLUMES).create(volume('free', ['ReadWriteMany'], 'free.example.com'));
     const { metadata } = await client.resource(PERSISTENT_VOLUME_CLAIMS, NS).create(claim('free'));
     await client.resource(PERSISTENT_VOLUMES).patch('pv-free', 'merge', { spec: { claimRef: { uid: metadata.uid } } });
-    await client
-      .resource(VOLUME_ATTACHMENTS)
-      .create({
-        metadata: { name: 'by-hand' },
-        spec: { attacher: 'x.example.com', nodeName: 'n1', source: { persistentVolumeName: 'pv-x' } },
-      });
+    await client.resource(VOLUME_ATTACHMENTS).create({
+      metadata: { name: 'by-hand' },
+      spec: { attacher: 'x.example.com', nodeName: 'n1', source: { persistentVolumeName: 'pv-x' } },
+    });
     await client.resource(PODS, NS).create(pod('a', 'n1', 'free'));
     await client.resource(PODS, NS).create(pod('b', 'n1'));
     await world.pass(10);

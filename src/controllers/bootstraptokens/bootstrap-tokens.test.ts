@@ -8,14 +8,23 @@ import { createTokenCleaner } from './token-cleaner.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-function createToken({ context, clock }: ControllerWorld, id: string, more: { seconds?: number; signs?: boolean; type?: string } = {}): Promise<unknown> {
+function createToken(
+  { context, clock }: ControllerWorld,
+  id: string,
+  more: { seconds?: number; signs?: boolean; type?: string } = {},
+): Promise<unknown> {
   const { seconds, signs = true, type = 'bootstrap.kubernetes.io/token' } = more;
   const expiration: Record<string, string> =
     seconds === undefined ? {} : { expiration: base64(new Date(clock.now() + seconds * 1000).toISOString()) };
   return context.client.resource(SECRETS, 'kube-system').create({
     metadata: { name: `bootstrap-token-${id}` },
     type,
-    data: { 'token-id': base64(id), 'token-secret': base64('0123456789abcdef'), 'usage-bootstrap-signing': base64(String(signs)), ...expiration },
+    data: {
+      'token-id': base64(id),
+      'token-secret': base64('0123456789abcdef'),
+      'usage-bootstrap-signing': base64(String(signs)),
+      ...expiration,
+    },
   });
 }
 

@@ -19,7 +19,7 @@ interface Rule {
 const RULES: readonly Rule[] = [
   {
     subresource: 'selfnodeclient',
-    recognizes: (request, parsed) => isKubeletClient(request, parsed) && request.spec!.username === parsed.commonName,
+    recognizes: (request, parsed) => isKubeletClient(request, parsed) && request.spec.username === parsed.commonName,
     message: 'Auto approving self kubelet client certificate after SubjectAccessReview.',
   },
   {
@@ -44,7 +44,7 @@ export function createCertificateApprovingController(context: ComponentContext):
     async reconcile(name: string) {
       const request = requests.get(name);
       if (!request || !isOpen(request)) return;
-      const parsed = parseSigningRequest(request.spec!.request ?? '');
+      const parsed = parseSigningRequest(request.spec.request);
       const tried: string[] = [];
       for (const { subresource, recognizes, message } of RULES) {
         if (!recognizes(request, parsed)) continue;
@@ -55,7 +55,9 @@ export function createCertificateApprovingController(context: ComponentContext):
         return;
       }
       if (tried.length > 0)
-        throw new TerminalError(`recognized csr ${JSON.stringify(name)} as [${tried.join(' ')}] but subject access review was not approved`);
+        throw new TerminalError(
+          `recognized csr ${JSON.stringify(name)} as [${tried.join(' ')}] but subject access review was not approved`,
+        );
     },
   };
   return [runReconciler(context, reconciler)];
@@ -75,7 +77,7 @@ function isKubeletClient({ spec }: CertificateSigningRequest, parsed: SigningReq
 }
 
 async function isAllowed({ client }: ComponentContext, { spec }: CertificateSigningRequest, subresource: string): Promise<boolean> {
-  const { username, uid, groups, extra } = spec!;
+  const { username, uid, groups, extra } = spec;
   const resourceAttributes = {
     group: 'certificates.k8s.io',
     resource: 'certificatesigningrequests',
@@ -87,7 +89,13 @@ async function isAllowed({ client }: ComponentContext, { spec }: CertificateSign
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
     metadata: {},
-    spec: { ...(username ? { user: username } : {}), ...(uid ? { uid } : {}), ...(groups ? { groups } : {}), ...(extra ? { extra } : {}), resourceAttributes },
+    spec: {
+      ...(username ? { user: username } : {}),
+      ...(uid ? { uid } : {}),
+      ...(groups ? { groups } : {}),
+      ...(extra ? { extra } : {}),
+      resourceAttributes,
+    },
   };
   const { body } = await client.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/subjectaccessreviews', body: review });
   return (body as SubjectAccessReview).status?.allowed === true;

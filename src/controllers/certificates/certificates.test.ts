@@ -42,7 +42,13 @@ before(async () => {
   const client = createClient({ transport: manager.transport, clock, log });
   const as = serviceAccountTransports({ client, base: anonymous.transport, clock });
   const writer = withTransport(client, as('certificate-controller'));
-  const context = { client: writer, clock, rng: systemRng(), log, events: createRecorder({ client: writer, clock, log, component: 'csr' }) };
+  const context = {
+    client: writer,
+    clock,
+    rng: systemRng(),
+    log,
+    events: createRecorder({ client: writer, clock, log, component: 'csr' }),
+  };
   const clusterSigning = { caCert: ca, caKey: server.pki.get('ca.key')! };
   const controllers: Component[] = [
     ...createCertificateApprovingController(context),
@@ -78,7 +84,9 @@ async function submit(
 /** As `kubectl certificate approve` does it. */
 async function approve(name: string): Promise<void> {
   const request = await admin.resource(CERTIFICATE_SIGNING_REQUESTS).get(name);
-  const conditions = [{ type: 'Approved', status: 'True', reason: 'KubectlApprove', message: 'This CSR was approved by kubectl certificate approve.' }];
+  const conditions = [
+    { type: 'Approved', status: 'True', reason: 'KubectlApprove', message: 'This CSR was approved by kubectl certificate approve.' },
+  ];
   await admin.resource(CERTIFICATE_SIGNING_REQUESTS).subresource(name, 'approval', 'PUT', { ...request, status: { conditions } });
 }
 
@@ -111,7 +119,11 @@ test('an approved client certificate is issued by the cluster’s CA, and its ho
     assert.ok(lifeMs > 3_500_000 && lifeMs <= 3_601_000, `${lifeMs}`);
     const connection = httpsTransport({ server: server.url, ca: server.pki.get('ca.crt')!, cert, key: asked.key, clock });
     const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' };
-    const { body } = await connection.transport({ method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', body: review });
+    const { body } = await connection.transport({
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      body: review,
+    });
     const { userInfo } = (body as { status: { userInfo: { username: string; groups: string[] } } }).status;
     assert.deepEqual([userInfo.username, userInfo.groups], ['jane', ['devs', 'ops', 'system:authenticated']]);
     await connection.close();
@@ -126,7 +138,7 @@ test('conditions get their times from the server, and an answer cannot be taken 
   const [condition] = request.status!.conditions!;
   assert.match(condition!.lastUpdateTime!, /^\d{4}-/);
   assert.match(condition!.lastTransitionTime!, /^\d{4}-/);
-  assert.deepEqual([request.spec!.username, request.spec!.groups], ['kubernetes-admin', ['system:masters', 'system:authenticated']]);
+  assert.deepEqual([request.spec.username, request.spec.groups], ['kubernetes-admin', ['system:masters', 'system:authenticated']]);
   const denied = { ...condition!, type: 'Denied' };
   const refusals = [
     { conditions: [], message: /updates may not remove a condition of type "Approved"/ },
@@ -147,14 +159,62 @@ test('conditions get their times from the server, and an answer cannot be taken 
 describe('what a signer does not sign fails with its reason', () => {
   const node = { commonName: 'system:node:n1', organizations: ['system:nodes'] };
   const cases = [
-    { name: 'a client that would serve', signerName: CLIENT, usages: ['server auth'], request: { commonName: 'a' }, message: 'invalid usage for client certificate: server auth' },
-    { name: 'a client that is none', signerName: CLIENT, usages: ['digital signature'], request: { commonName: 'a' }, message: 'missing required usage for client certificate: client auth' },
-    { name: 'a kubelet of another group', signerName: KUBELET_CLIENT, usages: CLIENT_USAGES, request: { ...node, organizations: ['devs'] }, message: 'subject organization is not system:nodes' },
-    { name: 'a kubelet with names', signerName: KUBELET_CLIENT, usages: CLIENT_USAGES, request: { ...node, dnsNames: ['n1'] }, message: 'DNS subjectAltNames are not allowed' },
-    { name: 'a kubelet by another name', signerName: KUBELET_CLIENT, usages: CLIENT_USAGES, request: { ...node, commonName: 'n1' }, message: 'subject common name does not begin with system:node:' },
-    { name: 'a kubelet that serves without names', signerName: KUBELET_SERVING, usages: SERVING_USAGES, request: node, message: 'DNS or IP subjectAltName is required' },
-    { name: 'a kubelet that serves a URI', signerName: KUBELET_SERVING, usages: SERVING_USAGES, request: { ...node, dnsNames: ['n1'], uris: ['spiffe://n1'] }, message: 'URI subjectAltNames are not allowed' },
-    { name: 'a kubelet that serves as a client', signerName: KUBELET_SERVING, usages: CLIENT_USAGES, request: { ...node, dnsNames: ['n1'] }, message: 'usages did not match [digital signature server auth]' },
+    {
+      name: 'a client that would serve',
+      signerName: CLIENT,
+      usages: ['server auth'],
+      request: { commonName: 'a' },
+      message: 'invalid usage for client certificate: server auth',
+    },
+    {
+      name: 'a client that is none',
+      signerName: CLIENT,
+      usages: ['digital signature'],
+      request: { commonName: 'a' },
+      message: 'missing required usage for client certificate: client auth',
+    },
+    {
+      name: 'a kubelet of another group',
+      signerName: KUBELET_CLIENT,
+      usages: CLIENT_USAGES,
+      request: { ...node, organizations: ['devs'] },
+      message: 'subject organization is not system:nodes',
+    },
+    {
+      name: 'a kubelet with names',
+      signerName: KUBELET_CLIENT,
+      usages: CLIENT_USAGES,
+      request: { ...node, dnsNames: ['n1'] },
+      message: 'DNS subjectAltNames are not allowed',
+    },
+    {
+      name: 'a kubelet by another name',
+      signerName: KUBELET_CLIENT,
+      usages: CLIENT_USAGES,
+      request: { ...node, commonName: 'n1' },
+      message: 'subject common name does not begin with system:node:',
+    },
+    {
+      name: 'a kubelet that serves without names',
+      signerName: KUBELET_SERVING,
+      usages: SERVING_USAGES,
+      request: node,
+      message: 'DNS or IP subjectAltName is required',
+    },
+    {
+      name: 'a kubelet that serves a URI',
+      signerName: KUBELET_SERVING,
+      usages: SERVING_USAGES,
+      request: { ...node, dnsNames: ['n1'], uris: ['spiffe://n1'] },
+      message: 'URI subjectAltNames are not allowed',
+    },
+    {
+      name: 'a kubelet that serves as a client',
+      signerName: KUBELET_SERVING,
+      usages: CLIENT_USAGES,
+      request: { ...node, dnsNames: ['n1'] },
+      message: 'usages did not match [digital signature server auth]',
+    },
   ];
   for (const { name, signerName, usages, request, message } of cases)
     test(name, async () => {
@@ -170,7 +230,10 @@ describe('what a signer does not sign fails with its reason', () => {
 test('serving certificates carry their names; the legacy signer signs what it is asked for, for a year', async () => {
   const node = { commonName: 'system:node:n1', organizations: ['system:nodes'], dnsNames: ['n1', 'n1.local'], ipAddresses: ['10.0.0.1'] };
   const serving = await submit(rsaRequest(node), { signerName: KUBELET_SERVING, usages: SERVING_USAGES });
-  const legacy = await submit(rsaRequest({ commonName: 'any', uris: ['https://a'] }), { signerName: LEGACY_UNKNOWN, usages: ['server auth', 'client auth'] });
+  const legacy = await submit(rsaRequest({ commonName: 'any', uris: ['https://a'] }), {
+    signerName: LEGACY_UNKNOWN,
+    usages: ['server auth', 'client auth'],
+  });
   await Promise.all([approve(serving), approve(legacy)]);
   const x509 = new X509Certificate(await certificateOf(serving));
   assert.equal(x509.subjectAltName, 'DNS:n1, DNS:n1.local, IP Address:10.0.0.1');
@@ -190,7 +253,11 @@ test('a kubelet’s client certificate is approved by itself where RBAC says so,
   const bindings = admin.resource(CLUSTER_ROLE_BINDINGS);
   const apiGroup = 'rbac.authorization.k8s.io';
   const bind = (name: string, role: string, group: string): Promise<unknown> =>
-    bindings.create({ metadata: { name }, roleRef: { apiGroup, kind: 'ClusterRole', name: role }, subjects: [{ kind: 'Group', apiGroup, name: group }] });
+    bindings.create({
+      metadata: { name },
+      roleRef: { apiGroup, kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'Group', apiGroup, name: group }],
+    });
   const prefix = 'system:certificates.k8s.io:certificatesigningrequests:';
   await bind('joiners', `${prefix}nodeclient`, 'system:bootstrappers:joiners');
   await bind('renewers', `${prefix}selfnodeclient`, 'system:nodes');
@@ -219,20 +286,33 @@ test('a kubelet’s client certificate is approved by itself where RBAC says so,
 
 test('who may not approve, does not; nobody becomes system:masters', async () => {
   const jane = createClient({ transport: server.loopback({ name: 'jane', groups: [] }), clock, log });
-  const rule = { apiGroups: ['certificates.k8s.io'], resources: ['certificatesigningrequests', 'certificatesigningrequests/approval'], verbs: ['*'] };
-  await admin.request({ method: 'POST', path: '/apis/rbac.authorization.k8s.io/v1/clusterroles', body: { metadata: { name: 'asker' }, rules: [rule] } });
+  const rule = {
+    apiGroups: ['certificates.k8s.io'],
+    resources: ['certificatesigningrequests', 'certificatesigningrequests/approval'],
+    verbs: ['*'],
+  };
+  await admin.request({
+    method: 'POST',
+    path: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
+    body: { metadata: { name: 'asker' }, rules: [rule] },
+  });
   const apiGroup = 'rbac.authorization.k8s.io';
-  await admin
-    .resource(CLUSTER_ROLE_BINDINGS)
-    .create({ metadata: { name: 'asker' }, roleRef: { apiGroup, kind: 'ClusterRole', name: 'asker' }, subjects: [{ kind: 'User', apiGroup, name: 'jane' }] });
+  await admin.resource(CLUSTER_ROLE_BINDINGS).create({
+    metadata: { name: 'asker' },
+    roleRef: { apiGroup, kind: 'ClusterRole', name: 'asker' },
+    subjects: [{ kind: 'User', apiGroup, name: 'jane' }],
+  });
   const name = await submit(ecRequest({ commonName: 'jane' }), { signerName: CLIENT, usages: CLIENT_USAGES }, jane);
   const request = await jane.resource(CERTIFICATE_SIGNING_REQUESTS).get(name);
   const status = { conditions: [{ type: 'Approved', status: 'True' }] };
-  await assert.rejects(jane.resource(CERTIFICATE_SIGNING_REQUESTS).subresource(name, 'approval', 'PUT', { ...request, status }), (error) => {
-    assert.ok(StatusError.is(error, 'Forbidden'));
-    assert.match(error.message, /user not permitted to approve requests with signerName "kubernetes.io\/kube-apiserver-client"/);
-    return true;
-  });
+  await assert.rejects(
+    jane.resource(CERTIFICATE_SIGNING_REQUESTS).subresource(name, 'approval', 'PUT', { ...request, status }),
+    (error) => {
+      assert.ok(StatusError.is(error, 'Forbidden'));
+      assert.match(error.message, /user not permitted to approve requests with signerName "kubernetes.io\/kube-apiserver-client"/);
+      return true;
+    },
+  );
   const masters = ecRequest({ commonName: 'root', organizations: ['system:masters'] });
   await assert.rejects(submit(masters, { signerName: CLIENT, usages: CLIENT_USAGES }), /system:masters group is not allowed/);
   await jane.close();

@@ -21,7 +21,10 @@ const SHORTEST_MS = 10 * 60_000;
  * Signs approved CertificateSigningRequests of upstream's built-in signers with the cluster's CA; what is not what its signer signs gets the
  * condition Failed. Without an authority nothing is signed.
  */
-export function createCertificateSigningController(context: ComponentContext, { clusterSigning }: { clusterSigning?: Authority }): Component[] {
+export function createCertificateSigningController(
+  context: ComponentContext,
+  { clusterSigning }: { clusterSigning?: Authority },
+): Component[] {
   return clusterSigning ? [runReconciler(context, signing(context, clusterSigning))] : [];
 }
 
@@ -44,14 +47,14 @@ function signing(context: ComponentContext, authority: Authority): Reconciler {
       const write = (changed: CertificateSigningRequest): Promise<unknown> =>
         unlessGone(client.resource(CERTIFICATE_SIGNING_REQUESTS).updateStatus(changed));
       const parsed = parse(request);
-      const problem = SIGNERS.get(spec!.signerName!)!(parsed, spec!.usages ?? []);
+      const problem = SIGNERS.get(spec.signerName)!(parsed, spec.usages ?? []);
       if (problem !== undefined) {
         await write(withCondition(request, { type: 'Failed', reason: 'SignerValidationFailure', message: problem }));
         return;
       }
       const notBefore = clock.now() - BACKDATE_MS;
       const notAfter = clock.now() + durationOf(request);
-      const certificate = issueCertificate(parsed, { usages: spec!.usages ?? [], notBefore, notAfter, serial: serial() }, authority);
+      const certificate = issueCertificate(parsed, { usages: spec.usages ?? [], notBefore, notAfter, serial: serial() }, authority);
       await write({ ...request, status: { ...request.status, certificate: Buffer.from(certificate).toString('base64') } });
     },
   };
@@ -74,7 +77,7 @@ function durationOf({ spec }: CertificateSigningRequest): number {
 /** What cannot be read does not become readable by trying again. */
 function parse({ metadata, spec }: CertificateSigningRequest): SigningRequest {
   try {
-    return parseSigningRequest(spec!.request ?? '');
+    return parseSigningRequest(spec.request);
   } catch (error) {
     throw new TerminalError(`unable to parse csr ${JSON.stringify(metadata.name)}: ${errorMessage(error)}`, { cause: error });
   }

@@ -203,6 +203,33 @@ test('a ReplicaSet without an owner is adopted; a name that is taken leads to an
     }, soon);
   }));
 
+test('a Deployment that asks for it goes back to an earlier revision, once', () =>
+  withWorkloads(async (world) => {
+    const deployments = world.admin.resource(DEPLOYMENTS, NS);
+    await deployments.create(deployment());
+    await settled(world, 3);
+    await deployments.patch('web', 'json', [
+      { op: 'replace', path: '/spec/template', value: template('nginx:2') },
+      { op: 'add', path: '/metadata/annotations/note', value: 'second' },
+    ]);
+    await settled(world, 3);
+    const goBack = async (revision: string, event: string): Promise<Deployment> => {
+      await deployments.patch('web', 'merge', { metadata: { annotations: { 'deprecated.deployment.rollback.to': revision } } });
+      await eventually(async () => assert.ok((await world.events(NS, 'web')).includes(event), event), soon);
+      return settled(world, 3);
+    };
+    await goBack('9', 'Warning DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.');
+    await goBack(
+      '2',
+      'Warning DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment "web"',
+    );
+    const back = await goBack('0', 'Normal DeploymentRollback: Rolled back deployment "web" to revision 1');
+    assert.equal(back.spec!.template.spec!.containers[0]!.image, 'nginx:1');
+    assert.deepEqual(back.spec!.template.metadata!.labels, { app: 'web' });
+    assert.deepEqual(back.metadata.annotations, { 'deployment.kubernetes.io/revision': '3' });
+    assert.deepEqual(world.logged, []);
+  }));
+
 /** The template as the server stores it. */
 async function defaulted(admin: WorkloadWorld['admin'], { spec }: Deployment): Promise<PodTemplateSpec> {
   const made = await admin.resource(DEPLOYMENTS, NS).create({ metadata: { name: 'probe' }, spec: { ...spec!, paused: true } });

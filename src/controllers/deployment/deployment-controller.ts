@@ -15,6 +15,7 @@ import { isRollingUpdate, newReplicaSetSize, sum } from './limits.ts';
 import { proportionalSizes } from './proportions.ts';
 import { ReplicaSets, type Draft } from './replica-sets.ts';
 import { byAge, DESIRED_REPLICAS, numberAnnotation } from './revisions.ts';
+import { rollBack, rollbackRevision } from './rollback.ts';
 import { shrinkOld } from './rolling-update.ts';
 
 /** Rolls a Deployment's template out: a ReplicaSet for each template, scaled up and down as the strategy allows. */
@@ -77,6 +78,8 @@ class DeploymentController implements Reconciler {
       informer: this.#replicaSets,
     });
     try {
+      const revision = deployment.metadata.deletionTimestamp || deployment.spec?.paused ? undefined : rollbackRevision(deployment);
+      if (revision !== undefined) return await this.#rollBack(deployment, replicaSets, revision);
       const { draft, status } = await this.#advance(deployment, replicaSets);
       await this.#write(deployment, draft, status);
       return this.#untilDeadline(deployment, status);
@@ -105,6 +108,14 @@ class DeploymentController implements Reconciler {
     return { draft, status: rolloutStatus(draft, family, now) };
   }
 
+  /** Only the Deployment is changed, which leads here again: its ReplicaSets follow when nothing is asked for any more. */
+  async #rollBack(deployment: Deployment, replicaSets: readonly ReplicaSet[], revision: bigint): Promise<void> {
+    const draft = await this.#writes.ensure(deployment, replicaSets);
+    const { deployment: next, event } = rollBack(draft.deployment, allOf(draft.family), revision);
+    const written = await unlessGone(this.#context.client.resource(DEPLOYMENTS, deployment.metadata.namespace).update(next));
+    if (written) this.#context.events.event(deployment, event.type, event.reason, event.message);
+  }
+
   async #roll(deployment: Deployment, replicaSets: readonly ReplicaSet[]): Promise<Draft> {
     const draft = await this.#writes.ensure(deployment, replicaSets);
     const { family } = draft;
@@ -129,7 +140,7 @@ class DeploymentController implements Reconciler {
       );
       return draft;
     }
-    if (this.#hasOldPods(draft.family)) return draft;
+    if (this.#hasPods(draft.family.old)) return draft;
     const ready = draft.family.current ? draft : await this.#writes.ensure(deployment, replicaSets);
     const current = await this.#writes.scale(deployment, ready.family.current!, deployment.spec?.replicas ?? 1);
     await this.#cleanUpWhenDone(deployment, ready.family);
@@ -143,6 +154,9 @@ class DeploymentController implements Reconciler {
     const active = allOf(family).filter(hasSize);
     const only = active.length === 0 ? (family.current ?? byAge(family.old).at(-1)) : active.length === 1 ? active[0] : undefined;
     if (only) {
+      // Two versions at once is what Recreate rules out, also while the rollout is paused.
+      const others = allOf(family).filter((each) => each !== only);
+      if (!isRollingUpdate(deployment) && !hasSize(only) && this.#hasPods(others)) return draft;
       const scaled = await this.#writes.scale(deployment, only, wanted);
       return only === family.current ? { deployment, family: { ...family, current: scaled } } : draft;
     }
@@ -166,9 +180,9 @@ class DeploymentController implements Reconciler {
     if (isDone) await this.#writes.cleanUp(deployment, family.old);
   }
 
-  #hasOldPods({ old }: Family): boolean {
-    if (sum(old, ({ status }) => status?.replicas ?? 0) > 0) return true;
-    return old.some(({ metadata }) => ownedBy(this.#pods, metadata.uid!).some((pod) => !isTerminal(pod)));
+  #hasPods(replicaSets: readonly ReplicaSet[]): boolean {
+    if (sum(replicaSets, ({ status }) => status?.replicas ?? 0) > 0) return true;
+    return replicaSets.some(({ metadata }) => ownedBy(this.#pods, metadata.uid!).some((pod) => !isTerminal(pod)));
   }
 
   /** A pause stops the clock of the progress deadline. */

@@ -1,6 +1,6 @@
 /** Which ReplicaSet is a Deployment's present one, and the revisions and notes that they carry in annotations. */
 import { deepEqual } from '../../api/patch/json.ts';
-import type { Deployment, PodTemplateSpec, ReplicaSet } from '../../api/types.gen.ts';
+import type { Deployment, ObjectMeta, PodTemplateSpec, ReplicaSet } from '../../api/types.gen.ts';
 import { maxSurge } from './limits.ts';
 
 export const HASH_LABEL = 'pod-template-hash';
@@ -8,12 +8,13 @@ export const REVISION = 'deployment.kubernetes.io/revision';
 const REVISION_HISTORY = 'deployment.kubernetes.io/revision-history';
 export const DESIRED_REPLICAS = 'deployment.kubernetes.io/desired-replicas';
 export const MAX_REPLICAS = 'deployment.kubernetes.io/max-replicas';
+export const ROLLBACK_TO = 'deprecated.deployment.rollback.to';
 const REVISION_HISTORY_MAX_CHARS = 2000;
 
 /** What of a Deployment's annotations its ReplicaSets do not get. */
 const NOT_COPIED = new Set([
   'kubectl.kubernetes.io/last-applied-configuration',
-  'deprecated.deployment.rollback.to',
+  ROLLBACK_TO,
   REVISION,
   REVISION_HISTORY,
   DESIRED_REPLICAS,
@@ -32,7 +33,8 @@ export function sameTemplate(a: PodTemplateSpec | undefined, b: PodTemplateSpec 
   return deepEqual(withoutHash(a), withoutHash(b));
 }
 
-function withoutHash(template: PodTemplateSpec | undefined): PodTemplateSpec | undefined {
+/** A ReplicaSet's template as its Deployment has it. */
+export function withoutHash(template: PodTemplateSpec | undefined): PodTemplateSpec | undefined {
   const labels = template?.metadata?.labels;
   if (!labels || !(HASH_LABEL in labels)) return template;
   const { [HASH_LABEL]: _hash, ...others } = labels;
@@ -78,6 +80,13 @@ export function newReplicaSetAnnotations(deployment: Deployment, current: Annota
     if (before) next[REVISION_HISTORY] = withRevision(current[REVISION_HISTORY], before);
   }
   return deepEqual(next, current) ? current : next;
+}
+
+/** The metadata of a Deployment that takes the annotations of one of its ReplicaSets; what a ReplicaSet does not get stays as it is. */
+export function withAnnotationsOf(replicaSet: ReplicaSet, metadata: ObjectMeta): ObjectMeta {
+  const own = Object.entries(metadata.annotations ?? {}).filter(([key]) => NOT_COPIED.has(key));
+  const copied = Object.entries(replicaSet.metadata.annotations ?? {}).filter(([key]) => !NOT_COPIED.has(key));
+  return { ...metadata, annotations: Object.fromEntries([...own, ...copied]) };
 }
 
 function withRevision(history: string | undefined, revision: string): string {

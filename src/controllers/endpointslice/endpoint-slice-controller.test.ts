@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../../../test/fixtures/eventually.ts';
 import { notReady, running, withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
-import type { Endpoints, EndpointSlice, Pod, Service } from '../../api/types.gen.ts';
-import { ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES } from '../../client/resources.ts';
+import type { Endpoints, EndpointSlice, Node, Pod, Service } from '../../api/types.gen.ts';
+import { ENDPOINT_SLICES, ENDPOINTS, NODES, PODS, SERVICES } from '../../client/resources.ts';
 
 const NS = 'default';
 const soon = { within: 10_000, every: 10 };
@@ -124,5 +124,53 @@ test('250 pods need three slices, and one that changes rewrites one', () =>
     await eventually(async () => assert.equal(summary(await slicesOf(world)).length, 249), soon);
     const versions = new Set(before.map(({ metadata }) => metadata.resourceVersion));
     assert.equal((await slicesOf(world)).filter(({ metadata }) => !versions.has(metadata.resourceVersion)).length, 1);
+    assert.deepEqual(world.logged, []);
+  }));
+
+function zonedNode(name: string, zone: string, cpu: string): Node {
+  return {
+    metadata: { name, labels: { 'topology.kubernetes.io/zone': zone } },
+    status: { allocatable: { cpu }, capacity: { cpu }, conditions: [{ type: 'Ready', status: 'True' }] },
+  };
+}
+
+test('endpoints say which zones and nodes are to use them, as the Service asks', () =>
+  withWorkloads(async (world) => {
+    const { admin } = world;
+    const services = admin.resource(SERVICES, NS);
+    const hints = async (): Promise<Record<string, string>> => {
+      const endpoints = (await slicesOf(world)).flatMap((slice) => slice.endpoints ?? []);
+      const text = ({ forZones = [], forNodes = [] }: NonNullable<(typeof endpoints)[0]['hints']>): string =>
+        [...forZones, ...forNodes].map(({ name }) => name).join('+');
+      return Object.fromEntries(endpoints.map(({ nodeName, hints }) => [nodeName!, hints ? text(hints) : '']));
+    };
+    const become = (expected: Record<string, string>) => eventually(async () => assert.deepEqual(await hints(), expected), soon);
+    for (const node of [zonedNode('node-0', 'a', '4'), zonedNode('node-1', 'b', '2'), zonedNode('node-2', 'b', '2')])
+      await admin.resource(NODES).create(node);
+    await services.create({ ...service, spec: { ...service.spec!, trafficDistribution: 'PreferSameNode' } });
+    for (const name of ['p0', 'p1', 'p2', 'p3']) await admin.resource(PODS, NS).create(pod(name));
+    await become({ 'node-0': 'a+node-0', 'node-1': 'b+node-1', 'node-2': 'b+node-2' });
+    await services.patch('web', 'merge', { spec: { trafficDistribution: 'PreferClose' } });
+    await become({ 'node-0': 'a', 'node-1': 'b', 'node-2': 'b' });
+    await admin.resource(NODES).patch('node-2', 'merge', { metadata: { labels: { 'topology.kubernetes.io/zone': 'c' } } });
+    await become({ 'node-0': 'a', 'node-1': 'b', 'node-2': 'c' });
+
+    const mode = (value: string | null): object => ({
+      metadata: { annotations: { 'service.kubernetes.io/topology-mode': value } },
+      spec: { trafficDistribution: null },
+    });
+    await admin.resource(NODES).patch('node-2', 'merge', { metadata: { labels: { 'topology.kubernetes.io/zone': 'b' } } });
+    await services.patch('web', 'merge', mode('Auto'));
+    await become({ 'node-0': 'a', 'node-1': 'b', 'node-2': 'b' });
+    await services.patch('web', 'merge', mode(null));
+    await become({ 'node-0': '', 'node-1': '', 'node-2': '' });
+    await admin.resource(NODES).patch('node-2', 'merge', { metadata: { labels: { 'topology.kubernetes.io/zone': null } } });
+    await services.patch('web', 'merge', mode('Auto'));
+    const disabled = 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes, addressType: IPv4';
+    await eventually(async () => {
+      const events = await world.events(NS, 'web');
+      assert.ok(events.includes('Warning TopologyAwareHintsDisabled: Topology Aware Hints has been disabled, addressType: IPv4'));
+      assert.ok(events.includes(`Warning TopologyAwareHintsDisabled: ${disabled}`));
+    }, soon);
     assert.deepEqual(world.logged, []);
   }));

@@ -2,6 +2,7 @@
 import type { DiscoveryV1EndpointPort, Endpoint, Pod, Service } from '../../api/types.gen.ts';
 import { isReady, isTerminal } from '../pods/pod-state.ts';
 import { addressIn, hostnameWithin, targetPortIn } from '../servicepods/service-pods.ts';
+import { distributionHints, isTopologyAware } from './hints.ts';
 
 export interface PortGroup {
   ports: DiscoveryV1EndpointPort[];
@@ -63,7 +64,7 @@ function endpointOf(pod: Pod, service: Service, address: string, zoneOf: Wanted[
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
   const hostname = hostnameWithin(pod, service);
   const zone = nodeName ? zoneOf(nodeName) : undefined;
-  return {
+  const endpoint: Endpoint = {
     addresses: [address],
     conditions: { ready, serving, terminating },
     ...(hostname ? { hostname } : {}),
@@ -71,4 +72,6 @@ function endpointOf(pod: Pod, service: Service, address: string, zoneOf: Wanted[
     ...(nodeName ? { nodeName } : {}),
     ...(zone ? { zone } : {}),
   };
+  const hints = ready && !isTopologyAware(service) ? distributionHints(service, endpoint) : undefined;
+  return hints ? { ...endpoint, hints } : endpoint;
 }

@@ -41,7 +41,8 @@ export class ClaimsOfPods {
     for (const podClaim of pod.spec!.resourceClaims!) {
       if (podClaim.resourceClaimTemplateName === undefined) continue;
       const known = pod.status?.resourceClaimStatuses?.find(({ name }) => name === podClaim.name);
-      const isThere = known?.resourceClaimName !== undefined && this.#claims.get(`${pod.metadata.namespace}/${known.resourceClaimName}`) !== undefined;
+      const isThere =
+        known?.resourceClaimName !== undefined && this.#claims.get(`${pod.metadata.namespace}/${known.resourceClaimName}`) !== undefined;
       if (isThere) continue;
       const claim = this.#existing(pod, podClaim) ?? (await this.#create(pod, podClaim));
       if (claim) found.push({ name: podClaim.name, resourceClaimName: claim.metadata.name! });
@@ -82,7 +83,12 @@ export class ClaimsOfPods {
       });
     } catch (error) {
       if (isNamespaceTerminating(error)) return undefined;
-      this.#context.events.event(pod, 'Warning', 'FailedResourceClaimCreation', `PodResourceClaim ${podClaim.name}: ${errorMessage(error)}`);
+      this.#context.events.event(
+        pod,
+        'Warning',
+        'FailedResourceClaimCreation',
+        `PodResourceClaim ${podClaim.name}: ${errorMessage(error)}`,
+      );
       throw error;
     }
   }

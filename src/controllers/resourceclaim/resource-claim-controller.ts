@@ -50,7 +50,8 @@ class ResourceClaims implements Reconciler {
       updated: (claim) => queue.add(CLAIM + keyOf(claim)),
       deleted: (claim) => {
         // A pod whose claim was removed before it ran gets another.
-        for (const { kind, name } of claim.metadata.ownerReferences ?? []) if (kind === 'Pod') queue.add(`${POD}${claim.metadata.namespace}/${name}`);
+        for (const { kind, name } of claim.metadata.ownerReferences ?? [])
+          if (kind === 'Pod') queue.add(`${POD}${claim.metadata.namespace}/${name}`);
       },
     });
     this.#templates.subscribe({

@@ -34,7 +34,10 @@ export class UsersOfClaims {
     const reservedFor = claim.status?.reservedFor ?? [];
     const valid: ResourceClaimConsumerReference[] = [];
     for (const consumer of reservedFor) if (await this.#isUsing(claim, consumer)) valid.push(consumer);
-    const isIdle = valid.length === 0 && claim.status?.allocation !== undefined && (reservedFor.length > 0 || claim.metadata.deletionTimestamp !== undefined);
+    const isIdle =
+      valid.length === 0 &&
+      claim.status?.allocation !== undefined &&
+      (reservedFor.length > 0 || claim.metadata.deletionTimestamp !== undefined);
     const kept = isIdle || valid.length !== reservedFor.length ? await this.#write(claim, valid) : claim;
     if (!kept) return;
     // The scheduler puts the finalizer on before it writes the allocation: only what ended here is let go.
@@ -44,7 +47,10 @@ export class UsersOfClaims {
   }
 
   /** Who reads this cache later than the pod came is not told that the pod is gone: the server is asked. */
-  async #isUsing({ metadata: { namespace } }: ResourceClaim, { name, uid, resource, apiGroup }: ResourceClaimConsumerReference): Promise<boolean> {
+  async #isUsing(
+    { metadata: { namespace } }: ResourceClaim,
+    { name, uid, resource, apiGroup }: ResourceClaimConsumerReference,
+  ): Promise<boolean> {
     if (resource !== 'pods' || apiGroup) return true;
     const cached = this.#pods.get(`${namespace}/${name}`);
     const pod = cached?.metadata.uid === uid ? cached : await unlessGone(this.#context.client.resource(PODS, namespace).get(name));
@@ -55,9 +61,7 @@ export class UsersOfClaims {
   #write(claim: ResourceClaim, reservedFor: ResourceClaimConsumerReference[]): Promise<ResourceClaim | undefined> {
     const { allocation, devices, reservedFor: _before, ...rest } = claim.status ?? {};
     const status =
-      reservedFor.length === 0
-        ? rest
-        : { ...rest, ...(allocation ? { allocation } : {}), ...(devices ? { devices } : {}), reservedFor };
+      reservedFor.length === 0 ? rest : { ...rest, ...(allocation ? { allocation } : {}), ...(devices ? { devices } : {}), reservedFor };
     return unlessGone(this.#context.client.resource(RESOURCE_CLAIMS, claim.metadata.namespace).updateStatus({ ...claim, status }));
   }
 
@@ -74,6 +78,8 @@ export class UsersOfClaims {
     if (owner?.kind !== 'Pod' || metadata.deletionTimestamp) return;
     const pod = this.#pods.get(`${metadata.namespace}/${owner.name}`);
     if (!pod || (pod.metadata.uid === owner.uid && !isDone(pod))) return;
-    await unlessGone(this.#context.client.resource(RESOURCE_CLAIMS, metadata.namespace).delete(metadata.name!, { preconditions: { uid: metadata.uid! } }));
+    await unlessGone(
+      this.#context.client.resource(RESOURCE_CLAIMS, metadata.namespace).delete(metadata.name!, { preconditions: { uid: metadata.uid! } }),
+    );
   }
 }

@@ -45,7 +45,9 @@ test('a range goes when another one holds its addresses, but not before every se
     const cidrs = context.client.resource(SERVICE_CIDRS);
     await start(createServiceCidrController(context));
     await cidrs.create({ metadata: { name: 'old' }, spec: { cidrs: ['10.112.0.0/24'] } });
-    await context.client.resource(IP_ADDRESSES).create({ metadata: { name: '10.112.0.9' }, spec: { parentRef: { resource: 'services', name: 'x' } } });
+    await context.client
+      .resource(IP_ADDRESSES)
+      .create({ metadata: { name: '10.112.0.9' }, spec: { parentRef: { resource: 'services', name: 'x' } } });
     await pass(10);
     await cidrs.delete('old');
     await pass(10);

@@ -18,11 +18,16 @@ export function revisionNameOf({ metadata }: Pod): string | undefined {
   return metadata.labels?.[REVISION_HASH];
 }
 
+/** The labels by which a single pod of a set can be selected. */
+export function identityLabels(podName: string, ordinal: number): Record<string, string> {
+  return { [POD_NAME]: podName, [POD_INDEX]: String(ordinal) };
+}
+
 export function newPod(set: StatefulSet, revision: ControllerRevision, ordinal: number): Pod {
   const name = `${set.metadata.name}-${ordinal}`;
   const { metadata, spec } = podFromTemplate(templateOf(revision), controllerReference(set, STATEFUL_SETS), name);
   const { generateName: _generateName, ...rest } = metadata;
-  const labels = { ...metadata.labels, [REVISION_HASH]: revision.metadata.name!, [POD_NAME]: name, [POD_INDEX]: String(ordinal) };
+  const labels = { ...metadata.labels, [REVISION_HASH]: revision.metadata.name!, ...identityLabels(name, ordinal) };
   const { serviceName } = set.spec!;
   const pod: Pod = {
     metadata: { ...rest, name, namespace: set.metadata.namespace!, labels },
@@ -44,6 +49,12 @@ export function claimsFor(set: StatefulSet, ordinal: number): PersistentVolumeCl
     },
     ...(template.spec ? { spec: template.spec } : {}),
   }));
+}
+
+/** Told by its name: a claim says nothing else about the set that it was made for. */
+export function isClaimOf({ metadata, spec }: StatefulSet, claim: PersistentVolumeClaim): boolean {
+  const templates = spec?.volumeClaimTemplates ?? [];
+  return templates.some((template) => claim.metadata.name!.startsWith(`${template.metadata.name}-${metadata.name}-`));
 }
 
 function claimName({ metadata }: PersistentVolumeClaim, set: StatefulSet, ordinal: number): string {

@@ -13,14 +13,17 @@ export interface Revisions {
 export interface SetPlan {
   create: { ordinal: number; revision: 'current' | 'update' }[];
   delete: Pod[];
-  /** Of `delete`, those that are there no more because the set shrank. */
-  condemned: Pod[];
 }
 
 /** The ordinals that the set should have. */
-export function ordinals({ spec }: StatefulSet): { first: number; end: number } {
+function ordinals({ spec }: StatefulSet): { first: number; end: number } {
   const first = spec?.ordinals?.start ?? 0;
   return { first, end: first + (spec?.replicas ?? 1) };
+}
+
+export function hasOrdinal(set: StatefulSet, ordinal: number): boolean {
+  const { first, end } = ordinals(set);
+  return ordinal >= first && ordinal < end;
 }
 
 /**
@@ -28,7 +31,7 @@ export function ordinals({ spec }: StatefulSet): { first: number; end: number } 
  * shrinks. With Parallel all at once. Updates go from the highest ordinal down, and only when all others are as they should be.
  */
 export function planSet(set: StatefulSet, pods: readonly Pod[], revisions: Revisions, now: number): SetPlan {
-  const plan: SetPlan = { create: [], delete: [], condemned: [] };
+  const plan: SetPlan = { create: [], delete: [] };
   const isOrdered = set.spec?.podManagementPolicy !== 'Parallel';
   const { first, end } = ordinals(set);
   const at = new Map(pods.map((pod) => [ordinalOf(pod, set)!, pod]));
@@ -51,9 +54,8 @@ interface Rules {
 
 /** Returns whether the set may go on to updates. */
 function condemn(set: StatefulSet, pods: readonly Pod[], plan: SetPlan, { isOrdered, isHealthy }: Rules): boolean {
-  const { first, end } = ordinals(set);
   const of = (pod: Pod): number => ordinalOf(pod, set)!;
-  const surplus = pods.filter((pod) => of(pod) < first || of(pod) >= end).toSorted((a, b) => of(b) - of(a));
+  const surplus = pods.filter((pod) => !hasOrdinal(set, of(pod))).toSorted((a, b) => of(b) - of(a));
   const unhealthy = surplus.filter((pod) => !isHealthy(pod)).at(-1);
   for (const pod of surplus) {
     if (isTerminating(pod)) {
@@ -63,12 +65,15 @@ function condemn(set: StatefulSet, pods: readonly Pod[], plan: SetPlan, { isOrde
     // One that is not well goes only if no other is unwell below it: the set must not lose more than it can tell.
     if (isOrdered && !isHealthy(pod) && pod !== unhealthy) return false;
     plan.delete.push(pod);
-    plan.condemned.push(pod);
     if (isOrdered) return false;
   }
   return true;
 }
 
+/**
+ * From the highest ordinal down, as many at a time as may be unavailable. Pods that are unavailable anywhere in the set count, so that no
+ * more become so; an old one of them may be replaced all the same: it serves nobody, and a mended template must get past it.
+ */
 function update(
   set: StatefulSet,
   at: ReadonlyMap<number, Pod>,
@@ -77,12 +82,22 @@ function update(
 ): void {
   const { first, end } = ordinals(set);
   const { partition = 0, maxUnavailable = 1 } = set.spec?.updateStrategy?.rollingUpdate ?? {};
-  let budget = Math.max(1, resolveIntOrPercent(maxUnavailable, set.spec?.replicas ?? 1, 'up'));
-  for (let ordinal = end - 1; ordinal >= first + partition && budget > 0; ordinal--) {
+  const most = Math.max(1, resolveIntOrPercent(maxUnavailable, set.spec?.replicas ?? 1, 'up'));
+  const isDown = (pod: Pod | undefined): boolean => !pod || !isHealthy(pod) || plan.delete.includes(pod);
+  let down = 0;
+  for (let ordinal = first; ordinal < end; ordinal++) if (isDown(at.get(ordinal))) down++;
+  let passed = 0;
+  for (let ordinal = end - 1; ordinal >= first + partition && passed < most; ordinal--) {
     const pod = at.get(ordinal);
-    const isOld = pod !== undefined && revisionNameOf(pod) !== revision && !isTerminating(pod);
-    if (isOld && !plan.delete.includes(pod)) plan.delete.push(pod);
-    if (isOld || !pod || !isHealthy(pod)) budget--;
+    const isOld = pod !== undefined && revisionNameOf(pod) !== revision && !isTerminating(pod) && !plan.delete.includes(pod);
+    if (isDown(pod)) {
+      passed++;
+      if (isOld) plan.delete.push(pod!);
+    } else if (isOld && down < most) {
+      plan.delete.push(pod!);
+      passed++;
+      down++;
+    }
   }
 }
 

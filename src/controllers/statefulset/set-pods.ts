@@ -1,13 +1,14 @@
 import { StatusError } from '../../api/status.ts';
 import { keyOf } from '../../api/meta.ts';
-import type { ControllerRevision, OwnerReference, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/types.gen.ts';
+import type { ControllerRevision, PersistentVolumeClaim, Pod, StatefulSet } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
 import { PERSISTENT_VOLUME_CLAIMS, PODS } from '../../client/resources.ts';
 import type { Expectations } from '../pods/expectations.ts';
-import { unlessGone } from '../pods/ownership.ts';
+import { controllerOf, unlessGone } from '../pods/ownership.ts';
 import { isNamespaceTerminating, messageOf } from '../pods/pod-control.ts';
-import { claimsFor, newPod, ordinalOf } from './identity.ts';
+import { claimsFor, identityLabels, newPod, ordinalOf } from './identity.ts';
+import { isLeftToEarlierPod, retainedOwners } from './retention.ts';
 
 /** All writes to the pods and claims of StatefulSets, with upstream's events. */
 export class SetPods {
@@ -21,19 +22,22 @@ export class SetPods {
     this.#claims = context.client.informer(PERSISTENT_VOLUME_CLAIMS);
   }
 
-  /** The claims first, so that the pod can be scheduled. */
+  /** The claims first, so that the pod can be scheduled. Nothing is made while a claim has still to go with the pod before. */
   async create(set: StatefulSet, revision: ControllerRevision, ordinal: number): Promise<void> {
     const pod = newPod(set, revision, ordinal);
     const { uid, namespace, name: setName } = set.metadata;
-    for (const claim of claimsFor(set, ordinal)) await this.#createClaim(set, claim, pod);
+    const claims = claimsFor(set, ordinal);
+    const found = claims.map((claim) => this.#claims.get(keyOf(claim)));
+    if (found.some((claim) => claim && isLeftToEarlierPod(claim, pod.metadata.name!))) return;
+    for (const claim of claims) await this.#createClaim(set, claim, pod);
     this.#expectations.expectCreations(uid!, 1);
     try {
       await this.#context.client.resource(PODS, namespace).create(pod);
       this.#event(set, 'Normal', 'SuccessfulCreate', `create Pod ${pod.metadata.name} in StatefulSet ${setName} successful`);
     } catch (error) {
       this.#expectations.creationObserved(uid!);
-      // The cache does not show it yet, or a pod of another has the name: then its event leads here again.
-      if (StatusError.is(error, 'AlreadyExists') || isNamespaceTerminating(error)) return;
+      if (isNamespaceTerminating(error)) return;
+      if (StatusError.is(error, 'AlreadyExists')) return this.#excuse(set, pod, error);
       this.#event(
         set,
         'Warning',
@@ -42,6 +46,12 @@ export class SetPods {
       );
       throw error;
     }
+  }
+
+  /** Our own pod that the cache does not show yet leads here again; a pod of another that has the name does not, even when it goes. */
+  async #excuse({ metadata: { uid, namespace } }: StatefulSet, { metadata: { name } }: Pod, taken: StatusError): Promise<void> {
+    const found = await unlessGone(this.#context.client.resource(PODS, namespace).get(name!));
+    if (!found || controllerOf(found)?.uid !== uid) throw taken;
   }
 
   async delete(set: StatefulSet, pod: Pod): Promise<void> {
@@ -59,30 +69,32 @@ export class SetPods {
     }
   }
 
-  /** Owner references on the claims carry out the retention policy (KEP-1847): the garbage collector deletes what the policy says. */
-  async retain(set: StatefulSet, pods: readonly Pod[], condemned: readonly Pod[]): Promise<void> {
-    if ((set.spec?.volumeClaimTemplates ?? []).length === 0) return;
-    const { whenDeleted = 'Retain', whenScaled = 'Retain' } = set.spec?.persistentVolumeClaimRetentionPolicy ?? {};
-    for (const pod of pods) {
-      const owners: OwnerReference[] = [];
-      if (whenScaled === 'Delete' && condemned.includes(pod)) owners.push(plainReference('v1', 'Pod', pod));
-      else if (whenDeleted === 'Delete') owners.push(plainReference('apps/v1', 'StatefulSet', set));
-      for (const { metadata } of claimsFor(set, ordinalOf(pod, set)!))
-        await this.#setOwners(set, pod, { key: `${metadata.namespace}/${metadata.name}`, owners });
-    }
+  /** The claims that a pod which waits to be started lacks: somebody deleted them since it was made. */
+  async restoreClaims(set: StatefulSet, pod: Pod): Promise<void> {
+    for (const claim of claimsFor(set, ordinalOf(pod, set)!)) await this.#createClaim(set, claim, pod);
   }
 
-  async #setOwners(set: StatefulSet, pod: Pod, { key, owners }: { key: string; owners: OwnerReference[] }): Promise<void> {
-    const claim = this.#claims.get(key);
-    if (!claim) return;
-    const before = claim.metadata.ownerReferences ?? [];
-    const isOurs = ({ kind, uid, name }: OwnerReference): boolean =>
-      uid === set.metadata.uid || uid === pod.metadata.uid || (kind === 'Pod' && name === pod.metadata.name);
-    const next = [...before.filter((each) => !isOurs(each)), ...owners];
-    if (next.map(({ uid }) => uid).join() === before.map(({ uid }) => uid).join()) return;
-    const { ownerReferences: _before, ...metadata } = claim.metadata;
-    const update = { ...claim, metadata: next.length > 0 ? { ...metadata, ownerReferences: next } : metadata };
-    await unlessGone(this.#context.client.resource(PERSISTENT_VOLUME_CLAIMS, claim.metadata.namespace).update(update));
+  /** Gives a pod that was adopted the labels of its place in the set. */
+  async identify(set: StatefulSet, pod: Pod): Promise<void> {
+    const { namespace, name, labels } = pod.metadata;
+    const own = identityLabels(name!, ordinalOf(pod, set)!);
+    if (Object.entries(own).every(([key, value]) => labels?.[key] === value)) return;
+    const updated = { ...pod, metadata: { ...pod.metadata, labels: { ...labels, ...own } } };
+    const written = await unlessGone(this.#context.client.resource(PODS, namespace).update(updated));
+    if (written) this.#event(set, 'Normal', 'SuccessfulUpdate', `update Pod ${name} in StatefulSet ${set.metadata.name} successful`);
+  }
+
+  /** Carries out the retention policy on the claims of these pods. */
+  async retain(set: StatefulSet, pods: readonly Pod[]): Promise<void> {
+    for (const pod of pods) {
+      for (const wanted of claimsFor(set, ordinalOf(pod, set)!)) {
+        const claim = this.#claims.get(keyOf(wanted));
+        const ownerReferences = claim && retainedOwners(set, pod, claim);
+        if (!ownerReferences) continue;
+        const update = { ...claim, metadata: { ...claim.metadata, ownerReferences } };
+        await unlessGone(this.#context.client.resource(PERSISTENT_VOLUME_CLAIMS, claim.metadata.namespace).update(update));
+      }
+    }
   }
 
   async #createClaim(set: StatefulSet, claim: PersistentVolumeClaim, pod: Pod): Promise<void> {
@@ -101,8 +113,4 @@ export class SetPods {
   #event(set: StatefulSet, type: 'Normal' | 'Warning', reason: string, message: string): void {
     this.#context.events.event(set, type, reason, message);
   }
-}
-
-function plainReference(apiVersion: string, kind: string, { metadata }: Pod | StatefulSet): OwnerReference {
-  return { apiVersion, kind, name: metadata.name!, uid: metadata.uid! };
 }

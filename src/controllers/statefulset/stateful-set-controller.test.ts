@@ -123,3 +123,80 @@ test('an update stops at a pod that does not become ready, and a mended template
     }, soon);
     assert.deepEqual(world.logged, []);
   }));
+
+const DELETE_WHEN_SCALED = { whenScaled: 'Delete', whenDeleted: 'Delete' };
+
+async function claims({ admin }: WorkloadWorld): Promise<string[]> {
+  const { items } = await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).list();
+  return items.map(({ metadata }) => `${metadata.name} of ${metadata.ownerReferences?.map(({ kind, name }) => `${kind} ${name}`).join()}`).toSorted();
+}
+
+test('a claim that goes by the policy belongs to its pod for as long as that takes to end, and is not given to the next', () =>
+  withWorkloads(async (world) => {
+    const { admin } = world;
+    const sets = admin.resource(STATEFUL_SETS, NS);
+    const template = { metadata: { labels, finalizers: ['example.com/hold'] }, spec: { containers: [{ name: 'db', image: 'db:1' }] } };
+    await sets.create(
+      statefulSet({ replicas: 2, podManagementPolicy: 'Parallel', persistentVolumeClaimRetentionPolicy: DELETE_WHEN_SCALED, template }),
+    );
+    await settled(world, 2);
+    const ofSet = ['data-db-0 of StatefulSet db', 'data-db-1 of StatefulSet db'];
+    await eventually(async () => assert.deepEqual(await claims(world), ofSet), soon);
+    const held = await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).get('data-db-1');
+    assert.deepEqual([held.metadata.ownerReferences![0]!.controller, held.metadata.ownerReferences![0]!.blockOwnerDeletion], [true, true]);
+
+    await sets.patch('db', 'merge', { spec: { replicas: 1 } });
+    const ofPod = ['data-db-0 of StatefulSet db', 'data-db-1 of Pod db-1'];
+    await eventually(async () => assert.deepEqual(await claims(world), ofPod), soon);
+    // Wanted again before it went: the pod keeps its claim, and while it is unwanted the claim stays the pod's, however often one looks.
+    await sets.patch('db', 'merge', { spec: { replicas: 2 } });
+    await eventually(async () => assert.deepEqual(await claims(world), ofSet), soon);
+    await sets.patch('db', 'merge', { spec: { replicas: 1 } });
+    await eventually(async () => assert.deepEqual(await claims(world), ofPod), soon);
+    const poked = await sets.patch('db', 'merge', { spec: { minReadySeconds: 1 } });
+    await eventually(async () => assert.equal((await sets.get('db')).status!.observedGeneration, poked.metadata.generation), soon);
+    assert.deepEqual(await claims(world), ofPod);
+
+    await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).patch('data-db-1', 'merge', { metadata: { finalizers: ['example.com/hold'] } });
+    await admin.resource(PODS, NS).patch('db-1', 'merge', { metadata: { finalizers: null } });
+    await eventually(async () => {
+      assert.equal((await pods(world)).length, 1);
+      assert.ok((await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).get('data-db-1')).metadata.deletionTimestamp);
+    }, soon);
+    const grown = await sets.patch('db', 'merge', { spec: { replicas: 2 } });
+    await eventually(async () => assert.equal((await sets.get('db')).status!.observedGeneration, grown.metadata.generation), soon);
+    assert.equal((await pods(world)).length, 1);
+    await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).patch('data-db-1', 'merge', { metadata: { finalizers: null } });
+    await settled(world, 2);
+    assert.notEqual((await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).get('data-db-1')).metadata.uid, held.metadata.uid);
+    assert.deepEqual(world.logged, []);
+  }));
+
+test('a pod that is adopted gets the labels of its place, and one that waits gets back the claim that somebody deleted', () =>
+  withWorkloads(async (world) => {
+    const { admin } = world;
+    const volumeClaims = admin.resource(PERSISTENT_VOLUME_CLAIMS, NS);
+    world.behave = () => 'wait';
+    const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data-db-0' } }];
+    await admin
+      .resource(PODS, NS)
+      .create({ metadata: { name: 'db-0', labels }, spec: { containers: [{ name: 'db', image: 'db:1' }], volumes } });
+    await admin.resource(STATEFUL_SETS, NS).create(statefulSet({ replicas: 1 }));
+    const adopted = await eventually(async () => {
+      const pod = await admin.resource(PODS, NS).get('db-0');
+      assert.equal(pod.metadata.ownerReferences?.[0]?.name, 'db');
+      assert.equal(pod.metadata.labels!['statefulset.kubernetes.io/pod-name'], 'db-0');
+      return pod;
+    }, soon);
+    assert.equal(adopted.metadata.labels!['apps.kubernetes.io/pod-index'], '0');
+    await eventually(
+      async () =>
+        assert.ok((await world.events(NS, 'db')).includes('Normal SuccessfulUpdate: update Pod db-0 in StatefulSet db successful')),
+      soon,
+    );
+    const claim = await eventually(() => volumeClaims.get('data-db-0'), soon);
+    await volumeClaims.delete('data-db-0');
+    await volumeClaims.patch('data-db-0', 'merge', { metadata: { finalizers: null } });
+    await eventually(async () => assert.notEqual((await volumeClaims.get('data-db-0')).metadata.uid, claim.metadata.uid), soon);
+    assert.deepEqual(world.logged, []);
+  }));

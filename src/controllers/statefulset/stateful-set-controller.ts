@@ -4,16 +4,16 @@ import type { ControllerRevision, Pod, StatefulSet } from '../../api/types.gen.t
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
 import type { ComponentContext, Reconciler, ReconcileResult } from '../../client/reconcile.ts';
-import { CONTROLLER_REVISIONS, PODS, STATEFUL_SETS } from '../../client/resources.ts';
+import { CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { Expectations } from '../pods/expectations.ts';
 import { claim, controllerOf, indexByController, ownedBy, resolveOwner, selectorOf, unlessGone } from '../pods/ownership.ts';
 import { isNamespaceTerminating } from '../pods/pod-control.ts';
-import { availableInMs } from '../pods/pod-state.ts';
+import { availableInMs, isTerminating } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
 import { ensureRevision, RevisionCollision, trimRevisions } from '../rollout/controller-revisions.ts';
-import { ordinalOf, revisionNameOf } from './identity.ts';
-import { planSet, type Revisions } from './plan.ts';
+import { isClaimOf, ordinalOf, revisionNameOf } from './identity.ts';
+import { hasOrdinal, planSet, type Revisions } from './plan.ts';
 import { SetPods } from './set-pods.ts';
 import { nextStatus } from './set-status.ts';
 
@@ -56,6 +56,18 @@ class StatefulSetController implements Reconciler {
         changed: add,
       }),
     );
+    this.#watchClaims(add);
+  }
+
+  /** A claim that was deleted is made again for a pod that waits for it, and a new pod may wait for an old claim to go. */
+  #watchClaims(add: (set: StatefulSet) => void): void {
+    this.#context.client.informer(PERSISTENT_VOLUME_CLAIMS).subscribe({
+      deleted: (claim) =>
+        this.#sets
+          .listNamespace(claim.metadata.namespace!)
+          .filter((set) => isClaimOf(set, claim))
+          .forEach(add),
+    });
   }
 
   async reconcile(key: string): Promise<ReconcileResult> {
@@ -98,7 +110,11 @@ class StatefulSetController implements Reconciler {
   ): Promise<void> {
     const names = { current: revisions.current.metadata.name!, update: revisions.update.metadata.name! };
     const plan = planSet(set, pods, names, this.#context.clock.now());
-    await this.#podWrites.retain(set, pods, plan.condemned);
+    await this.#podWrites.retain(set, pods);
+    for (const pod of pods.filter((each) => !isTerminating(each) && hasOrdinal(set, ordinalOf(each, set)!))) {
+      await this.#podWrites.identify(set, pod);
+      if (pod.status?.phase === 'Pending') await this.#podWrites.restoreClaims(set, pod);
+    }
     const results = await Promise.allSettled([
       ...plan.create.map(({ ordinal, revision }) => this.#podWrites.create(set, revisions[revision], ordinal)),
       ...plan.delete.map((pod) => this.#podWrites.delete(set, pod)),

@@ -80,7 +80,7 @@ export function createDeviceDrivers(changed: () => void): DeviceDrivers {
       if (answer.error) throw new Error(`NodeUnprepareResources failed for claim ${claim.namespace}/${claim.name}: ${answer.error}`);
     },
     close: () => {
-      for (const name of [...drivers.keys()]) drop(name);
+      for (const name of drivers.keys()) drop(name);
     },
   };
 }

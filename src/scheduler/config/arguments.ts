@@ -70,7 +70,8 @@ export const ARGUMENTS: Readonly<Record<string, Shape>> = {
 
 /** The arguments that a profile gives a plugin; none when it gives none. Their form has been checked. */
 export function argumentsOf<P extends keyof ArgumentsByPlugin>(profile: ProfileConfiguration, plugin: P): ArgumentsByPlugin[P] {
-  return (profile.pluginConfig?.find(({ name }) => name === plugin)?.args ?? {}) as ArgumentsByPlugin[P];
+  const args: unknown = profile.pluginConfig?.find(({ name }) => name === plugin)?.args ?? {};
+  return args as ArgumentsByPlugin[P];
 }
 
 type Check<P extends keyof ArgumentsByPlugin> = (args: ArgumentsByPlugin[P], path: string, problems: Problems) => void;
@@ -93,7 +94,11 @@ const CHECKS: { [P in keyof ArgumentsByPlugin]: Check<P> } = {
     }
   },
   NodeAffinity: ({ addedAffinity }, path, problems) => {
-    if (addedAffinity && !addedAffinity.requiredDuringSchedulingIgnoredDuringExecution && !addedAffinity.preferredDuringSchedulingIgnoredDuringExecution)
+    if (
+      addedAffinity &&
+      !addedAffinity.requiredDuringSchedulingIgnoredDuringExecution &&
+      !addedAffinity.preferredDuringSchedulingIgnoredDuringExecution
+    )
       problems.invalid(`${path}.addedAffinity`, addedAffinity, 'must have at least one term');
   },
   InterPodAffinity: ({ hardPodAffinityWeight: weight }, path, problems) => {
@@ -110,15 +115,24 @@ const CHECKS: { [P in keyof ArgumentsByPlugin]: Check<P> } = {
       problems.invalid(`${path}.minCandidateNodesPercentage`, percentage, 'not in valid range [0, 100]');
     if (absolute < 0) problems.invalid(`${path}.minCandidateNodesAbsolute`, absolute, 'not in valid range [0, inf)');
     if (percentage === 0 && absolute === 0)
-      problems.invalid(path, 'minCandidateNodesPercentage and minCandidateNodesAbsolute', 'both minCandidateNodesPercentage and minCandidateNodesAbsolute cannot be zero');
+      problems.invalid(
+        path,
+        'minCandidateNodesPercentage and minCandidateNodesAbsolute',
+        'both minCandidateNodesPercentage and minCandidateNodesAbsolute cannot be zero',
+      );
   },
   DynamicResources: ({ filterTimeout, bindingTimeout = '600s' }, path, problems) => {
-    if (filterTimeout !== undefined && durationMs(filterTimeout)! < 0) problems.invalid(`${path}.filterTimeout`, filterTimeout, 'must be zero or positive');
+    if (filterTimeout !== undefined && durationMs(filterTimeout)! < 0)
+      problems.invalid(`${path}.filterTimeout`, filterTimeout, 'must be zero or positive');
     if (durationMs(bindingTimeout)! < 1000) problems.invalid(`${path}.bindingTimeout`, bindingTimeout, 'must be at least 1 second');
   },
 };
 
-function checkFit({ ignoredResources = [], ignoredResourceGroups = [], scoringStrategy }: NodeResourcesFitArgs, path: string, problems: Problems): void {
+function checkFit(
+  { ignoredResources = [], ignoredResourceGroups = [], scoringStrategy }: NodeResourcesFitArgs,
+  path: string,
+  problems: Problems,
+): void {
   for (const [index, name] of ignoredResources.entries())
     if (!/^[A-Za-z0-9./_-]+$/.test(name)) problems.invalid(`${path}.ignoredResources[${index}]`, name, 'must be a qualified name');
   for (const [index, name] of ignoredResourceGroups.entries())
@@ -133,7 +147,8 @@ function checkFit({ ignoredResources = [], ignoredResourceGroups = [], scoringSt
 
 function checkWeights(path: string, resources: readonly ResourceWeight[], problems: Problems): void {
   for (const [index, { name, weight }] of resources.entries())
-    if (weight < 1 || weight > 100) problems.invalid(`${path}[${index}].weight`, weight, `resource weight of ${name} not in valid range [1, 100]`);
+    if (weight < 1 || weight > 100)
+      problems.invalid(`${path}[${index}].weight`, weight, `resource weight of ${name} not in valid range [1, 100]`);
 }
 
 function checkShapePoints(path: string, shape: readonly ShapePoint[], problems: Problems): void {
@@ -146,7 +161,11 @@ function checkShapePoints(path: string, shape: readonly ShapePoint[], problems: 
   }
 }
 
-function checkSpread({ defaultConstraints = [], defaultingType = 'System' }: PodTopologySpreadArgs, path: string, problems: Problems): void {
+function checkSpread(
+  { defaultConstraints = [], defaultingType = 'System' }: PodTopologySpreadArgs,
+  path: string,
+  problems: Problems,
+): void {
   problems.oneOf(`${path}.defaultingType`, defaultingType, ['System', 'List']);
   if (defaultingType === 'System' && defaultConstraints.length > 0)
     problems.invalid(`${path}.defaultingType`, defaultingType, 'when .defaultConstraints are not empty');

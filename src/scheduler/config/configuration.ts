@@ -135,7 +135,13 @@ function structureFindings(value: unknown): string[] {
   for (const [index, profile] of ((value as Partial<SchedulerConfiguration>).profiles ?? []).entries()) {
     for (const [at, { name, args }] of (profile.pluginConfig ?? []).entries()) {
       const known = ARGUMENTS[name];
-      if (known && args) checkShape(args, { object: { apiVersion: 'text', kind: 'text', ...known } }, `profiles[${index}].pluginConfig[${at}].args`, findings);
+      if (known && args)
+        checkShape(
+          args,
+          { object: { apiVersion: 'text', kind: 'text', ...known } },
+          `profiles[${index}].pluginConfig[${at}].args`,
+          findings,
+        );
     }
   }
   return findings;
@@ -153,7 +159,10 @@ function withDefaults(given: Partial<SchedulerConfiguration>): SchedulerConfigur
 }
 
 const PLUGIN_SET: Kind = {
-  object: { enabled: { list: { object: { name: 'text', weight: 'int' } } }, disabled: { list: { object: { name: 'text', weight: 'int' } } } },
+  object: {
+    enabled: { list: { object: { name: 'text', weight: 'int' } } },
+    disabled: { list: { object: { name: 'text', weight: 'int' } } },
+  },
 };
 
 const PROFILE: Shape = {

@@ -19,7 +19,7 @@ export function enabledPlugins(plugins: PluginsConfiguration = {}): EnabledPlugi
   const names = new Set(weights.keys());
   for (const point of EXTENSION_POINTS) for (const { name } of plugins[point]?.enabled ?? []) names.add(name);
   return [...names].flatMap((name) => {
-    const points = new Set([...PLUGIN_POINTS.get(name)!].filter((point) => isEnabled(name, point, plugins, weights.has(name))));
+    const points = new Set([...(PLUGIN_POINTS.get(name) ?? [])].filter((point) => isEnabled(name, point, plugins, weights.has(name))));
     if (points.size === 0) return [];
     const own = plugins.score?.enabled?.find((each) => each.name === name);
     const weight = own ? own.weight || 1 : (weights.get(name) ?? 0);

@@ -3,6 +3,7 @@ import type { Problems } from '../../api/validation/problems.ts';
 import { PLUGIN_POINTS } from '../plugin-points.ts';
 import type { ExtensionPoint } from '../framework.ts';
 import type { ExtenderConfiguration, PluginsConfiguration, ProfileConfiguration, SchedulerConfiguration } from './configuration.ts';
+import { enabledPlugins } from './enabled.ts';
 import { durationMs } from './shape.ts';
 
 const EXTENDED_RESOURCE = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
@@ -47,6 +48,9 @@ function checkProfiles(profiles: readonly ProfileConfiguration[], problems: Prob
     names.set(schedulerName, index);
     checkPercentage(`${at}.percentageOfNodesToScore`, percentageOfNodesToScore, problems);
     checkPlugins(`${at}.plugins`, plugins, problems);
+    const enabled = enabledPlugins(plugins).flatMap(({ points }) => [...points]);
+    if (!enabled.includes('queueSort')) problems.required(`${at}.plugins.queueSort`, 'no queue sort plugin is enabled');
+    if (!enabled.includes('bind')) problems.required(`${at}.plugins.bind`, 'at least one bind plugin is needed');
     const configured = new Set<string>();
     for (const [position, { name }] of pluginConfig.entries()) {
       if (configured.has(name)) problems.duplicate(`${at}.pluginConfig[${position}]`, name);

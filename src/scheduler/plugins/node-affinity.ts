@@ -8,7 +8,10 @@ export interface NodeAffinityArgs {
 }
 
 const REJECTED = { code: 'UnschedulableAndUnresolvable', reasons: ["node(s) didn't match Pod's node affinity/selector"] } as const;
-const REJECTED_BY_ADDED = { code: 'UnschedulableAndUnresolvable', reasons: ["node(s) didn't match scheduler-enforced node affinity"] } as const;
+const REJECTED_BY_ADDED = {
+  code: 'UnschedulableAndUnresolvable',
+  reasons: ["node(s) didn't match scheduler-enforced node affinity"],
+} as const;
 
 /** nodeSelector and node affinity, required and preferred. */
 export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): SchedulingPlugin {

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { labelSelectorOfMap } from '../../api/selectors.ts';
 import type { Node, NodeSpec, Pod, PodSpec } from '../../api/types.gen.ts';
 import type { SchedulingPlugin } from '../framework.ts';
-import { ClusterState, podInfo } from '../snapshot.ts';
+import { ClusterState } from '../cluster-state.ts';
+import { podInfo } from '../snapshot.ts';
 import { balancedAllocation } from './balanced-allocation.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
@@ -22,16 +23,18 @@ interface NodeSketch {
   memory?: string;
   pods?: string;
   images?: { names: string[]; sizeBytes: number }[];
+  /** Further resources. */
+  more?: Record<string, string>;
 }
 
 const HOST = 'kubernetes.io/hostname';
 const ZONE = 'topology.kubernetes.io/zone';
 
-function makeNode(name: string, { labels, spec = {}, cpu = '4', memory = '8Gi', pods = '110', images }: NodeSketch): Node {
+function makeNode(name: string, { labels, spec = {}, cpu = '4', memory = '8Gi', pods = '110', images, more }: NodeSketch): Node {
   return {
     metadata: { name, labels: { [HOST]: name, ...labels } },
     spec,
-    status: { allocatable: { cpu, memory, pods }, ...(images ? { images } : {}) },
+    status: { allocatable: { cpu, memory, pods, ...more }, ...(images ? { images } : {}) },
   };
 }
 
@@ -212,6 +215,79 @@ describe('filters', () => {
       expected: ['b'],
     },
     {
+      name: 'PodTopologySpread: a default constraint of the profile, for the workload',
+      plugin: podTopologySpread(() => labelSelectorOfMap(app), {
+        defaultingType: 'List',
+        defaultConstraints: [{ topologyKey: HOST, maxSkew: 1, whenUnsatisfiable: 'DoNotSchedule' }],
+      }),
+      pod: makePod({}, app),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, app)] }),
+      expected: ['b'],
+    },
+    {
+      name: 'PodTopologySpread: fewer domains than minDomains count as one that is empty',
+      plugin: podTopologySpread(() => undefined),
+      pod: makePod(
+        {
+          topologySpreadConstraints: [
+            { topologyKey: HOST, maxSkew: 1, minDomains: 3, whenUnsatisfiable: 'DoNotSchedule', labelSelector: { matchLabels: app } },
+          ],
+        },
+        app,
+      ),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, app)], b: [makePod({}, app)] }),
+      expected: [],
+    },
+    {
+      name: 'PodTopologySpread: nodes that the pod cannot use do not count, unless the policy says so',
+      plugin: podTopologySpread(() => undefined),
+      pod: makePod(
+        {
+          nodeSelector: { pool: 'x' },
+          topologySpreadConstraints: [
+            {
+              topologyKey: ZONE,
+              maxSkew: 1,
+              whenUnsatisfiable: 'DoNotSchedule',
+              labelSelector: { matchLabels: app },
+              nodeTaintsPolicy: 'Honor',
+            },
+          ],
+        },
+        app,
+      ),
+      state: cluster(
+        {
+          a: { labels: { [ZONE]: 'a', pool: 'x' } },
+          tainted: { labels: { [ZONE]: 'b', pool: 'x' }, spec: { taints: [{ key: 'k', effect: 'NoSchedule' }] } },
+          other: { labels: { [ZONE]: 'c' } },
+        },
+        { a: [makePod({}, app)] },
+      ),
+      // With the empty zones b and c counted the skew would be two.
+      expected: ['a', 'other', 'tainted'],
+    },
+    {
+      name: 'PodTopologySpread: matchLabelKeys keep revisions apart',
+      plugin: podTopologySpread(() => undefined),
+      pod: makePod(
+        {
+          topologySpreadConstraints: [
+            {
+              topologyKey: HOST,
+              maxSkew: 1,
+              whenUnsatisfiable: 'DoNotSchedule',
+              labelSelector: { matchLabels: app },
+              matchLabelKeys: ['rev'],
+            },
+          ],
+        },
+        { ...app, rev: '2' },
+      ),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, { ...app, rev: '1' }), makePod({}, { ...app, rev: '1' })] }),
+      expected: ['a', 'b'],
+    },
+    {
       name: 'PodTopologySpread: no zone more than one ahead',
       plugin: podTopologySpread(() => undefined),
       pod: makePod(spread(ZONE, 1, 'DoNotSchedule'), app),
@@ -240,6 +316,73 @@ describe('scores', () => {
       pod: makePod({}, {}, '1'),
       state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }),
       expected: { a: 39, b: 13 },
+    },
+    {
+      name: 'RequestedToCapacityRatio: along the shape, by weights',
+      plugin: nodeResourcesFit({
+        scoringStrategy: {
+          type: 'RequestedToCapacityRatio',
+          resources: [
+            { name: 'example.com/gpu', weight: 3 },
+            { name: 'cpu', weight: 1 },
+          ],
+          requestedToCapacityRatio: {
+            shape: [
+              { utilization: 0, score: 0 },
+              { utilization: 100, score: 10 },
+            ],
+          },
+        },
+      }),
+      pod: makePod({}, {}, '1'),
+      state: cluster({ a: {}, b: {} }, { a: [makePod({}, {}, '2')] }),
+      expected: { a: 75, b: 25 },
+    },
+    {
+      name: 'LeastAllocated: extended resources count for pods that ask for them',
+      plugin: nodeResourcesFit({ scoringStrategy: { type: 'LeastAllocated', resources: [{ name: 'example.com/gpu', weight: 1 }] } }),
+      pod: makePod({ containers: [{ name: 'c', resources: { requests: { 'example.com/gpu': '1' } } }] }),
+      state: cluster({ a: { more: { 'example.com/gpu': '4' } }, b: { more: { 'example.com/gpu': '2' } } }),
+      expected: { a: 75, b: 50 },
+    },
+    {
+      name: 'NodeAffinity: added by the profile',
+      plugin: nodeAffinity({
+        addedAffinity: {
+          preferredDuringSchedulingIgnoredDuringExecution: [
+            { weight: 1, preference: { matchExpressions: [{ key: 'x', operator: 'Exists' }] } },
+          ],
+        },
+      }),
+      pod: makePod(),
+      state: cluster({ a: { labels: { x: '' } }, b: {} }),
+      expected: { a: 100, b: 0 },
+    },
+    {
+      name: 'InterPodAffinity: beside one that requires it, by hardPodAffinityWeight',
+      plugin: interPodAffinity(() => ({}), { hardPodAffinityWeight: 50 }),
+      pod: makePod({}, app),
+      state: cluster(
+        { a: {}, b: {} },
+        { a: [makePod({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term(HOST)] } } }, app)] },
+      ),
+      expected: { a: 100, b: 0 },
+    },
+    {
+      name: 'InterPodAffinity: wishes of others ignored',
+      plugin: interPodAffinity(() => ({}), { ignorePreferredTermsOfExistingPods: true }),
+      pod: makePod({}, app),
+      state: cluster(
+        { a: {}, b: {} },
+        {
+          a: [
+            makePod({
+              affinity: { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 9, podAffinityTerm: term(HOST) }] } },
+            }),
+          ],
+        },
+      ),
+      expected: { a: 0, b: 0 },
     },
     {
       name: 'BalancedAllocation: like shares',

@@ -36,7 +36,10 @@ interface Claims {
  * Pods go where their bound volumes are. Claims that wait for their first consumer get a volume that the node can reach, or their provisioner
  * is told the node, before the pod is bound; the pod waits until they are.
  */
-export function volumeBinding(objects: VolumeObjects, { bindTimeoutSeconds = DEFAULT_TIMEOUT_S }: VolumeBindingArgs = {}): SchedulingPlugin {
+export function volumeBinding(
+  objects: VolumeObjects,
+  { bindTimeoutSeconds = DEFAULT_TIMEOUT_S }: VolumeBindingArgs = {},
+): SchedulingPlugin {
   /** Volumes that pods on their way were promised, with the key of the claim that will have them. */
   const promised = new Map<string, string>();
   return {
@@ -111,7 +114,8 @@ function sortClaims({ pod, claims: keys }: PodInfo, { claims, classes }: VolumeO
     if (claim.metadata.deletionTimestamp) return everywhere(`persistentvolumeclaim "${name}" is being deleted`);
     if (isBound(claim)) bound.push(claim);
     // One that names its volume is being bound to it.
-    else if (!claim.spec?.volumeName && classes.get(classNameOf(claim) ?? '')?.volumeBindingMode === 'WaitForFirstConsumer') waiting.push(claim);
+    else if (!claim.spec?.volumeName && classes.get(classNameOf(claim) ?? '')?.volumeBindingMode === 'WaitForFirstConsumer')
+      waiting.push(claim);
     else hasImmediate = true;
   }
   return hasImmediate ? everywhere('pod has unbound immediate PersistentVolumeClaims') : { bound, waiting };

@@ -6,32 +6,16 @@
  * The note on disk (places.ts) comes first and goes last, so that a kubelet that was killed anywhere finds what it must take down.
  * Every call to a driver is idempotent by CSI's rules; repeating one after a restart is how a step that was cut off is finished.
  */
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { rm, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import type {
-  CSIDriver,
-  CSIPersistentVolumeSource,
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-  SecretReference,
-  Volume,
-} from '../../../api/types.gen.ts';
-import type { Client } from '../../../client/client.ts';
-import type { EventRecorder } from '../../../client/events.ts';
-import { CSI_DRIVERS, SECRETS } from '../../../client/resources.ts';
-import type { Clock } from '../../../lib/clock.ts';
-import { errorCode, errorMessage } from '../../../lib/errors.ts';
-import type { Logger } from '../../../lib/log.ts';
-import type { WatchedObjects } from '../objects.ts';
-import { applyFsGroup } from '../ownership.ts';
+import type { Pod, Volume } from '../../../api/types.gen.ts';
+import { CSI_DRIVERS } from '../../../client/resources.ts';
+import { errorCode } from '../../../lib/errors.ts';
 import { VolumeError } from '../payload.ts';
-import type { Tokens } from '../tokens.ts';
 import { createAttachments, type Attachments } from './attachment.ts';
-import type { DriverClient } from './driver-client.ts';
 import { createDrivers, type Drivers } from './drivers.ts';
-import { expandOnNode, isToExpand } from './expand.ts';
-import { NODE_CAPABILITY, NODE_PUBLISH_VOLUME, NODE_STAGE_VOLUME, NODE_UNPUBLISH_VOLUME, NODE_UNSTAGE_VOLUME } from './messages.ts';
+import { isToExpand } from './expand.ts';
+import { NODE_CAPABILITY, NODE_UNPUBLISH_VOLUME, NODE_UNSTAGE_VOLUME } from './messages.ts';
 import {
   allNotedVolumes,
   ephemeralHandle,
@@ -44,8 +28,8 @@ import {
   type VolumeNote,
   writeNote,
 } from './places.ts';
-import { capabilityOf, mayChangeGroup, needsAttach, podContext } from './requests.ts';
-import { serviceAccountTokens } from './service-account-tokens.ts';
+import { needsAttach } from './requests.ts';
+import { type ClaimedCsiVolume, grow, handToGroup, publish, type SetUpRequest, stage, type StepServices } from './steps.ts';
 
 export interface CsiVolumes {
   /** The handler of plugins of type CSIPlugin. */
@@ -65,21 +49,7 @@ export interface CsiVolumes {
   close(): void;
 }
 
-export interface ClaimedCsiVolume {
-  claim: PersistentVolumeClaim;
-  volume: PersistentVolume;
-  readOnly: boolean;
-}
-
-export interface CsiOptions {
-  rootDir: string;
-  nodeName: string;
-  client: Client;
-  clock: Clock;
-  log: Logger;
-  events: EventRecorder;
-  objects: WatchedObjects;
-  tokens: Tokens;
+export interface CsiOptions extends StepServices {
   /** The set of volumes in use changed: resolves when node.status says so. */
   reportInUse(): Promise<void>;
   changed(podUid: string): void;
@@ -92,22 +62,6 @@ export function createCsiVolumes(options: CsiOptions): CsiVolumes {
 /** As often as upstream's kubelet looks at a pod whose volumes may want something. */
 const RECHECK_MS = 60_000;
 
-/** All that setting up one volume for one pod needs to know. */
-interface Request {
-  pod: Pod;
-  note: VolumeNote;
-  driver: DriverClient;
-  object: CSIDriver | undefined;
-  source: Pick<
-    CSIPersistentVolumeSource,
-    'fsType' | 'volumeAttributes' | 'nodeStageSecretRef' | 'nodePublishSecretRef' | 'nodeExpandSecretRef'
-  >;
-  accessModes: readonly string[];
-  mountOptions: readonly string[];
-  readOnly: boolean;
-  claimed?: ClaimedCsiVolume;
-}
-
 class Csi implements CsiVolumes {
   readonly drivers: Drivers;
   readonly #options: CsiOptions;
@@ -117,6 +71,8 @@ class Csi implements CsiVolumes {
   /** Unique names that the control plane attaches. */
   readonly #attachable = new Set<string>();
   readonly #reported = new Set<string>();
+  /** Unique names of what this kubelet has staged. */
+  readonly #staged = new Set<string>();
   /** Note folders whose volume this kubelet has published. */
   readonly #published = new Set<string>();
   readonly #rechecked = new Set<string>();
@@ -192,7 +148,7 @@ class Csi implements CsiVolumes {
   async #setUp(
     pod: Pod,
     note: VolumeNote,
-    facts: Pick<Request, 'source' | 'accessModes' | 'mountOptions' | 'readOnly' | 'claimed'>,
+    facts: Pick<SetUpRequest, 'source' | 'accessModes' | 'mountOptions' | 'readOnly' | 'claimed'>,
   ): Promise<string> {
     this.#waiting.add(pod.metadata.uid!);
     const driver = this.drivers.get(note.driverName);
@@ -203,12 +159,12 @@ class Csi implements CsiVolumes {
       throw new VolumeError(
         `volume mode "${note.volumeLifecycleMode}" not supported by driver ${note.driverName} (only supports ${JSON.stringify(modes)})`,
       );
-    const request: Request = { pod, note, driver, object, ...facts };
+    const request: SetUpRequest = { pod, note, driver, object, ...facts };
     await this.#serially(note, () => this.#bring(request));
     return targetPath(this.#options.rootDir, pod.metadata.uid!, note);
   }
 
-  async #bring(request: Request): Promise<void> {
+  async #bring(request: SetUpRequest): Promise<void> {
     const { pod, note, driver, object, claimed } = request;
     const podUid = pod.metadata.uid!;
     const folder = podVolumeFolder(this.#options.rootDir, podUid, note.specVolID);
@@ -218,17 +174,20 @@ class Csi implements CsiVolumes {
       this.#use(note, folder);
       const context = await this.#attach(request);
       const isStaged = note.volumeLifecycleMode === 'Persistent' && driver.capabilities.has(NODE_CAPABILITY.STAGE_UNSTAGE_VOLUME);
-      if (isNew && isStaged) await this.#stage(request, context);
-      await this.#publish(request, { context, isStaged });
-      if (isNew) await this.#handToGroup(request);
+      if (isStaged && !this.#staged.has(uniqueVolumeName(note))) {
+        await stage(request, context, this.#options);
+        this.#staged.add(uniqueVolumeName(note));
+      }
+      await publish(request, { context, isStaged }, this.#options);
+      if (isNew) await handToGroup(request, this.#options);
       this.#published.add(folder);
       if (object?.spec.requiresRepublish || driver.capabilities.has(NODE_CAPABILITY.EXPAND_VOLUME)) this.#rechecked.add(podUid);
     }
-    if (claimed && isToExpand(claimed.volume, claimed.claim, driver)) await this.#expand(request, claimed);
+    if (claimed && isToExpand(claimed.volume, claimed.claim, driver)) await grow(request, claimed, this.#options);
   }
 
   /** What the attacher found out. The node says that it uses the volume before it looks whether it is attached: nobody detaches it from then on. */
-  async #attach({ pod, note, object }: Request): Promise<Record<string, string>> {
+  async #attach({ pod, note, object }: SetUpRequest): Promise<Record<string, string>> {
     if (note.volumeLifecycleMode === 'Ephemeral' || !needsAttach(object)) return {};
     const name = uniqueVolumeName(note);
     this.#attachable.add(name);
@@ -237,67 +196,6 @@ class Csi implements CsiVolumes {
       this.#reported.add(name);
     }
     return this.#attachments.publishContext(pod.metadata.uid!, note);
-  }
-
-  async #stage(request: Request, publishContext: Record<string, string>): Promise<void> {
-    const { note, driver, source } = request;
-    const stagingTargetPath = stagingPath(this.#options.rootDir, note);
-    await mkdir(stagingTargetPath, { recursive: true, mode: 0o750 });
-    try {
-      await driver.call(NODE_STAGE_VOLUME, {
-        volumeId: note.volumeHandle,
-        publishContext,
-        stagingTargetPath,
-        volumeCapability: capabilityFor(request),
-        secrets: await this.#secret(source.nodeStageSecretRef),
-        volumeContext: source.volumeAttributes ?? {},
-      });
-    } catch (error) {
-      throw new MountDeviceError(errorMessage(error));
-    }
-  }
-
-  async #publish(request: Request, { context, isStaged }: { context: Record<string, string>; isStaged: boolean }): Promise<void> {
-    const { pod, note, driver, object, source, readOnly } = request;
-    const { rootDir, tokens } = this.#options;
-    const target = targetPath(rootDir, pod.metadata.uid!, note);
-    await mkdir(path.dirname(target), { recursive: true, mode: 0o750 });
-    const info = object?.spec.podInfoOnMount ? podContext(pod, note.volumeLifecycleMode === 'Ephemeral') : {};
-    const accounts = await serviceAccountTokens(pod, object, tokens);
-    const inSecrets = object?.spec.serviceAccountTokenInSecrets ?? false;
-    await driver.call(NODE_PUBLISH_VOLUME, {
-      volumeId: note.volumeHandle,
-      publishContext: context,
-      stagingTargetPath: isStaged ? stagingPath(rootDir, note) : '',
-      targetPath: target,
-      volumeCapability: capabilityFor(request),
-      readonly: readOnly,
-      secrets: { ...(await this.#secret(source.nodePublishSecretRef)), ...(inSecrets ? accounts : {}) },
-      volumeContext: { ...source.volumeAttributes, ...info, ...(inSecrets ? {} : accounts) },
-    });
-  }
-
-  async #handToGroup({ pod, note, driver, object, source, accessModes, readOnly }: Request): Promise<void> {
-    const { fsGroup, fsGroupChangePolicy } = pod.spec?.securityContext ?? {};
-    if (fsGroup === undefined || readOnly || note.volumeMode === 'Block') return;
-    if (driver.capabilities.has(NODE_CAPABILITY.VOLUME_MOUNT_GROUP)) return;
-    const inline = note.volumeLifecycleMode === 'Ephemeral';
-    if (!mayChangeGroup(object, { fsType: source.fsType ?? '', accessModes, inline })) return;
-    await applyFsGroup(targetPath(this.#options.rootDir, pod.metadata.uid!, note), fsGroup, fsGroupChangePolicy);
-  }
-
-  /** A volume that cannot grow serves at its old size: the pod does not wait for it. */
-  async #expand(request: Request, { claim, volume }: ClaimedCsiVolume): Promise<void> {
-    const { pod, note, driver, source } = request;
-    const { rootDir, log } = this.#options;
-    try {
-      const secrets = await this.#secret(source.nodeExpandSecretRef);
-      const places = { volumePath: targetPath(rootDir, pod.metadata.uid!, note), stagingTargetPath: stagingPath(rootDir, note) };
-      const call = { volumeId: note.volumeHandle, ...places, volumeCapability: capabilityFor(request), secrets };
-      await expandOnNode({ pod, claim, volume, driver, request: call }, this.#options);
-    } catch (error) {
-      log.warn('volume could not be expanded', { volume: volume.metadata.name, error: errorMessage(error) });
-    }
   }
 
   async #takeDown({ podUid, folder, note }: NotedVolume): Promise<void> {
@@ -313,6 +211,7 @@ class Csi implements CsiVolumes {
     const isLast = [...(users ?? [])].every((user) => user === folder);
     if (isLast && note.volumeLifecycleMode === 'Persistent' && driver.capabilities.has(NODE_CAPABILITY.STAGE_UNSTAGE_VOLUME)) {
       const stagingTargetPath = stagingPath(rootDir, note);
+      this.#staged.delete(uniqueVolumeName(note));
       await driver.call(NODE_UNSTAGE_VOLUME, { volumeId: note.volumeHandle, stagingTargetPath });
       await removeFolder(stagingTargetPath);
       if (note.volumeMode !== 'Block') await removeFolder(path.dirname(stagingTargetPath));
@@ -350,30 +249,6 @@ class Csi implements CsiVolumes {
     this.#waiting.clear();
     for (const podUid of waiting) this.#options.changed(podUid);
   }
-
-  async #secret(reference: SecretReference | undefined): Promise<Record<string, string>> {
-    const { name, namespace } = reference ?? {};
-    if (!name || !namespace) return {};
-    const secret = await this.#options.objects.fresh({ type: SECRETS, namespace, name });
-    if (!secret) throw new VolumeError(`failed to find the secret ${name} in the namespace ${namespace}`);
-    return Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
-  }
-}
-
-/** The volume could not be prepared for the node, rather than for the pod: another word in its event. */
-export class MountDeviceError extends VolumeError {
-  override name = 'MountDeviceError';
-}
-
-function capabilityFor({ pod, note, driver, source, accessModes, mountOptions }: Request) {
-  const { fsGroup } = pod.spec?.securityContext ?? {};
-  const facts = {
-    accessMode: accessModes[0] ?? 'ReadWriteOnce',
-    block: note.volumeMode === 'Block',
-    fsType: source.fsType ?? '',
-    mountOptions,
-  };
-  return capabilityOf({ ...facts, ...(fsGroup === undefined ? {} : { fsGroup }) }, driver);
 }
 
 async function removeFolder(folder: string): Promise<void> {

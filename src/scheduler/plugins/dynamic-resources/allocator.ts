@@ -110,7 +110,8 @@ class Search {
     for (const [rank, alternative] of alternatives.entries()) {
       const before = this.#score;
       this.#score += MAX_ALTERNATIVES - rank;
-      if (this.#serveAs(at, this.#wanted(claim, { main: request.name, full: `${request.name}/${alternative.name}` }, alternative))) return true;
+      if (this.#serveAs(at, this.#wanted(claim, { main: request.name, full: `${request.name}/${alternative.name}` }, alternative)))
+        return true;
       this.#score = before;
     }
     return false;
@@ -186,7 +187,12 @@ class Search {
     return { claim, name, request, candidates, all, count, adminAccess };
   }
 
-  #candidate(device: PooledDevice, pool: Pool, request: ExactDeviceRequest | DeviceSubRequest, deviceClass: DeviceClass): Candidate | undefined {
+  #candidate(
+    device: PooledDevice,
+    pool: Pool,
+    request: ExactDeviceRequest | DeviceSubRequest,
+    deviceClass: DeviceClass,
+  ): Candidate | undefined {
     const taints = device.device.taints ?? [];
     if (taints.some((taint) => taint.effect !== 'None' && !isTolerated(taint, request.tolerations))) return undefined;
     for (const { cel } of [...(deviceClass.spec.selectors ?? []), ...(request.selectors ?? [])])
@@ -213,7 +219,11 @@ class Search {
   }
 
   /** What the classes say, for the requests that they were for, then what the claim says itself. */
-  #configOf(claim: number, own: readonly Chosen[], ofClaim: readonly Omit<DeviceAllocationConfiguration, 'source'>[]): DeviceAllocationConfiguration[] {
+  #configOf(
+    claim: number,
+    own: readonly Chosen[],
+    ofClaim: readonly Omit<DeviceAllocationConfiguration, 'source'>[],
+  ): DeviceAllocationConfiguration[] {
     const served = new Map(own.map(({ wanted }) => [wanted.name.full, wanted]));
     const ofClasses = [...served].flatMap(([request, wanted]) =>
       (this.#options.classOf(wanted.request.deviceClassName)?.spec.config ?? []).map((each) => ({

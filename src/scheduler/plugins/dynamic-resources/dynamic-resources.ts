@@ -42,7 +42,12 @@ export function dynamicResources(objects: DeviceObjects, uuid: () => string): Sc
   };
 }
 
-function problemOf(claim: ResourceClaim, { pod }: PodInfo, { classes }: DeviceObjects, pending: ReadonlyMap<string, unknown>): string | undefined {
+function problemOf(
+  claim: ResourceClaim,
+  { pod }: PodInfo,
+  { classes }: DeviceObjects,
+  pending: ReadonlyMap<string, unknown>,
+): string | undefined {
   if (claim.status?.allocation) return mayReserve(claim, pod) ? undefined : 'resourceclaim in use';
   const { namespace, name, uid } = claim.metadata;
   if (pending.has(uid!)) return `resource claim ${namespace}/${name} is in the process of being allocated`;
@@ -151,7 +156,11 @@ function reservation(
   };
 }
 
-function forgetOnceSeen(objects: DeviceObjects, allocations: ReadonlyMap<ResourceClaim, AllocationResult>, pending: Map<string, AllocationResult>): void {
+function forgetOnceSeen(
+  objects: DeviceObjects,
+  allocations: ReadonlyMap<ResourceClaim, AllocationResult>,
+  pending: Map<string, AllocationResult>,
+): void {
   for (const { metadata } of allocations.keys()) {
     const key = `${metadata.namespace}/${metadata.name}`;
     const isSeen = (): boolean => {

@@ -83,6 +83,6 @@ function byDomain(entries: readonly (readonly [string, unknown])[], driver: stri
     values.set(qualified.slice(slash + 1), value);
   }
   // An own property: the library accepts no subclass.
-  domains.get = (domain) => Map.prototype.get.call(domains, domain) as Values | undefined ?? NOTHING;
+  domains.get = (domain) => (Map.prototype.get.call(domains, domain) as Values | undefined) ?? NOTHING;
   return domains;
 }

@@ -18,7 +18,10 @@ export class DeviceUsage {
     for (const result of devices?.results ?? []) this.#addResult(result, pools);
   }
 
-  #addResult({ driver, pool, device: name, adminAccess, consumedCapacity, shareID }: DeviceRequestAllocationResult, pools: ReadonlyMap<string, Pool>): void {
+  #addResult(
+    { driver, pool, device: name, adminAccess, consumedCapacity, shareID }: DeviceRequestAllocationResult,
+    pools: ReadonlyMap<string, Pool>,
+  ): void {
     if (adminAccess) return;
     const poolId = `${driver}/${pool}`;
     const id = `${poolId}/${name}`;

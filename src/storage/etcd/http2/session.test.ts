@@ -81,6 +81,18 @@ test('a server that goes away ends what is open and gets nothing new', { timeout
   assert.equal(await events.closed, undefined);
 });
 
+test('a connection whose numbers are used up gets nothing new and ends by itself', { timeout }, async (t) => {
+  const server = createServer((_request, response) => response.end('x'));
+  const { session, events } = watched(await connected(t, server), { lastStream: 3 });
+  assert.equal((await answer(session, Buffer.from('1'))).body.toString(), 'x');
+  assert.equal(session.usable, true);
+  const last = answer(session, Buffer.from('2'));
+  assert.equal(session.usable, false);
+  await events.goingAway;
+  assert.equal((await last).body.toString(), 'x');
+  assert.equal(await events.closed, undefined);
+});
+
 test('a lost connection ends every stream', { timeout }, async (t) => {
   const { session, events } = await withServer(t, (stream) => stream.session!.socket.destroy());
   await assert.rejects(answer(session, Buffer.from('x')), { name: 'StreamError', neverSeen: false });
@@ -243,9 +255,9 @@ async function connected(t: TestContext, server: Http2Server | Server): Promise<
   return socket;
 }
 
-function watched(socket: Socket) {
+function watched(socket: Socket, more: { lastStream?: number } = {}) {
   const goingAway = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<Error | undefined>();
-  const session = new Http2Session(socket, { window: 1 << 20, onGoAway: goingAway.resolve, onClose: closed.resolve });
+  const session = new Http2Session(socket, { window: 1 << 20, onGoAway: goingAway.resolve, onClose: closed.resolve, ...more });
   return { session, events: { goingAway: goingAway.promise, closed: closed.promise } };
 }

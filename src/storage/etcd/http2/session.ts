@@ -36,7 +36,9 @@ export interface ClientStream {
 export interface SessionOptions {
   /** What the server may send ahead before it is read, bytes, in all and for each stream. */
   window: number;
-  /** The server goes: no new streams. Those that are open may still end. */
+  /** The number of the last stream, odd; then a new connection is needed. What the protocol has room for, unless given. */
+  lastStream?: number;
+  /** The server goes, or the numbers are used up: no new streams. Those that are open may still end. */
   onGoAway: () => void;
   /** Once; every stream has been told. */
   onClose: (error: Error | undefined) => void;
@@ -108,7 +110,7 @@ export class Http2Session {
 
   /** Whether new streams may be opened. */
   get usable(): boolean {
-    return !this.#leaving && !this.#socket.destroyed && this.#lastId < LAST_STREAM;
+    return !this.#leaving && !this.#socket.destroyed;
   }
 
   /** Sends a request's headers (encoded); its body follows by `write`. */
@@ -140,6 +142,8 @@ export class Http2Session {
     // Larger than a frame they cannot be: they are ours.
     this.#send(frameHead(FrameType.HEADERS, Flag.END_HEADERS, stream.id, stream.headers.length), stream.headers);
     this.#sending.begin(stream);
+    const { lastStream = LAST_STREAM } = this.#options;
+    if (stream.id >= lastStream) this.#leave(lastStream);
   }
 
   #cancel(stream: Stream): void {
@@ -278,9 +282,14 @@ export class Http2Session {
     const last = payload.readUInt32BE(0) & 0x7fff_ffff;
     const code = payload.readUInt32BE(4);
     if (code !== ErrorCode.NO_ERROR) this.#error ??= new Error(`the server goes away with code ${code}: ${payload.toString('latin1', 8)}`);
+    this.#leave(last);
+  }
+
+  /** Nothing new is opened, and what comes after `last` is over; the connection ends with the streams that are open. */
+  #leave(last: number): void {
     this.#leaving = true;
     const unseen = [...this.#streams.values()].filter(({ id }) => id > last).concat(this.#waiting.splice(0));
-    for (const stream of unseen) this.#end(stream, new StreamError('the server goes away', true));
+    for (const stream of unseen) this.#end(stream, new StreamError('the connection takes nothing new', true));
     this.#options.onGoAway();
     if (this.#streams.size === 0) this.#socket.destroy();
   }

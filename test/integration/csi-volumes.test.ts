@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { containerdMissing } from '../../../../test/fixtures/containerd.ts';
-import { expandedSize, startCsiDriver, type TestCsiDriver } from '../../../../test/fixtures/csi-driver/driver.ts';
-import { csiSidecars } from '../../../../test/fixtures/csi-driver/sidecars.ts';
-import { eventually } from '../../../../test/fixtures/eventually.ts';
-import { NODE, startTestNode, type TestNode } from '../../../../test/fixtures/node.ts';
-import type { PersistentVolumeClaim, Pod, PodSpec } from '../../../api/types.gen.ts';
-import type { ComponentContext } from '../../../client/reconcile.ts';
-import { createRecorder } from '../../../client/recorder.ts';
+import { containerdMissing } from '../fixtures/containerd.ts';
+import { expandedSize, startCsiDriver, type TestCsiDriver } from '../fixtures/csi-driver/driver.ts';
+import { csiSidecars } from '../fixtures/csi-driver/sidecars.ts';
+import { eventually } from '../fixtures/eventually.ts';
+import { NODE, startTestNode, type TestNode } from '../fixtures/node.ts';
+import type { PersistentVolumeClaim, Pod, PodSpec } from '../../src/api/types.gen.ts';
+import type { ComponentContext } from '../../src/client/reconcile.ts';
+import { createRecorder } from '../../src/client/recorder.ts';
 import {
   CSI_DRIVERS,
   CSI_NODES,
@@ -22,14 +22,14 @@ import {
   SECRETS,
   STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
-} from '../../../client/resources.ts';
-import { createAttachDetachController } from '../../../controllers/attachdetach/attach-detach-controller.ts';
-import { createPersistentVolumeBinder } from '../../../controllers/persistentvolume/persistent-volume-binder.ts';
-import { createClaimProtection, createVolumeProtection } from '../../../controllers/persistentvolume/protection.ts';
-import type { Component } from '../../../lib/component.ts';
-import { systemClock } from '../../../lib/clock.ts';
-import { silentLogger } from '../../../lib/log.ts';
-import { systemRng } from '../../../lib/random.ts';
+} from '../../src/client/resources.ts';
+import { createAttachDetachController } from '../../src/controllers/attachdetach/attach-detach-controller.ts';
+import { createPersistentVolumeBinder } from '../../src/controllers/persistentvolume/persistent-volume-binder.ts';
+import { createClaimProtection, createVolumeProtection } from '../../src/controllers/persistentvolume/protection.ts';
+import type { Component } from '../../src/lib/component.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
+import { systemRng } from '../../src/lib/random.ts';
 
 const DRIVER = 'disk.csi.example.com';
 const NS = 'default';
@@ -188,6 +188,7 @@ describe('CSI on containerd', { skip: containerdMissing() ?? false }, () => {
     for (const name of ['one', 'two']) await node.run(name, user('shared'));
     for (const name of ['one', 'two']) await node.until(name, isRunning);
     const { volumeName } = (await claims.get('shared')).spec!;
+    assert.equal(driver.calls.filter((call) => call === `NodeStageVolume ${volumeName}`).length, 1);
     await node.restartKubelet();
     await eventually(() => assert.equal(driver.registrations.length, 2), soon);
     const before = driver.calls.length;
@@ -207,6 +208,30 @@ describe('CSI on containerd', { skip: containerdMissing() ?? false }, () => {
       soon,
     );
     await claims.delete('shared');
+  });
+
+  test('a kubelet that was stopped between staging and publishing leaves nothing behind', async () => {
+    const { client } = node;
+    const claims = client.resource(PERSISTENT_VOLUME_CLAIMS, NS);
+    await claims.create(claim('half'));
+    driver.fail('NodePublishVolume', 'not yet');
+    await node.run('half', user('half'));
+    await eventually(
+      async () => assert.ok((await said('half')).some((line) => line.endsWith('rpc error: code = Internal desc = not yet'))),
+      soon,
+    );
+    const volume = (await claims.get('half')).spec!.volumeName!;
+    const registered = driver.registrations.length;
+    await node.restartKubelet();
+    await eventually(() => assert.equal(driver.registrations.length, registered + 1), soon);
+    const before = driver.calls.length;
+    await client.resource(PODS, NS).delete('half');
+    await node.gone('half');
+    driver.fail('NodePublishVolume', undefined);
+    const left = driver.calls.slice(before).filter((call) => /^Node(Unp|Uns)/.test(call));
+    assert.deepEqual(left, [`NodeUnpublishVolume ${volume}`, `NodeUnstageVolume ${volume}`]);
+    await eventually(async () => assert.deepEqual((await client.resource(VOLUME_ATTACHMENTS).list()).items, []), soon);
+    await claims.delete('half');
   });
 
   test('what the driver says goes into events: of staging, of publishing, of a driver that is not there', async () => {
