@@ -1,10 +1,15 @@
-import { connect as connectSocket, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import {
+  connect,
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type SecureClientSessionOptions,
+} from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { MessageReader, frame } from './frames.ts';
-import { encodeHeaders, type HeaderFields } from './http2/hpack.ts';
-import { Http2Session, type ClientStream } from './http2/session.ts';
 import type { Message } from './wire.ts';
 
 /** A method of a gRPC service. */
@@ -68,7 +73,7 @@ export interface ChannelOptions {
 }
 
 interface Waiter {
-  ready: (session: Http2Session) => void;
+  ready: (session: ClientHttp2Session) => void;
   failed: (error: GrpcError) => void;
 }
 
@@ -92,9 +97,8 @@ const WINDOW = 8 * 1024 * 1024;
 export class Channel {
   readonly #options: ChannelOptions;
   readonly #waiters = new Set<Waiter>();
-  readonly #headers = new Map<string, Buffer>();
-  #session: Http2Session | undefined;
-  #connecting: Socket | undefined;
+  #session: ClientHttp2Session | undefined;
+  #connecting: ClientHttp2Session | undefined;
   #failures = 0;
   #cancelPause: (() => void) | undefined;
   #closed = false;
@@ -106,13 +110,13 @@ export class Channel {
   /** Rejects with GrpcError. `timeoutMs` covers the wait for a connection too. */
   call<Request, Response>({ path, request, response }: Method<Request, Response>, value: Request, timeoutMs: number): Promise<Response> {
     return new Promise((resolve, reject) => {
-      let stream: ClientStream | undefined;
+      let stream: ClientHttp2Stream | undefined;
       let answer: Response | undefined;
       const cancelTimer = this.#options.clock.timer(timeoutMs, () => {
         const neverSent = stream === undefined;
         const what = neverSent ? 'no connection was made in time' : 'no answer came in time';
         leave();
-        stream?.cancel();
+        stream?.close(constants.NGHTTP2_CANCEL);
         reject(new GrpcError(GrpcCode.DEADLINE_EXCEEDED, what, { neverSent }));
       });
       const end = (error: GrpcError | undefined): void => {
@@ -123,8 +127,9 @@ export class Channel {
       };
       const leave = this.#connected({
         ready: (session) => {
-          stream = open(session, this.#headersFor(path), { onMessage: (message) => (answer = response.decode(message)), onEnd: end });
-          stream.write(frame(request.encode(value)), true);
+          stream = open(session, path);
+          receive(stream, { onMessage: (message) => (answer = response.decode(message)), onEnd: end });
+          stream.end(frame(request.encode(value)));
         },
         failed: end,
       });
@@ -133,7 +138,7 @@ export class Channel {
 
   /** Opens a call in both directions. What is written before there is a connection waits for it. */
   duplex<Request, Response>({ path, request, response }: Method<Request, Response>, events: DuplexEvents<Response>): Duplex<Request> {
-    let stream: ClientStream | undefined;
+    let stream: ClientHttp2Stream | undefined;
     let early: Buffer[] = [];
     let over = false;
     const end = (error: GrpcError | undefined): void => {
@@ -143,11 +148,9 @@ export class Channel {
     };
     const leave = this.#connected({
       ready: (session) => {
-        stream = open(session, this.#headersFor(path), {
-          onMessage: (message) => void (over || events.onMessage(response.decode(message))),
-          onEnd: end,
-        });
-        for (const bytes of early) stream.write(bytes, false);
+        stream = open(session, path);
+        receive(stream, { onMessage: (message) => void (over || events.onMessage(response.decode(message))), onEnd: end });
+        for (const bytes of early) stream.write(bytes);
         early = [];
       },
       failed: end,
@@ -156,12 +159,12 @@ export class Channel {
       write: (value) => {
         const bytes = frame(request.encode(value));
         if (!stream) early.push(bytes);
-        else if (!over) stream.write(bytes, false);
+        else if (!stream.destroyed && !stream.closed) stream.write(bytes);
       },
       cancel: () => {
         over = true;
         leave();
-        stream?.cancel();
+        stream?.close(constants.NGHTTP2_CANCEL);
       },
     };
   }
@@ -177,7 +180,7 @@ export class Channel {
 
   /** Calls one of the two, at once where there is a connection. Returns how to stop waiting. */
   #connected(waiter: Waiter): () => void {
-    if (this.#session?.usable) {
+    if (this.#session && !this.#session.destroyed && !this.#session.closed) {
       waiter.ready(this.#session);
       return () => undefined;
     }
@@ -190,43 +193,31 @@ export class Channel {
 
   #connect(): void {
     const { clock } = this.#options;
-    const { socket, connected } = openSocket(this.#options);
-    this.#connecting = socket;
+    const session = openSession(this.#options);
+    this.#connecting = session;
     let why: Error | undefined;
-    const cancelLate = clock.timer(CONNECT_MS, () => socket.destroy(new Error(`no connection within ${CONNECT_MS / 1000} s`)));
-    socket.on('error', (error) => (why = error));
-    socket.once('close', () => {
+    session.on('error', (error) => (why = error));
+    const cancelLate = clock.timer(CONNECT_MS, () => session.destroy(new Error(`no connection within ${CONNECT_MS / 1000} s`)));
+    session.once('connect', () => {
       cancelLate();
-      if (this.#connecting !== socket) return;
+      session.setLocalWindowSize(WINDOW);
+      this.#connecting = undefined;
+      this.#session = session;
+      this.#failures = 0;
+      this.#keepAlive(session);
+      const waiters = [...this.#waiters];
+      this.#waiters.clear();
+      for (const { ready } of waiters) ready(session);
+    });
+    // The server says that it goes: what is open may end, new calls take a new connection.
+    session.once('goaway', () => this.#session === session && (this.#session = undefined));
+    session.once('close', () => {
+      cancelLate();
+      if (this.#session === session) this.#session = undefined;
+      if (this.#connecting !== session) return;
       this.#connecting = undefined;
       this.#notConnected(why);
     });
-    socket.once(connected, () => {
-      cancelLate();
-      this.#connecting = undefined;
-      this.#failures = 0;
-      this.#begin(socket);
-    });
-  }
-
-  #begin(socket: Socket): void {
-    const forget = (): void => {
-      if (this.#session === session) this.#session = undefined;
-    };
-    const stopAsking = Promise.withResolvers<void>();
-    const session = new Http2Session(socket, {
-      window: WINDOW,
-      onGoAway: forget,
-      onClose: () => {
-        forget();
-        stopAsking.resolve();
-      },
-    });
-    this.#session = session;
-    this.#keepAlive(session, stopAsking.promise);
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const { ready } of waiters) ready(session);
   }
 
   #notConnected(cause: Error | undefined): void {
@@ -251,34 +242,19 @@ export class Channel {
   }
 
   /** A network may lose a connection without a word; a unix socket does not. */
-  #keepAlive(session: Http2Session, closed: Promise<void>): void {
+  #keepAlive(session: ClientHttp2Session): void {
     const { clock, endpoint } = this.#options;
     if (endpoint.startsWith('unix:')) return;
     let cancel = clock.timer(PING_EVERY_MS, ping);
-    void closed.then(() => cancel());
+    session.once('close', () => cancel());
     function ping(): void {
+      if (session.destroyed) return;
       cancel = clock.timer(PING_MS, () => session.destroy(new Error('a ping was not answered')));
-      session.ping(() => {
+      session.ping((error) => {
         cancel();
-        cancel = clock.timer(PING_EVERY_MS, ping);
+        if (!error) cancel = clock.timer(PING_EVERY_MS, ping);
       });
     }
-  }
-
-  #headersFor(path: string): Buffer {
-    const known = this.#headers.get(path);
-    if (known) return known;
-    const { protocol, host } = new URL(this.#options.endpoint);
-    const headers = encodeHeaders([
-      [':method', 'POST'],
-      [':scheme', protocol === 'https:' ? 'https' : 'http'],
-      [':authority', host || 'localhost'],
-      [':path', path],
-      ['content-type', 'application/grpc'],
-      ['te', 'trailers'],
-    ]);
-    this.#headers.set(path, headers);
-    return headers;
   }
 }
 
@@ -286,15 +262,17 @@ function closed(): GrpcError {
   return new GrpcError(GrpcCode.CANCELLED, 'the channel is closed', { neverSent: true });
 }
 
-/** A socket on its way, and the event that says that it has arrived. */
-function openSocket({ endpoint, tls }: ChannelOptions): { socket: Socket; connected: 'connect' | 'secureConnect' } {
-  const { protocol, hostname, port, pathname } = new URL(endpoint);
-  if (protocol === 'unix:') return { socket: connectSocket({ path: decodeURIComponent(pathname) }), connected: 'connect' };
-  const host = hostname.replace(/^\[|\]$/g, '');
-  if (protocol === 'http:') return { socket: connectSocket({ host, port: Number(port || 80), noDelay: true }), connected: 'connect' };
-  const name = isIP(host) ? {} : { servername: host };
-  const socket = connectTls({ host, port: Number(port || 443), ALPNProtocols: ['h2'], ...name, ...tls });
-  return { socket: socket.setNoDelay(true), connected: 'secureConnect' };
+function openSession({ endpoint, tls }: ChannelOptions): ClientHttp2Session {
+  const { protocol, host, pathname } = new URL(endpoint);
+  const options: SecureClientSessionOptions = { settings: { initialWindowSize: WINDOW, enablePush: false } };
+  if (protocol === 'unix:') {
+    return connect('http://localhost', { ...options, createConnection: () => connectSocket({ path: decodeURIComponent(pathname) }) });
+  }
+  return connect(`${protocol}//${host}`, { ...options, ...tls });
+}
+
+function open(session: ClientHttp2Session, path: string): ClientHttp2Stream {
+  return session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' }, { endStream: false });
 }
 
 interface Receiver {
@@ -304,36 +282,44 @@ interface Receiver {
 }
 
 /** The outcome is in the trailers, or in the headers of an answer that has nothing else. */
-function open(session: Http2Session, headers: Buffer, { onMessage, onEnd }: Receiver): ClientStream {
+function receive(stream: ClientHttp2Stream, { onMessage, onEnd }: Receiver): void {
   const reader = new MessageReader(onMessage);
   let outcome: GrpcError | undefined | null = null;
-  const stream = session.open(headers, {
-    onHeaders: (fields) => {
-      if (fields.has('grpc-status')) outcome = statusOf(fields);
-      const status = fields.get(':status') ?? '200';
-      if (status !== '200') outcome ??= new GrpcError(GrpcCode.UNAVAILABLE, `etcd answered with HTTP status ${status}`);
-    },
-    onData: (bytes) => {
-      try {
-        reader.push(bytes);
-      } catch (cause) {
-        stream.cancel();
-        onEnd(new GrpcError(GrpcCode.INTERNAL, `the answer cannot be read: ${(cause as Error).message}`, { cause }));
-      }
-    },
-    onClose: (error) => {
-      if (outcome !== null) return onEnd(outcome);
-      const message = error?.message ?? 'the answer ended without a status';
-      onEnd(new GrpcError(GrpcCode.UNAVAILABLE, message, { neverSent: error?.neverSeen ?? false, cause: error }));
-    },
+  let failure: Error | undefined;
+  const conclude = (headers: IncomingHttpHeaders): void => {
+    if (headers['grpc-status'] !== undefined) outcome = statusOf(headers);
+  };
+  stream.on('response', (headers) => {
+    conclude(headers);
+    const status = headers[':status'];
+    if (status !== 200) outcome ??= new GrpcError(GrpcCode.UNAVAILABLE, `etcd answered with HTTP status ${status}`);
   });
-  return stream;
+  stream.on('data', (chunk: Buffer) => {
+    try {
+      reader.push(chunk);
+    } catch (cause) {
+      outcome = new GrpcError(GrpcCode.INTERNAL, `the answer cannot be read: ${(cause as Error).message}`, { cause });
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+  });
+  stream.on('trailers', conclude);
+  stream.on('error', (error: Error) => (failure = error));
+  stream.once('close', () => {
+    onEnd(
+      outcome === null
+        ? new GrpcError(GrpcCode.UNAVAILABLE, failure?.message ?? 'the connection was lost', {
+            neverSent: stream.rstCode === constants.NGHTTP2_REFUSED_STREAM,
+            cause: failure,
+          })
+        : outcome,
+    );
+  });
 }
 
-function statusOf(fields: HeaderFields): GrpcError | undefined {
-  const code = Number(fields.get('grpc-status'));
+function statusOf(headers: IncomingHttpHeaders): GrpcError | undefined {
+  const code = Number(headers['grpc-status']);
   if (code === GrpcCode.OK) return undefined;
-  return new GrpcError(code, unescaped(fields.get('grpc-message') ?? `gRPC status ${code}`));
+  return new GrpcError(code, unescaped(String(headers['grpc-message'] ?? `gRPC status ${code}`)));
 }
 
 /** grpc-message is percent-encoded; what is no valid escape stands for itself. */

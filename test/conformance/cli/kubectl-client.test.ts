@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rmSync } from 'node:fs';
 import { conformance, IMAGES, until, type World } from '../harness.ts';
-import { deployment, list, replicationController, service } from './manifests.ts';
+import { deployment } from '../../e2e/kubectl-tour/stage.ts';
+import { list, replicationController, service } from './manifests.ts';
 
 const create = (world: World, manifest: string | object, ...flags: string[]) =>
   world.kubectl(['create', '-f', '-', ...flags], { input: typeof manifest === 'string' ? manifest : JSON.stringify(manifest) });

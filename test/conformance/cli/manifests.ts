@@ -18,23 +18,6 @@ export function replicationController(name: string, replicas = 1): object {
   };
 }
 
-export function deployment(name: string, image: string, replicas = 1): object {
-  const labels = { app: name };
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, labels },
-    spec: {
-      replicas,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { containers: [{ name: 'web', image, imagePullPolicy: 'IfNotPresent', ports: [{ containerPort: 80 }] }] },
-      },
-    },
-  };
-}
-
 export function service(name: string): object {
   return {
     apiVersion: 'v1',
