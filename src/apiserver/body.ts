@@ -45,6 +45,21 @@ export function streamBody(contentType: string | undefined, read: (limit: number
   return { contentType: type, inProcess: false, bytes, json: () => (parsed ??= bytes().then((buffer) => parseBody(buffer, type))) };
 }
 
+const OBJECT_TYPES: readonly string[] = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
+
+/** Throws StatusError 415 for a body that is to be an object and says that it is something else. */
+export function requireObjectType({ contentType }: RequestBody): void {
+  if (!OBJECT_TYPES.includes(contentType)) throw unknownFormat(OBJECT_TYPES);
+}
+
+/** 415, with what would have been read. */
+export function unknownFormat(accepted: readonly string[]): Error {
+  return statusError(
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
+  );
+}
+
 function mediaType(contentType: string | undefined): string {
   if (!contentType) return 'application/json';
   const end = contentType.indexOf(';');

@@ -9,7 +9,7 @@ import { streamBody, type RequestBody } from './body.ts';
 import { Request } from './context.ts';
 import type { HandlerResponse, StreamingHandler, StreamReply } from './contract.ts';
 import { encodeResult, valueJson } from './encode/answer.ts';
-import { negotiate, negotiatePlain } from './encode/negotiate.ts';
+import { negotiate, negotiatePlain, negotiateStream } from './encode/negotiate.ts';
 import { watchEncoding } from './encode/watch.ts';
 import { NotFoundPage, toStatusError } from './errors.ts';
 import { gzipped } from './encode/gzip.ts';
@@ -147,7 +147,7 @@ export class HttpExchange {
   }
 
   #watch({ served, watch }: Extract<Answer, { kind: 'watch' }>, request: Request, response: ServerResponse): void {
-    const output = negotiate(request.headers, request.query);
+    const output = negotiateStream(request.headers, request.query);
     const { key, contentType, make } = watchEncoding(served, output, request.query.get('includeObject') ?? '', () =>
       this.#options.clock.now(),
     );

@@ -153,6 +153,8 @@ export const GOOD: Record<string, Record<string, unknown>> = {
   },
   'storage.k8s.io/v1/storageclasses': { metadata: { name: 'std' }, provisioner: 'rockpool.dev/hostpath' },
   'scheduling.k8s.io/v1/priorityclasses': { metadata: { name: 'high' }, value: 1000 },
+  'apps/v1/controllerrevisions': { metadata, data: { a: 1 }, revision: 1 },
+  'networking.k8s.io/v1/ingressclasses': { metadata: { name: 'nginx' }, spec: { controller: 'example.com/ingress' } },
   'coordination.k8s.io/v1/leases': { metadata, spec: { holderIdentity: 'me' } },
   'apiextensions.k8s.io/v1/customresourcedefinitions': {
     metadata: { name: 'things.example.com' },

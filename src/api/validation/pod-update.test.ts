@@ -21,6 +21,7 @@ function pod(more: object = {}, annotations: Record<string, string> = {}): KubeO
     { name: 'side', image: 'nginx', resources: cpu, restartPolicy: 'Always' },
   ];
   const old = ready(info, { metadata: { name: 'p', namespace: 'default', annotations }, spec: { containers, initContainers, ...more } });
+  old.metadata.generation = 2;
   return old;
 }
 
@@ -67,9 +68,7 @@ describe('a pod', () => {
       name: 'a node selector does not change while gated',
       old: pod({ ...gated, nodeSelector: { a: 'b' } }),
       patch: replace('/spec/nodeSelector', { a: 'c' }),
-      told: [
-        'spec.nodeSelector: Invalid value: {"a":"c"}: only additions to spec.nodeSelector are allowed (no mutations or deletions)',
-      ],
+      told: ['spec.nodeSelector: Invalid value: {"a":"c"}: only additions to spec.nodeSelector are allowed (no mutations or deletions)'],
     },
     { name: 'an affinity comes while gated', old: pod(gated), patch: replace('/spec/affinity', place(term('a'))), told: [] },
     {
@@ -130,7 +129,10 @@ describe('resize', () => {
   test('the quality of service stays', () => {
     const old = pod({ initContainers: [], containers: [{ name: 'a', image: 'nginx' }] });
     const next = applyJsonPatch(old, replace('/spec/containers/0/resources', cpu));
-    assert.equal(validateResize(info, next, old)[0]?.message, 'Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing');
+    assert.equal(
+      validateResize(info, next, old)[0]?.message,
+      'Invalid value: "BestEffort": Pod QOS Class may not change as a result of resizing',
+    );
   });
 });
 
@@ -171,7 +173,9 @@ describe('ephemeral containers', () => {
       name: 'none changes',
       old: debugged,
       patch: replace('/spec/ephemeralContainers/0/image', 'nginx'),
-      told: ['spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed\n@@ -1,5 +1,5 @@\n {\n-  "image": "busybox",'],
+      told: [
+        'spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed\n@@ -1,5 +1,5 @@\n {\n-  "image": "busybox",',
+      ],
     },
   ]);
 });

@@ -48,15 +48,32 @@ const CASES: Case[] = [
     change: { spec: { controller: 'example.com/other' } },
     told: ['spec.controller: Invalid value: "example.com/other": field is immutable'],
   },
-  { resource: RUNTIME, name: 'the handler stays', update: true, change: { handler: 'other' }, told: ['handler: Invalid value: "other": field is immutable'] },
+  {
+    resource: RUNTIME,
+    name: 'the handler stays',
+    update: true,
+    change: { handler: 'other' },
+    told: ['handler: Invalid value: "other": field is immutable'],
+  },
   {
     resource: RUNTIME,
     name: 'overhead is not negative',
     change: { overhead: { podFixed: { cpu: '-1' } } },
     told: ['overhead.podFixed[cpu]: Invalid value: "-1": must be greater than or equal to 0'],
   },
-  { resource: REVISION, name: 'its data stays', update: true, change: { data: { a: 2 } }, told: ['data: Invalid value: {"a":2}: field is immutable'] },
-  { resource: REVISION, name: 'its number', change: { revision: -1 }, told: ['revision: Invalid value: -1: must be greater than or equal to 0'] },
+  {
+    resource: REVISION,
+    name: 'its data stays',
+    update: true,
+    change: { data: { a: 2 } },
+    told: ['data: Invalid value: {"a":2}: field is immutable'],
+  },
+  {
+    resource: REVISION,
+    name: 'its number',
+    change: { revision: -1 },
+    told: ['revision: Invalid value: -1: must be greater than or equal to 0'],
+  },
   {
     resource: '/v1/events',
     name: 'an event is where its object is',
@@ -66,7 +83,9 @@ const CASES: Case[] = [
   {
     resource: HPA,
     name: 'a metric fills its own source',
-    change: { spec: { metrics: [{ type: 'Resource', pods: { metric: { name: 'x' }, target: { type: 'AverageValue', averageValue: '1' } } }] } },
+    change: {
+      spec: { metrics: [{ type: 'Resource', pods: { metric: { name: 'x' }, target: { type: 'AverageValue', averageValue: '1' } } }] },
+    },
     told: [
       'spec.metrics[0].resource: Required value: must populate information for the given metric source',
       'spec.metrics[0].pods: Forbidden: must populate the given metric source only',
@@ -76,7 +95,9 @@ const CASES: Case[] = [
     resource: HPA,
     name: 'a resource has one target',
     change: { spec: { metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization' } } }] } },
-    told: ['spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization'],
+    told: [
+      'spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization',
+    ],
   },
   {
     resource: HPA,
@@ -115,9 +136,7 @@ const CASES: Case[] = [
     resource: JOB,
     name: 'a success policy counts indexes',
     change: { spec: { successPolicy: { rules: [{}] }, completionMode: 'Indexed', completions: 1 } },
-    told: [
-      'spec.successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified',
-    ],
+    told: ['spec.successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified'],
   },
 ];
 

@@ -1,4 +1,5 @@
 import type { ResourceInfo } from '../../api/schema/schema.ts';
+import { statusError } from '../../api/status.ts';
 import type { Result } from '../registry/registry.ts';
 import type { ObjectView } from '../watch/entry.ts';
 import { listJson, listMeta } from './json.ts';
@@ -20,9 +21,31 @@ export interface EncodeOptions {
 
 type Encodable = Exclude<Result, { kind: 'watch' }>;
 
+/** Throws StatusError where the client asks for a form that this answer cannot have. */
+function checkForm(result: Encodable, { output: { as }, query }: EncodeOptions): void {
+  if (as === '' || result.kind === 'value') return;
+  const { kind } = result.info;
+  if (as === 'PartialObjectMetadata' && result.kind === 'list')
+    throw notThisForm(`you requested PartialObjectMetadata, but the requested object is a list (*${kind}List)`);
+  if (as === 'PartialObjectMetadataList' && result.kind === 'object')
+    throw notThisForm(`you requested PartialObjectMetadataList, but the requested object is not a list (*${kind})`);
+  const include = query.get('includeObject') ?? '';
+  if (as === 'Table' && !INCLUDES.includes(include)) {
+    const why = `includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`;
+    throw statusError('BadRequest', `Unable to convert to Table as requested: ${why}`);
+  }
+}
+
+const INCLUDES: readonly string[] = ['', 'Metadata', 'None', 'Object'];
+
+function notThisForm(message: string): Error {
+  return statusError('NotAcceptable', message);
+}
+
 /** The bytes of an answer in the form that the client accepts. */
 export async function encodeResult(result: Encodable, options: EncodeOptions): Promise<Encoded> {
   const { output } = options;
+  checkForm(result, options);
   if (output.format === 'protobuf') {
     const bytes = protobufOf(result, output);
     if (bytes) return { bytes, contentType: CONTENT_TYPES.protobuf };
@@ -77,7 +100,10 @@ function pretty(json: Buffer): Buffer {
   return Buffer.from(`${JSON.stringify(JSON.parse(json.toString()), null, 2)}\n`);
 }
 
+/** As Go clients read and write it: YAML 1.1, in which times and `yes` are quoted where text is meant; lists stand below their key's column. */
+const YAML_FORM = { version: '1.1', indentSeq: false, lineWidth: 0 } as const;
+
 async function yamlOf(json: Buffer): Promise<Buffer> {
   const { stringify } = await import('yaml');
-  return Buffer.from(stringify(JSON.parse(json.toString())));
+  return Buffer.from(stringify(JSON.parse(json.toString()), YAML_FORM));
 }

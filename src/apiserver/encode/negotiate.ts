@@ -47,6 +47,13 @@ export function negotiate(headers: Readonly<IncomingHttpHeaders>, query: URLSear
   return withPretty(found, headers, query);
 }
 
+/** As `negotiate`, for a watch: YAML cannot be told apart event by event. */
+export function negotiateStream(headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): OutputFormat {
+  const found = negotiate(headers, query);
+  if (found.format !== 'yaml') return found;
+  throw notAcceptable([CONTENT_TYPES.json, CONTENT_TYPES.protobuf].map((type) => `${type};stream=watch`));
+}
+
 /** As `negotiate`, for what has no other form than its own: answers to reviews have neither rows nor metadata. */
 export function negotiatePlain(headers: Readonly<IncomingHttpHeaders>, query: URLSearchParams): OutputFormat {
   const text = headers.accept ?? '';
@@ -70,12 +77,9 @@ function wantsPretty(headers: Readonly<IncomingHttpHeaders>, query: URLSearchPar
 type Form = Exclude<OutputFormat['as'], ''>;
 
 function choose(accept: string, isAllowed: (as: string) => as is Form): OutputFormat {
-  for (const clause of accept.split(',')) {
-    const [type = '', ...parameters] = clause.split(';').map((part) => part.trim());
-    const format = TYPES[type.toLowerCase()];
+  for (const { type, given } of byPreference(accept)) {
+    const format = TYPES[type];
     if (!format) continue;
-    const given = new Map(parameters.map((parameter) => pair(parameter)));
-    if (given.get('q') === '0') continue;
     const as = given.get('as') ?? '';
     if (as === '') return { format, as: '', asVersion: '', pretty: given.get('pretty') === '1' };
     const version = given.get('v') ?? '';
@@ -83,6 +87,22 @@ function choose(accept: string, isAllowed: (as: string) => as is Form): OutputFo
       return { format, as, asVersion: version, pretty: false };
   }
   throw notAcceptable();
+}
+
+interface Clause {
+  type: string;
+  given: ReadonlyMap<string, string>;
+}
+
+/** What the client likes best comes first (q, RFC 9110 12.4.2); equals stay in their order, what it refuses is left out. */
+function byPreference(accept: string): Clause[] {
+  const clauses = accept.split(',').map((clause) => {
+    const [type = '', ...parameters] = clause.split(';').map((part) => part.trim());
+    const given = new Map(parameters.map((parameter) => pair(parameter)));
+    const q = Number(given.get('q') ?? 1);
+    return { type: type.toLowerCase(), given, weight: Number.isNaN(q) ? 1 : q };
+  });
+  return clauses.filter(({ weight }) => weight > 0).toSorted((a, b) => b.weight - a.weight);
 }
 
 function pair(parameter: string): [string, string] {
@@ -98,6 +118,6 @@ function isKnownForm(as: string): as is Form {
   return as === 'Table' || as === 'PartialObjectMetadata' || as === 'PartialObjectMetadataList';
 }
 
-function notAcceptable(): Error {
-  return statusError('NotAcceptable', `only the following media types are accepted: ${Object.values(CONTENT_TYPES).join(', ')}`, {});
+function notAcceptable(types: readonly string[] = Object.values(CONTENT_TYPES)): Error {
+  return statusError('NotAcceptable', `only the following media types are accepted: ${types.join(', ')}`, {});
 }

@@ -1,4 +1,7 @@
 import { statusError } from '../../api/status.ts';
+import { isObject } from './options.ts';
+
+const VERSION = 'meta.k8s.io/v1';
 
 /** Where a list goes on. */
 export interface ContinueToken {
@@ -10,17 +13,27 @@ export interface ContinueToken {
 
 /** Opaque to clients: upstream's form, base64url of `{"v":"meta.k8s.io/v1","rv":…,"start":…}`. */
 export function encodeContinue({ revision, after }: ContinueToken): string {
-  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: after })).toString('base64url');
+  return Buffer.from(JSON.stringify({ v: VERSION, rv: revision, start: after })).toString('base64url');
 }
 
 /** Throws StatusError 400. */
 export function decodeContinue(text: string): ContinueToken {
+  const { v, rv, start } = parse(text);
+  if (v !== VERSION) throw notValid(`server does not recognize this encoded version ${JSON.stringify(typeof v === 'string' ? v : '')}`);
+  if (!Number.isSafeInteger(rv) || rv === 0) throw notValid(`incorrect encoded start resourceVersion (version ${VERSION})`);
+  if (typeof start !== 'string' || start === '') throw notValid(`encoded start key empty (version ${VERSION})`);
+  return { revision: rv as number, after: start };
+}
+
+function parse(text: string): { v?: unknown; rv?: unknown; start?: unknown } {
   try {
-    const { v, rv, start } = JSON.parse(Buffer.from(text, 'base64url').toString()) as { v?: unknown; rv?: unknown; start?: unknown };
-    if (v === 'meta.k8s.io/v1' && Number.isSafeInteger(rv) && rv !== 0 && typeof start === 'string' && start !== '')
-      return { revision: rv as number, after: start };
+    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
+    return isObject(value) ? value : {};
   } catch (error) {
-    throw statusError('BadRequest', `continue key is not valid: ${(error as Error).message}`, undefined, error);
+    throw notValid((error as Error).message, error);
   }
-  throw statusError('BadRequest', 'continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+}
+
+function notValid(why: string, cause?: unknown): Error {
+  return statusError('BadRequest', `invalid continue token: continue key is not valid: ${why}`, undefined, cause);
 }

@@ -3,7 +3,7 @@ import { decodeObject, type Duplicates } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
-import type { RequestBody } from '../body.ts';
+import { requireObjectType, type RequestBody } from '../body.ts';
 import { isYaml, yamlDuplicates } from '../yaml.ts';
 import { isObject, type FieldValidation } from './options.ts';
 import type { Call } from './registry.ts';
@@ -13,6 +13,7 @@ import type { Call } from './registry.ts';
  * Throws StatusError 400.
  */
 export async function decodeBody({ context, body, served: { info } }: Call, fieldValidation: FieldValidation): Promise<KubeObject> {
+  requireObjectType(body);
   const value = await valueOf(body, info.kind);
   checkType(info, value);
   return decode({
@@ -64,11 +65,19 @@ export async function decodeOwnKind<T>(
   kind: { kind: string; versions: readonly string[]; schema: Schema },
   fieldValidation: FieldValidation,
 ): Promise<T> {
+  requireObjectType(body);
   const value = await valueOf(body, kind.kind);
   if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
   const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };
   if ((value['kind'] ?? kind.kind) !== kind.kind || !kind.versions.includes(apiVersion!)) throw otherKind(value, kind.kind);
   return decode({ context, value: value, schema: kind.schema, fieldValidation }) as unknown as T;
+}
+
+/** What a DELETE carries: nothing, or DeleteOptions. Throws StatusError 400 and 415. */
+export async function deleteOptionsBody(body: RequestBody): Promise<unknown> {
+  const value = await valueOf(body, 'DeleteOptions');
+  if (value !== undefined) requireObjectType(body);
+  return value;
 }
 
 /** Text that is no JSON is told with the kind that it should have been. */

@@ -4,6 +4,7 @@ import { admissionRequest, deleteOptionsFor, mutate, validateAdmission } from '.
 import { viewOf } from './convert.ts';
 import { planDeletion } from './deletion.ts';
 import { returnsDeleted } from './kinds.ts';
+import { deleteOptionsBody } from './decode.ts';
 import { deleteOptions, type DeleteOptions } from './options.ts';
 import { namespaceOf, type Call, type Registry, type Result } from './registry.ts';
 import { guardedChange, type Change, type Changed } from './store.ts';
@@ -11,7 +12,7 @@ import { guardedChange, type Change, type Changed } from './store.ts';
 /** DELETE of one object: it is gone, or on its way. */
 export async function remove(registry: Registry, call: Call): Promise<Result> {
   const { context, served } = call;
-  const options = deleteOptions(context.query, await call.body.json());
+  const options = deleteOptions(context.query, await deleteOptionsBody(call.body));
   const { entry, outcome } = await removeObject(registry, call, options, context.info.name);
   const { info } = served;
   if (outcome === 'removed' && !returnsDeleted(info)) return { kind: 'value', status: 200, body: deletedStatus(call, entry) };

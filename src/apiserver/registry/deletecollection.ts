@@ -3,6 +3,7 @@ import { withInfo } from '../context.ts';
 import { removeObject } from './delete.ts';
 import { select } from './list.ts';
 import { checkListOptions, listOptions } from './list-options.ts';
+import { deleteOptionsBody } from './decode.ts';
 import { deleteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
 
@@ -14,7 +15,7 @@ export async function deleteCollection(registry: Registry, call: Call): Promise<
   const { context, served } = call;
   const list = listOptions(served, context.query);
   checkListOptions(list);
-  const options = deleteOptions(context.query, await call.body.json());
+  const options = deleteOptions(context.query, await deleteOptionsBody(call.body));
   const { entries, revision } = await select(registry, call, list);
   let next = 0;
   const work = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 import { fieldSelectorFor, parseLabelSelector, type FieldSelector, type LabelSelector } from '../../api/selectors.ts';
 import { invalid, statusError, type FieldError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
+import { isTrue } from '../request-info.ts';
 import type { ServedResource } from '../resources.ts';
 
 export interface ListOptions {
@@ -15,6 +16,10 @@ export interface ListOptions {
   continue: string;
   resourceVersion: string;
   resourceVersionMatch: '' | 'Exact' | 'NotOlderThan';
+  /** Absent when the client did not say. */
+  sendInitialEvents?: boolean;
+  /** How long the client will stay, seconds; 0: it did not say. */
+  timeoutSeconds: number;
 }
 
 /** The query of a list, watch or deletecollection. Throws StatusError and SelectorError. */
@@ -23,15 +28,18 @@ export function listOptions({ info }: Pick<ServedResource, 'info'>, query: URLSe
   const fieldText = query.get('fieldSelector') ?? '';
   const fields = fieldSelectorFor(info, fieldText);
   const name = fields.exact('metadata.name');
+  const initial = query.get('sendInitialEvents');
   return {
     labels: parseLabelSelector(labelText),
     fields,
     selectorText: labelText === '' && fieldText === '' ? '' : `${labelText}\n${fieldText}`,
     ...(name === undefined ? {} : { name }),
-    limit: limitOf(query.get('limit')),
+    limit: integerOf(query.get('limit')),
     continue: query.get('continue') ?? '',
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: (query.get('resourceVersionMatch') ?? '') as ListOptions['resourceVersionMatch'],
+    timeoutSeconds: integerOf(query.get('timeoutSeconds')),
+    ...(initial === null || initial === '' ? {} : { sendInitialEvents: isTrue(initial) }),
   };
 }
 
@@ -42,7 +50,7 @@ export function matcher({ labels, fields }: Pick<ListOptions, 'labels' | 'fields
   return (object) => labels.matches(object) && fields.matches(object);
 }
 
-function limitOf(text: string | null): number {
+function integerOf(text: string | null): number {
   if (text === null || text === '') return 0;
   if (!/^-?\d+$/.test(text)) throw statusError('BadRequest', `strconv.ParseInt: parsing "${text}": invalid syntax`);
   return Math.max(Number(text), 0);
@@ -61,10 +69,12 @@ export function checkListOptions(options: ListOptions): void {
       errors.push({
         field: 'resourceVersionMatch',
         type: 'FieldValueNotSupported',
-        message: `Unsupported value: "${match as string}": supported values: "Exact", "NotOlderThan"`,
+        message: `Unsupported value: "${match as string}": supported values: "Exact", "NotOlderThan", ""`,
       });
     }
     if (match === 'Exact' && resourceVersion === '0') forbidden('resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
   }
+  if (options.sendInitialEvents !== undefined)
+    errors.push({ field: 'sendInitialEvents', type: 'FieldValueForbidden', message: 'Forbidden: sendInitialEvents is forbidden for list' });
   if (errors.length > 0) throw invalid('ListOptions', 'meta.k8s.io', '', errors);
 }

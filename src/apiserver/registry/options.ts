@@ -35,6 +35,10 @@ export function writeOptions({ query, headers, user }: Pick<RequestContext, 'que
   }
   if (given.length > MANAGER_LENGTH)
     errors.push({ field: 'fieldManager', type: 'FieldValueTooLong', message: `Too long: may not be more than ${MANAGER_LENGTH} bytes` });
+  else if (!/^\P{C}*$/u.test(given)) {
+    const message = `Invalid value: ${JSON.stringify(given)}: should only contain printable characters`;
+    errors.push({ field: 'fieldManager', type: 'FieldValueInvalid', message });
+  }
   errors.push(...dryRunErrors(query.getAll('dryRun')));
   if (errors.length > 0) throw invalid(kind, 'meta.k8s.io', '', errors);
   return {

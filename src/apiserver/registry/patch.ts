@@ -1,9 +1,11 @@
+import { isRecord } from '../../api/patch/json.ts';
 import { applyJsonPatch } from '../../api/patch/json-patch.ts';
 import { applyMergePatch } from '../../api/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts';
-import { statusError } from '../../api/status.ts';
+import { invalid, statusError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Schema } from '../../api/schema/schema.ts';
+import { unknownFormat } from '../body.ts';
 import { apply } from './apply.ts';
 import { fromStored, toStored, viewOf } from './convert.ts';
 import { decodePatched } from './decode.ts';
@@ -30,7 +32,11 @@ export async function patch(registry: Registry, call: Call): Promise<Result> {
 
 /** From the live object, in the stored version, to the patched one. */
 export async function patchedObject(call: Call, { fieldValidation }: WriteOptions): Promise<(live: KubeObject) => KubeObject> {
-  const { served, body } = call;
+  const { context, served, body } = call;
+  if (context.query.has('force')) {
+    const message = 'Forbidden: may not be specified for non-apply patch';
+    throw invalid('PatchOptions', 'meta.k8s.io', '', [{ field: 'force', type: 'FieldValueForbidden', message }]);
+  }
   // Custom resources have no patch strategies: the other patches serve them.
   if (served.info.custom && body.contentType === STRATEGIC) throw unknownFormat(PATCH_TYPES.filter((type) => type !== STRATEGIC));
   const stated = await body.json();
@@ -59,16 +65,9 @@ export function patcher(contentType: string, body: unknown, schema: Schema): (li
 
 const STRATEGIC = 'application/strategic-merge-patch+json';
 
-function unknownFormat(accepted: readonly string[]): Error {
-  return statusError(
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-  );
-}
-
 /** A patch changes neither the name nor the namespace, and says so when it tries. */
 function keepIdentity({ context }: Call, live: KubeObject, patched: KubeObject): void {
-  const { metadata } = patched;
+  const metadata = isRecord(patched) ? patched.metadata : undefined;
   if (typeof metadata !== 'object' || metadata === null) throw statusError('BadRequest', 'the patched object has no metadata');
   const { name } = context.info;
   if (metadata.name !== name)

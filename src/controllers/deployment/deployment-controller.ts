@@ -44,7 +44,7 @@ class DeploymentController implements Reconciler {
 
   setup(queue: { add(key: string): void }): void {
     const add = (deployment: Deployment): void => queue.add(keyOf(deployment));
-    this.#deployments.subscribe({ added: add, updated: add, deleted: add });
+    this.#deployments.subscribe({ added: add, updated: add, deleted: (deployment) => this.#writes.forgetAll(deployment) });
     const note = (replicaSet: ReplicaSet): void => this.#deploymentsOf(replicaSet).forEach(add);
     this.#replicaSets.subscribe({
       added: note,
@@ -52,7 +52,10 @@ class DeploymentController implements Reconciler {
         if (controllerOf(previous)?.uid !== controllerOf(replicaSet)?.uid) note(previous);
         note(replicaSet);
       },
-      deleted: note,
+      deleted: (replicaSet) => {
+        this.#writes.forget(replicaSet);
+        note(replicaSet);
+      },
     });
     // Recreate waits until the last old pod is gone; a rolling update goes by the ReplicaSets' counts.
     const notePod = (pod: Pod): void => {
@@ -69,14 +72,9 @@ class DeploymentController implements Reconciler {
     const selector = selectorOf(deployment.spec?.selector);
     if (selector.everything) return this.#refuseEverything(deployment);
     const { client } = this.#context;
-    const replicaSets = await claim({
-      client,
-      owner: deployment,
-      ownerType: DEPLOYMENTS,
-      selector,
-      type: REPLICA_SETS,
-      informer: this.#replicaSets,
-    });
+    const informer = this.#replicaSets;
+    const claimed = await claim({ client, owner: deployment, ownerType: DEPLOYMENTS, selector, type: REPLICA_SETS, informer });
+    const replicaSets = this.#writes.newest(deployment, claimed);
     try {
       const revision = deployment.metadata.deletionTimestamp || deployment.spec?.paused ? undefined : rollbackRevision(deployment);
       if (revision !== undefined) return await this.#rollBack(deployment, replicaSets, revision);

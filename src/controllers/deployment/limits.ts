@@ -24,6 +24,11 @@ export function wantedReplicas(replicaSets: readonly ReplicaSet[]): number {
   return sum(replicaSets, ({ spec }) => spec?.replicas ?? 0);
 }
 
+/** As `availableReplicas`, without those that a ReplicaSet was told to give up and its status still counts. */
+export function lastingReplicas(replicaSets: readonly ReplicaSet[]): number {
+  return sum(replicaSets, ({ spec, status }) => Math.min(spec?.replicas ?? 0, status?.availableReplicas ?? 0));
+}
+
 export function availableReplicas(replicaSets: readonly ReplicaSet[]): number {
   return sum(replicaSets, ({ status }) => status?.availableReplicas ?? 0);
 }

@@ -31,9 +31,35 @@ export interface Draft {
 /** All writes to the ReplicaSets of Deployments. */
 export class ReplicaSets {
   readonly #context: ComponentContext;
+  /** By the uids of Deployment and ReplicaSet, as last written: the cache may not show it yet, and sizes must be added up as they are. */
+  readonly #written = new Map<string, Map<string, ReplicaSet>>();
 
   constructor(context: ComponentContext) {
     this.#context = context;
+  }
+
+  /** A Deployment's ReplicaSets of the cache, each as it was last written here if that is newer. */
+  newest({ metadata }: Deployment, cached: readonly ReplicaSet[]): ReplicaSet[] {
+    const written = this.#written.get(metadata.uid!);
+    if (!written) return [...cached];
+    for (const replicaSet of cached) {
+      const uid = replicaSet.metadata.uid!;
+      const ours = written.get(uid);
+      if (!ours || revisionNumber(replicaSet) >= revisionNumber(ours)) written.set(uid, replicaSet);
+    }
+    const newest = [...written.values()];
+    if (cached.length === newest.length && cached.every((each) => written.get(each.metadata.uid!) === each)) this.#written.delete(metadata.uid!);
+    return newest;
+  }
+
+  /** It is gone. */
+  forget(replicaSet: ReplicaSet): void {
+    this.#written.get(controllerOf(replicaSet)?.uid ?? '')?.delete(replicaSet.metadata.uid!);
+  }
+
+  /** The Deployment is gone. */
+  forgetAll({ metadata }: Deployment): void {
+    this.#written.delete(metadata.uid!);
   }
 
   /** Tells the present ReplicaSet from the old ones, and brings its revision and annotations up to date. */
@@ -72,7 +98,11 @@ export class ReplicaSets {
     const updated = await unlessGone(
       this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, replicas: size } }),
     );
-    if (!updated) return replicaSet;
+    if (!updated) {
+      this.forget(replicaSet);
+      return replicaSet;
+    }
+    this.#note(updated);
     if (before !== size)
       this.#event(deployment, `Scaled ${size > before ? 'up' : 'down'} replica set ${metadata.name} from ${before} to ${size}`);
     return updated;
@@ -99,7 +129,9 @@ export class ReplicaSets {
     const annotations = newReplicaSetAnnotations(deployment, metadata.annotations ?? {}, revision);
     const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
     if (semanticEqual(annotations, metadata.annotations ?? {}) && minReadySeconds === (spec?.minReadySeconds ?? 0)) return replicaSet;
-    return this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, minReadySeconds } });
+    return this.#note(
+      await this.#of(replicaSet).update({ ...replicaSet, metadata: { ...metadata, annotations }, spec: { ...spec!, minReadySeconds } }),
+    );
   }
 
   #newReplicaSet(deployment: Deployment, old: readonly ReplicaSet[], revision: bigint): ReplicaSet {
@@ -127,7 +159,7 @@ export class ReplicaSets {
 
   async #create(deployment: Deployment, wanted: ReplicaSet): Promise<{ replicaSet: ReplicaSet; isNew: boolean }> {
     try {
-      return { replicaSet: await this.#of(wanted).create(wanted), isNew: true };
+      return { replicaSet: this.#note(await this.#of(wanted).create(wanted)), isNew: true };
     } catch (error) {
       if (StatusError.is(error, 'AlreadyExists')) return { replicaSet: await this.#takeExisting(deployment, wanted), isNew: false };
       if (!isNamespaceTerminating(error)) await this.#noteFailure(deployment, wanted, error);
@@ -161,6 +193,14 @@ export class ReplicaSets {
     return { ...deployment, status: withConditions(status, conditions) };
   }
 
+  #note(replicaSet: ReplicaSet): ReplicaSet {
+    const owner = controllerOf(replicaSet)?.uid;
+    if (owner === undefined) return replicaSet;
+    const written = this.#written.get(owner) ?? new Map<string, ReplicaSet>();
+    this.#written.set(owner, written.set(replicaSet.metadata.uid!, replicaSet));
+    return replicaSet;
+  }
+
   #event(deployment: Deployment, message: string): void {
     this.#context.events.event(deployment, 'Normal', 'ScalingReplicaSet', message);
   }
@@ -168,6 +208,10 @@ export class ReplicaSets {
   #of({ metadata }: ReplicaSet): ResourceClient<ReplicaSet> {
     return this.#context.client.resource(REPLICA_SETS, metadata.namespace);
   }
+}
+
+function revisionNumber({ metadata }: ReplicaSet): number {
+  return Number(metadata.resourceVersion);
 }
 
 function withRevision(deployment: Deployment, revision: string): Deployment {

@@ -35,7 +35,7 @@ export function rollBack(asked: Deployment, replicaSets: readonly ReplicaSet[], 
     deployment: {
       ...deployment,
       metadata: withAnnotationsOf(target, deployment.metadata),
-      spec: { ...deployment.spec!, template: withoutHash(target.spec!.template!)! },
+      spec: { ...deployment.spec!, template: withoutHash(target.spec?.template)! },
     },
     event: { type: 'Normal', reason: 'DeploymentRollback', message },
   };

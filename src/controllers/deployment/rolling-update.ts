@@ -1,7 +1,7 @@
 /** How far old ReplicaSets may shrink now without going below the number of pods that must be available. */
 import type { Deployment, ReplicaSet } from '../../api/types.gen.ts';
 import { allOf, type Family } from './deployment-status.ts';
-import { availableReplicas, maxUnavailable, wantedReplicas } from './limits.ts';
+import { lastingReplicas, maxUnavailable, wantedReplicas } from './limits.ts';
 import { byAge } from './revisions.ts';
 
 /**
@@ -20,7 +20,7 @@ export function shrinkOld(deployment: Deployment, family: Family): Map<ReplicaSe
   if (atMost <= 0) return sizes;
   const old = byAge(family.old);
   take(old, sizes, atMost, (replicaSet, size) => size - (replicaSet.status?.availableReplicas ?? 0));
-  take(old, sizes, availableReplicas(all) - mustBeAvailable, (_replicaSet, size) => size);
+  take(old, sizes, lastingReplicas(all) - mustBeAvailable, (_replicaSet, size) => size);
   return sizes;
 }
 

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withControllers } from '../../../test/fixtures/controller-world.ts';
 import { eventually } from '../../../test/fixtures/eventually.ts';
 import { withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
-import type { PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PodTemplateSpec } from '../../api/types.gen.ts';
-import { DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS } from '../../client/resources.ts';
+import type { KubeObject } from '../../api/meta.ts';
+import type { CustomResourceDefinition, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PodTemplateSpec } from '../../api/types.gen.ts';
+import type { ResourceType } from '../../client/client.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS } from '../../client/resources.ts';
+import { createDisruptionController } from './disruption-controller.ts';
 
 const NS = 'default';
 const soon = { within: 10_000, every: 10 };
@@ -49,16 +53,100 @@ test('budgets allow what their pods can spare, and evictions count', () =>
     assert.deepEqual(world.logged, []);
   }));
 
-test('a share of pods that nobody controls cannot be told', () =>
+test('a share of pods that nobody controls counts none, and that is told', () =>
   withWorkloads(async (world) => {
     const { admin } = world;
     await admin.resource(PODS, NS).create({ metadata: { name: 'bare', labels }, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
     await admin.resource(POD_DISRUPTION_BUDGETS, NS).create({ metadata: { name: 'share' }, spec: { minAvailable: '50%', selector } });
-    await eventually(async () => assert.deepEqual(await counts(world, 'share'), [0, 0, 0, 0, 'SyncFailed']), soon);
-    const message = 'Failed to calculate the number of expected pods: found no controller ref for pod "bare"';
+    await eventually(async () => assert.deepEqual(await counts(world, 'share'), [0, 0, 1, 0, 'InsufficientPods']), soon);
+    const message =
+      'Pods selected by this PodDisruptionBudget (selector: app=web) were found to be unmanaged. As a result, the status of the PDB cannot ' +
+      'be calculated correctly, which may result in undefined behavior. To account for these pods please set ".spec.minAvailable" field of ' +
+      'the PDB to an integer value.';
+    await eventually(async () => assert.ok((await world.events(NS, 'share')).includes(`Warning UnmanagedPods: ${message}`)), soon);
+    assert.deepEqual(world.logged, []);
+  }));
+
+function definition(kind: string, subresources: object): CustomResourceDefinition {
+  const plural = `${kind.toLowerCase()}s`;
+  const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } };
+  return {
+    metadata: { name: `${plural}.example.com` },
+    spec: {
+      group: 'example.com',
+      scope: 'Namespaced',
+      names: { plural, kind },
+      versions: [{ name: 'v1', served: true, storage: true, schema, subresources }],
+    },
+  };
+}
+
+test('any kind that can be scaled says how many pods there should be, and one that cannot makes the budget fail', () =>
+  withWorkloads(async (world) => {
+    const { admin } = world;
+    const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
+    for (const each of [definition('Fleet', { scale }), definition('Ship', {})]) await admin.resource(CUSTOM_RESOURCE_DEFINITIONS).create(each);
+    for (const kind of ['Fleet', 'Ship']) {
+      const type: ResourceType = { group: 'example.com', version: 'v1', resource: `${kind.toLowerCase()}s`, kind, namespaced: true };
+      const owner = await eventually(
+        () => admin.resource(type, NS).create({ metadata: { name: 'mine' }, spec: { replicas: 3 } } as KubeObject),
+        soon,
+      );
+      const ownerReferences = [{ apiVersion: 'example.com/v1', kind, name: 'mine', uid: owner.metadata.uid!, controller: true }];
+      const own = { app: kind.toLowerCase() };
+      for (const i of [0, 1]) {
+        const metadata = { name: `${kind.toLowerCase()}-${i}`, labels: own, ownerReferences };
+        await admin.resource(PODS, NS).create({ metadata, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
+      }
+      await admin
+        .resource(POD_DISRUPTION_BUDGETS, NS)
+        .create({ metadata: { name: kind.toLowerCase() }, spec: { maxUnavailable: 2, selector: { matchLabels: own } } });
+    }
+    await eventually(async () => assert.deepEqual(await counts(world, 'fleet'), [3, 1, 2, 1, 'SufficientPods']), soon);
+    await eventually(async () => assert.deepEqual(await counts(world, 'ship'), [0, 0, 0, 0, 'SyncFailed']), soon);
+    const message = 'Failed to calculate the number of expected pods: ships.example.com does not implement the scale subresource';
     await eventually(
-      async () => assert.ok((await world.events(NS, 'share')).includes(`Warning CalculateExpectedPodCountFailed: ${message}`)),
+      async () => assert.ok((await world.events(NS, 'ship')).includes(`Warning CalculateExpectedPodCountFailed: ${message}`)),
       soon,
     );
     assert.deepEqual(world.logged, []);
+  }));
+
+const CONDITIONS: { name: string; reason: string; phase: string; taken: boolean }[] = [
+  { name: 'of an eviction that did not come', reason: 'EvictionByEvictionAPI', phase: 'Running', taken: true },
+  { name: 'of the kubelet', reason: 'TerminationByKubelet', phase: 'Running', taken: false },
+  { name: 'of a pod that has ended', reason: 'EvictionByEvictionAPI', phase: 'Failed', taken: false },
+];
+
+for (const { name, reason, phase, taken } of CONDITIONS) {
+  test(`a condition DisruptionTarget ${name} ${taken ? 'is taken back' : 'stays'}`, () =>
+    withControllers(async ({ context, clock, start, pass }) => {
+      const pods = context.client.resource(PODS, NS);
+      const lastTransitionTime = new Date(clock.now()).toISOString();
+      const conditions = [{ type: 'DisruptionTarget', status: 'True', reason, lastTransitionTime }];
+      await pods.create({ metadata: { name: 'web' }, spec: { containers: [] }, status: { phase, conditions } });
+      await start(createDisruptionController(context));
+      const condition = async () => (await pods.get('web')).status!.conditions![0]!;
+      await pass(119_000);
+      assert.equal((await condition()).status, 'True');
+      await pass(2000);
+      assert.deepEqual([(await condition()).status, (await condition()).reason], taken ? ['False', undefined] : ['True', reason]);
+    }));
+}
+
+test('an eviction that did not delete its pod is given up, and the pod may be evicted again', () =>
+  withControllers(async ({ context, clock, events, start, pass }) => {
+    const budgets = context.client.resource(POD_DISRUPTION_BUDGETS, NS);
+    const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
+    await context.client.resource(PODS, NS).create({ metadata: { name: 'web', labels }, spec: { containers: [] }, status });
+    const since = new Date(clock.now()).toISOString();
+    const before = { currentHealthy: 1, desiredHealthy: 0, disruptionsAllowed: 0, expectedPods: 1, disruptedPods: { web: since } };
+    await budgets.create({ metadata: { name: 'one' }, spec: { minAvailable: 0, selector }, status: before });
+    await start(createDisruptionController(context));
+    await pass(119_000);
+    assert.deepEqual((await budgets.get('one')).status!.disruptedPods, { web: since });
+    await pass(2000);
+    const after = (await budgets.get('one')).status!;
+    assert.deepEqual([after.disruptedPods, after.disruptionsAllowed], [undefined, 1]);
+    assert.ok(events.includes("Warning NotDeleted web: Pod was expected by PDB default/default to be deleted but it wasn't"));
   }));

@@ -1,5 +1,6 @@
 import { keyOf } from '../../api/meta.ts';
 import { semanticEqual } from '../../api/patch/json.ts';
+import { formatLabelSelector } from '../../api/selectors.ts';
 import { timestamp } from '../../api/time.ts';
 import type { Condition, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
@@ -12,6 +13,7 @@ import type { Component } from '../../lib/component.ts';
 import { selectorOf, unlessGone } from '../pods/ownership.ts';
 import { isReady } from '../pods/pod-state.ts';
 import { ExpectationError, expectedPods, type Expected } from './expected-pods.ts';
+import { StaleDisruption } from './stale-disruption.ts';
 
 /** An eviction that was allowed and did not delete its pod within this time is taken back. */
 const EVICTION_TIMEOUT_MS = 120_000;
@@ -24,7 +26,7 @@ const WORKLOADS: readonly ResourceType<ObjectWithMeta & { spec?: { replicas?: nu
 
 /** Says in each PodDisruptionBudget how many of its pods may be evicted now; the eviction subresource goes by that. */
 export function createDisruptionController(context: ComponentContext): Component[] {
-  return [runReconciler(context, new DisruptionController(context))];
+  return [runReconciler(context, new DisruptionController(context)), runReconciler(context, new StaleDisruption(context))];
 }
 
 class DisruptionController implements Reconciler {
@@ -71,7 +73,14 @@ class DisruptionController implements Reconciler {
     const now = this.#context.clock.now();
     try {
       const expected = await expectedPods(this.#context.client, budget, pods);
-      const { disruptedPods, recheckMs } = underEviction(budget, pods, now);
+      if (expected.unmanaged.length > 0) this.#warnOfUnmanaged(budget);
+      const { disruptedPods, recheckMs, expired } = underEviction(budget, pods, now);
+      const { namespace } = budget.metadata;
+      for (const pod of expired) {
+        // Upstream names the namespace twice.
+        const message = `Pod was expected by PDB ${namespace}/${namespace} to be deleted but it wasn't`;
+        this.#context.events.event(pod, 'Warning', 'NotDeleted', message);
+      }
       await this.#write(budget, nextStatus(budget, pods, { expected, disruptedPods, now }));
       if (recheckMs !== undefined) return { afterMs: recheckMs };
     } catch (error) {
@@ -90,6 +99,14 @@ class DisruptionController implements Reconciler {
     }
   }
 
+  #warnOfUnmanaged(budget: PodDisruptionBudget): void {
+    const message =
+      `Pods selected by this PodDisruptionBudget (selector: ${formatLabelSelector(budget.spec?.selector)}) were found to be unmanaged. ` +
+      'As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. ' +
+      'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.';
+    this.#context.events.event(budget, 'Warning', 'UnmanagedPods', message);
+  }
+
   #budgetsOf(pod: Pod): PodDisruptionBudget[] {
     return this.#budgets.listNamespace(pod.metadata.namespace!).filter(({ spec }) => selectorOf(spec?.selector).matches(pod));
   }
@@ -105,17 +122,22 @@ function underEviction(
   { status }: PodDisruptionBudget,
   pods: readonly Pod[],
   now: number,
-): { disruptedPods: Record<string, string>; recheckMs: number | undefined } {
+): { disruptedPods: Record<string, string>; recheckMs: number | undefined; expired: Pod[] } {
   const disruptedPods: Record<string, string> = {};
+  const expired: Pod[] = [];
   let recheckMs: number | undefined;
   for (const [name, since] of Object.entries(status?.disruptedPods ?? {})) {
     const left = Date.parse(since) + EVICTION_TIMEOUT_MS - now;
     const pod = pods.find(({ metadata }) => metadata.name === name);
-    if (!pod || pod.metadata.deletionTimestamp || left <= 0) continue;
+    if (!pod || pod.metadata.deletionTimestamp) continue;
+    if (left <= 0) {
+      expired.push(pod);
+      continue;
+    }
     disruptedPods[name] = since;
     recheckMs = Math.min(recheckMs ?? Infinity, left);
   }
-  return { disruptedPods, recheckMs };
+  return { disruptedPods, recheckMs, expired };
 }
 
 function nextStatus(

@@ -16,6 +16,8 @@ export class ExpectationError extends Error {
 export interface Expected {
   expectedPods: number;
   desiredHealthy: number;
+  /** Pods that nobody controls, and which a share or maxUnavailable cannot count. */
+  unmanaged: readonly Pod[];
 }
 
 type Scalable = ObjectWithMeta & { spec?: { replicas?: number } };
@@ -34,26 +36,27 @@ const SCALABLE: Readonly<Record<string, ResourceType<Scalable>>> = {
  */
 export async function expectedPods(client: Client, { spec }: PodDisruptionBudget, pods: readonly Pod[]): Promise<Expected> {
   const { maxUnavailable, minAvailable } = spec ?? {};
-  if (maxUnavailable !== undefined) {
-    const expected = await wantedByControllers(client, pods);
-    return { expectedPods: expected, desiredHealthy: Math.max(0, expected - resolveIntOrPercent(maxUnavailable, expected, 'up')) };
+  if (maxUnavailable === undefined && typeof minAvailable !== 'string') {
+    return { expectedPods: pods.length, desiredHealthy: minAvailable ?? 0, unmanaged: [] };
   }
-  if (typeof minAvailable === 'string') {
-    const expected = await wantedByControllers(client, pods);
-    return { expectedPods: expected, desiredHealthy: resolveIntOrPercent(minAvailable, expected, 'up') };
-  }
-  return { expectedPods: pods.length, desiredHealthy: minAvailable ?? 0 };
+  const wanted = await wantedByControllers(client, pods);
+  const unmanaged = pods.filter((pod) => !controllerOf(pod));
+  const desiredHealthy =
+    maxUnavailable === undefined
+      ? resolveIntOrPercent(minAvailable, wanted, 'up')
+      : Math.max(0, wanted - resolveIntOrPercent(maxUnavailable, wanted, 'up'));
+  return { expectedPods: wanted, desiredHealthy, unmanaged };
 }
 
 async function wantedByControllers(client: Client, pods: readonly Pod[]): Promise<number> {
   const wanted = new Map<string, number>();
   for (const pod of pods) {
     const controller = controllerOf(pod);
-    if (!controller) throw new ExpectationError(`found no controller ref for pod "${pod.metadata.name}"`);
-    if (wanted.has(controller.uid)) continue;
+    if (!controller || wanted.has(controller.uid)) continue;
     const scale = await scaleOf(client, pod.metadata.namespace!, controller);
-    if (scale) wanted.set(scale.uid, scale.replicas);
-    wanted.set(controller.uid, scale && scale.uid === controller.uid ? scale.replicas : 0);
+    if (!scale) throw new ExpectationError(`found no controllers for pod "${pod.metadata.name}"`);
+    wanted.set(scale.uid, scale.replicas);
+    if (scale.uid !== controller.uid) wanted.set(controller.uid, 0);
   }
   return [...wanted.values()].reduce((total, each) => total + each, 0);
 }
@@ -89,6 +92,8 @@ async function scaleOfOther(
     return { uid: controller.uid, replicas: scale.spec?.replicas ?? 0 };
   } catch (error) {
     if (!StatusError.is(error, 'NotFound')) throw error;
+    // A missing object is named; a missing subresource is only "the requested resource".
+    if (error.status.details?.name) return undefined;
     throw new ExpectationError(`${what} does not implement the scale subresource`);
   }
 }

@@ -169,6 +169,7 @@ test('endpoints say which zones and nodes are to use them, as the Service asks',
     const disabled = 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes, addressType: IPv4';
     await eventually(async () => {
       const events = await world.events(NS, 'web');
+      assert.ok(events.includes('Normal TopologyAwareHintsEnabled: Topology Aware Hints has been enabled, addressType: IPv4'));
       assert.ok(events.includes('Warning TopologyAwareHintsDisabled: Topology Aware Hints has been disabled, addressType: IPv4'));
       assert.ok(events.includes(`Warning TopologyAwareHintsDisabled: ${disabled}`));
     }, soon);

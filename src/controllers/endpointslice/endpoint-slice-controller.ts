@@ -85,8 +85,7 @@ class EndpointSliceController implements Reconciler {
     for (const family of families) {
       const existing = slices.filter(({ addressType }) => addressType === family);
       const groups = portGroups({ service, pods, family, zoneOf });
-      const wasHinted = existing.some(({ endpoints = [] }) => endpoints.some(({ hints }) => hints));
-      if (isTopologyAware(service)) this.#shareOut(service, groups, { family, wasHinted });
+      if (isTopologyAware(service)) this.#shareOut(service, groups, family);
       else this.#tellRemoved(service, family);
       const plan = planSlices(existing, groups, { keepsEmpty: true });
       await this.#slices.write({ object: service, type: SERVICES, labels: labelsOf(service) }, existing, { addressType: family, plan });
@@ -94,7 +93,7 @@ class EndpointSliceController implements Reconciler {
   }
 
   /** Gives each ready endpoint the zone that is to use it, or none any; and tells when that changes. */
-  #shareOut(service: Service, groups: ReadonlyMap<string, PortGroup>, { family, wasHinted }: { family: Family; wasHinted: boolean }): void {
+  #shareOut(service: Service, groups: ReadonlyMap<string, PortGroup>, family: Family): void {
     const ready: { endpoint: Endpoint; group: PortGroup }[] = [];
     for (const group of groups.values())
       for (const endpoint of group.endpoints.values()) if (endpoint.conditions?.ready) ready.push({ endpoint, group });
@@ -105,13 +104,11 @@ class EndpointSliceController implements Reconciler {
       this.#zones.shares(),
     );
     const key = `${keyOf(service)} ${family}`;
-    if ('refusal' in allocation) return this.#tell(service, key, { type: 'Warning', message: `${allocation.refusal}, addressType: ${family}` });
+    if ('refusal' in allocation)
+      return this.#tell(service, key, { type: 'Warning', message: `${allocation.refusal}, addressType: ${family}` });
     for (const [i, { endpoint, group }] of ready.entries())
       group.endpoints.set(endpointId(endpoint), { ...endpoint, hints: { forZones: [{ name: allocation.zones[i]! }] } });
-    const message = `${HINTS_ENABLED}, addressType: ${family}`;
-    // Found so after a restart: it was told then.
-    if (wasHinted && !this.#told.has(key)) this.#told.set(key, message);
-    this.#tell(service, key, { type: 'Normal', message });
+    this.#tell(service, key, { type: 'Normal', message: `${HINTS_ENABLED}, addressType: ${family}` });
   }
 
   #tellRemoved(service: Service, family: Family): void {

@@ -33,13 +33,18 @@ const CONDITIONS: { name: string; pod: Traits; spec?: Partial<ServiceSpec>; expe
   { name: 'not ready, published all the same', pod: { ready: false }, spec: { publishNotReadyAddresses: true }, expected: 'ready' },
   { name: 'going, still serving', pod: { deleted: true }, expected: 'serving terminating' },
   { name: 'going', pod: { deleted: true, ready: false }, expected: 'terminating' },
-  { name: 'going, published all the same', pod: { deleted: true }, spec: { publishNotReadyAddresses: true }, expected: 'ready serving terminating' },
+  {
+    name: 'going, published all the same',
+    pod: { deleted: true },
+    spec: { publishNotReadyAddresses: true },
+    expected: 'ready serving terminating',
+  },
 ];
 
 for (const { name, pod: traits, spec, expected } of CONDITIONS) {
   test(`conditions of an endpoint: ${name}`, () => {
-    const [{ conditions = {} } = { addresses: [] }] = endpointsOf(pod(traits), spec);
-    const set = Object.entries(conditions).filter(([, value]) => value);
+    const [endpoint] = endpointsOf(pod(traits), spec);
+    const set = Object.entries(endpoint!.conditions!).filter(([, value]) => value);
     assert.equal(set.map(([key]) => key).join(' '), expected);
   });
 }

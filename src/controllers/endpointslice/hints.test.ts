@@ -32,7 +32,12 @@ const ALLOCATIONS: { name: string; shares: ReturnType<typeof sharesOf>; ready: s
   { name: 'by size', shares: LARGE_AND_SMALL, ready: 'aabb', expected: 'aaab' },
   { name: 'to several', shares: THIRDS, ready: 'aaaaab', expected: 'ccbaab' },
   { name: 'a zone without nodes that count gives all', shares: HALVES, ready: 'abzz', expected: 'abab' },
-  { name: 'no nodes', shares: undefined, ready: 'aabb', expected: 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes' },
+  {
+    name: 'no nodes',
+    shares: undefined,
+    ready: 'aabb',
+    expected: 'Insufficient Node information: allocatable CPU or zone not specified on one or more nodes',
+  },
   { name: 'one zone', shares: new Map([['a', 1]]), ready: 'aabb', expected: 'Nodes only ready in one zone' },
   { name: 'too few', shares: THIRDS, ready: 'ab', expected: 'Insufficient number of endpoints (2 endpoints, 3 zones)' },
   {
@@ -77,7 +82,11 @@ test('the annotation under both its names, the older one first', () => {
   assert.equal(of({}), false);
 });
 
-function node(zone: string | undefined, cpu: string, { ready = 'True', labels = {} }: { ready?: string; labels?: Record<string, string> } = {}): Node {
+function node(
+  zone: string | undefined,
+  cpu: string,
+  { ready = 'True', labels = {} }: { ready?: string; labels?: Record<string, string> } = {},
+): Node {
   return {
     metadata: { name: 'n', labels: { ...labels, ...(zone ? { [ZONE]: zone } : {}) } },
     status: { allocatable: { cpu }, conditions: [{ type: 'Ready', status: ready }] },

@@ -92,9 +92,9 @@ function update(
     const isOld = pod !== undefined && revisionNameOf(pod) !== revision && !isTerminating(pod) && !plan.delete.includes(pod);
     if (isDown(pod)) {
       passed++;
-      if (isOld) plan.delete.push(pod!);
+      if (isOld) plan.delete.push(pod);
     } else if (isOld && down < most) {
-      plan.delete.push(pod!);
+      plan.delete.push(pod);
       passed++;
       down++;
     }

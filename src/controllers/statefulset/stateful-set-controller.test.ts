@@ -128,7 +128,9 @@ const DELETE_WHEN_SCALED = { whenScaled: 'Delete', whenDeleted: 'Delete' };
 
 async function claims({ admin }: WorkloadWorld): Promise<string[]> {
   const { items } = await admin.resource(PERSISTENT_VOLUME_CLAIMS, NS).list();
-  return items.map(({ metadata }) => `${metadata.name} of ${metadata.ownerReferences?.map(({ kind, name }) => `${kind} ${name}`).join()}`).toSorted();
+  return items
+    .map(({ metadata }) => `${metadata.name} of ${metadata.ownerReferences?.map(({ kind, name }) => `${kind} ${name}`).join()}`)
+    .toSorted();
 }
 
 test('a claim that goes by the policy belongs to its pod for as long as that takes to end, and is not given to the next', () =>
