@@ -22,9 +22,11 @@ export function nodeConfig(
     splitProcesses,
     compactionIntervalMs,
     auditPolicy,
+    schedulerConfiguration,
   }: Pick<StartRequest, 'traceStartup' | 'splitProcesses' | 'compactionIntervalMs'> & {
-    /** The policy itself, not its file. */
+    /** The files' texts, not their paths. */
     auditPolicy?: string | undefined;
+    schedulerConfiguration?: string | undefined;
   },
 ): NodeConfig {
   const layout = driver.layout(profile);
@@ -55,6 +57,7 @@ export function nodeConfig(
     ...(profile.simNodes > 0 ? { simNodes: profile.simNodes } : {}),
     ...(traceStartup ? { traceStartup } : {}),
     ...(splitProcesses ? { splitProcesses } : {}),
+    ...(schedulerConfiguration === undefined ? {} : { schedulerConfiguration }),
     ...(compactionIntervalMs === undefined ? {} : { compactionIntervalMs }),
     logLevel: 'info',
   };

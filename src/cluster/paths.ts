@@ -10,6 +10,8 @@ export interface ProfilePaths {
   nodeConfig: string;
   /** A copy of the audit policy that the cluster starts with, if any. */
   auditPolicy: string;
+  /** A copy of the scheduler's configuration, if any. */
+  schedulerConfiguration: string;
   /** sim: store, logs and sockets of the node process. */
   data: string;
   run: string;
@@ -37,6 +39,7 @@ export function profilePaths(home: string, name: string): ProfilePaths {
     pki: join(dir, 'pki'),
     nodeConfig: join(dir, 'node.json'),
     auditPolicy: join(dir, 'audit-policy.yaml'),
+    schedulerConfiguration: join(dir, 'scheduler-configuration.yaml'),
     data: join(dir, 'data'),
     run: join(dir, 'run'),
     addons: join(dir, 'addons'),

@@ -24,6 +24,8 @@ export interface StartRequest {
   traceStartup: boolean;
   /** A file with an audit policy; the empty text turns auditing off. As before unless given. */
   auditPolicy?: string;
+  /** Path of a KubeSchedulerConfiguration; the empty text returns to the defaults. */
+  schedulerConfig?: string;
   /** Scheduler, controllers and kubelet as processes of their own. */
   splitProcesses?: boolean;
   /** How long the past of the store stays readable, in milliseconds. */

@@ -14,7 +14,6 @@ import type { KubeconfigEntry } from './kubeconfig.ts';
 import { withLock } from './lock.ts';
 import { CLUSTER_DOMAIN, nodeConfig, serverUrl } from './node-config.ts';
 import { profilePaths } from './paths.ts';
-import { auditPolicyFor } from './audit-policy.ts';
 import { ensurePki } from './pki/pki.ts';
 import type { Pki } from './pki/pki.ts';
 import { checkProfileName, readProfile, removeProfile, writeProfile } from './profile.ts';
@@ -25,6 +24,7 @@ import { profileFor } from './start-request.ts';
 import type { StartRequest } from './start-request.ts';
 import { Timeline } from './timeline.ts';
 import { KUBERNETES_VERSION, checkKubernetesVersion } from './version.ts';
+import { userFile } from './user-file.ts';
 
 export interface StartResult {
   profile: Profile;
@@ -126,14 +126,16 @@ async function bringUp(asked: Profile, { driver, addons, existing, request, time
 
   // 5. The node boots and reports; a stop, not a removal, takes this back when the cluster is an old one.
   progress.step('boot', `Starting Kubernetes ${KUBERNETES_VERSION}`);
-  const audit = await auditPolicyFor(home, profile.name, request.auditPolicy);
-  const config = nodeConfig(driver, profile, { ...request, auditPolicy: audit.text });
+  const paths = profilePaths(home, profile.name);
+  const audit = await userFile(request.auditPolicy, { what: 'audit policy', copy: paths.auditPolicy });
+  const scheduler = await userFile(request.schedulerConfig, { what: 'scheduler configuration', copy: paths.schedulerConfiguration });
+  const config = nodeConfig(driver, profile, { ...request, auditPolicy: audit.text, schedulerConfiguration: scheduler.text });
   const files = { config, pki: pki.files, addons: addonFiles(addons, profile.addons) };
   undo.add(() => driver.stop(profile, { timeoutMs: existing ? STOP_MS : ABANDON_MS }));
   const from = clock.monotonic();
   const booting = timeline.during('node', driver.start(profile, files, { timeoutMs: request.waitTimeoutMs, signal }));
   const [report] = await Promise.all([booting, loadClient()]).catch((error: unknown) => keepLog(error, { driver, profile, context }));
-  await audit.keep();
+  await Promise.all([audit.keep(), scheduler.keep()]);
   if (report) timeline.addPhases(from, report.phases);
   return profile;
 }
@@ -144,8 +146,8 @@ async function keepRunning(existing: Profile, asked: Profile, { driver, addons, 
   const waiting = (['listenAddress', 'apiPort', 'ports', 'cpus', 'memoryMiB', 'simNodes'] as const).filter(
     (field) => JSON.stringify(existing[field]) !== JSON.stringify(asked[field]),
   );
-  if (request.auditPolicy !== undefined)
-    context.progress.warn('the cluster is running: its audit policy cannot change until it is stopped');
+  if (request.auditPolicy !== undefined || request.schedulerConfig !== undefined)
+    context.progress.warn('the cluster is running: its audit policy and scheduler configuration cannot change until it is stopped');
   if (waiting.length > 0) context.progress.warn(`the cluster is running: ${waiting.join(', ')} cannot change until it is stopped`);
   if (existing.addons.join() !== asked.addons.join()) await driver.writeAddons(profile, addonFiles(addons, profile.addons));
   return profile;

@@ -45,6 +45,8 @@ export interface NodeConfig {
   traceStartup?: boolean;
   /** All in one process unless set: then scheduler, controllers and kubelet run as processes of their own over https. */
   splitProcesses?: boolean;
+  /** KubeSchedulerConfiguration (YAML), as the user gave it. */
+  schedulerConfiguration?: string;
   /** How often the store forgets what is older than this, in milliseconds; 5 minutes unless given. */
   compactionIntervalMs?: number;
   logLevel?: 'debug' | 'info' | 'warn' | 'error';

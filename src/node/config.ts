@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { NodeConfig, PkiPaths } from '../lib/node-config.ts';
+import type { SchedulerOptions } from '../scheduler/scheduler.ts';
 import { errorMessage } from '../lib/errors.ts';
 
 /** What is wrong with the configuration file: names the field. */
@@ -68,4 +69,11 @@ export function fromUserFile<T>(name: string, make: () => T): T {
   } catch (error) {
     throw error instanceof ConfigError ? error : new UserFileError(`${name}: ${errorMessage(error)}`, { cause: error });
   }
+}
+
+/** What the scheduler is made with. Throws UserFileError for a configuration that cannot be used. */
+export async function schedulerOptions({ schedulerConfiguration: text }: NodeConfig): Promise<SchedulerOptions> {
+  if (text === undefined) return {};
+  const { parseSchedulerConfiguration } = await import('../scheduler/config/configuration.ts');
+  return { configuration: fromUserFile('scheduler configuration', () => parseSchedulerConfiguration(text)) };
 }

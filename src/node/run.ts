@@ -24,7 +24,7 @@ import { addonManager } from './addons.ts';
 import { componentFactories } from './component-factories.ts';
 import { componentSwitch } from './components.ts';
 import { ComponentHealth } from './component-health.ts';
-import { certificateAuthority, readPem } from './config.ts';
+import { certificateAuthority, readPem, schedulerOptions } from './config.ts';
 import { dataProtection } from './data-protection.ts';
 import { IDENTITIES, nodeIdentity } from './identities.ts';
 import { type BootedRuntime, bootRuntime, nodeKubelet } from './kubelet.ts';
@@ -114,6 +114,7 @@ async function startAgents(
     ...certificateAuthority(config),
     transportOf: (name) => server.loopback(serviceAccountUser(name)),
   });
+  const scheduler = createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'), await schedulerOptions(config));
   const kubelet = async (): Promise<void> => {
     const booted = await booting;
     for (const part of booted.parts) parts.started(part);
@@ -126,9 +127,7 @@ async function startAgents(
   };
   await Promise.all([
     trace.during('controllers', parts.start(controllers, signal)).then(() => health.started('controller-manager')),
-    trace
-      .during('scheduler', parts.start([createScheduler(contextFor(IDENTITIES.scheduler, 'default-scheduler'))], signal))
-      .then(() => health.started('scheduler')),
+    trace.during('scheduler', parts.start([scheduler], signal)).then(() => health.started('scheduler')),
     kubelet(),
   ]);
 }

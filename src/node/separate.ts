@@ -11,7 +11,7 @@ import { httpsTransport } from '../client/transports/https.ts';
 import { serviceAccountTransports } from '../client/transports/service-account.ts';
 import type { Component } from '../lib/component.ts';
 import type { NodeConfig } from '../lib/node-config.ts';
-import { certificateAuthority, readPem } from './config.ts';
+import { certificateAuthority, readPem, schedulerOptions } from './config.ts';
 import type { NodeTools } from './run.ts';
 import { supervise } from './supervise.ts';
 
@@ -90,7 +90,7 @@ interface Surroundings {
 async function makeParts(name: SeparateName, { config, context, tools, ca, server, signal }: Surroundings): Promise<Component[]> {
   if (name === 'scheduler') {
     const { createScheduler } = await import('../scheduler/scheduler.ts');
-    return [createScheduler(context)];
+    return [createScheduler(context, await schedulerOptions(config))];
   }
   if (name === 'controllers') {
     const { createControllers } = await import('../controllers/registry.ts');

@@ -464,3 +464,17 @@ ${CSR}
 
 const CSR =
   'MIHgMIGHAgEAMCUxFzAVBgNVBAoMDnN5c3RlbTptYXN0ZXJzMQowCAYDVQQDDAF4MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAElWTG0LKJLIKAiTus0pUyu/uQb9tC3NKIaUvDjykbpQy6g45OgfFbNq2xKJWPIQgN9nrsDFiAVK/k7o6JCc/zfaAAMAoGCCqGSM49BAMCA0gAMEUCIQCTgRPVBvPG2pFR/eA+RfhJv9r6yYCPDnNMUueoJAj0CgIgLmb0CzLuhaI7e3DIYDLerSJi71eY3FXvCaikiYT1/9c=';
+
+test('devices that others use are for namespaces that an administrator labelled', async () => {
+  const claim: KubeObject = {
+    apiVersion: 'resource.k8s.io/v1',
+    kind: 'ResourceClaim',
+    metadata: { name: 'spy', namespace: 'default' },
+    spec: { devices: { requests: [{ name: 'gpu', exactly: { deviceClassName: 'gpus', adminAccess: true } }] } },
+  };
+  const message =
+    'ResourceClaim.resource.k8s.io "spy" is invalid: spec.devices.requests[0].exactly.adminAccess: Forbidden: admin access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace';
+  assert.equal(await refusal(setUp().admit({ on: 'resourceclaims', object: claim })), message);
+  const labelled = setUp(namespace('monitoring', { 'resource.kubernetes.io/admin-access': 'true' }));
+  await labelled.admit({ on: 'resourceclaims', object: claim, namespace: 'monitoring' });
+});

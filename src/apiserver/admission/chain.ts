@@ -8,6 +8,7 @@ import type { StoredObjects } from '../stored.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { deviceAdminAccess } from './device-admin-access.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -59,6 +60,7 @@ export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
     webhooks.validating, // all webhooks before quota: what they refuse is not counted
     checkMatchConditions(),
     admissionPolicyChecks,
+    deviceAdminAccess(options),
     rbacEscalation(authorizer), // upstream's store does it, after all admission
     resourceQuota(options), // last: it reserves, and nothing may refuse after it
   ];

@@ -80,6 +80,27 @@ test('a node reads the secrets that the volumes of its pods name, whatever their
   assert.equal(mayRead('key', { name: 'system:node:n2', groups: ['system:nodes', 'system:authenticated'] }), false);
 });
 
+test('a node reads the device claims of its pods, also those that were made of a template', () => {
+  const user = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: 'team', name: 'user', uid: 'user' },
+    spec: {
+      nodeName: 'n1',
+      containers: [],
+      resourceClaims: [
+        { name: 'a', resourceClaimName: 'named' },
+        { name: 'b', resourceClaimTemplateName: 't' },
+      ],
+    },
+    status: { resourceClaimStatuses: [{ name: 'b', resourceClaimName: 'made' }] },
+  } as never;
+  const { authorizer } = setUp(user);
+  const mayRead = (name: string): boolean =>
+    authorizer.authorize({ user: NODE, info: ask('GET', `/apis/resource.k8s.io/v1/namespaces/team/resourceclaims/${name}`) }).allowed;
+  assert.deepEqual(['named', 'made', 'other'].map(mayRead), [true, true, false]);
+});
+
 describe('authorization', () => {
   const cases: [string, UserInfo, string, string, boolean][] = [
     ['masters may do anything', ADMIN, 'DELETE', '/api/v1/nodes/n1', true],

@@ -8,7 +8,7 @@ import type { Attributes, RequestInfo } from '../contract.ts';
 import { NODE_RULES } from '../bootstrap/node-rules.ts';
 import type { Stored, StoredObjects } from '../stored.ts';
 import { stored } from '../stored.ts';
-import { claimNames, configMapNames, secretNames } from './pod-references.ts';
+import { claimNames, configMapNames, deviceClaimNames, secretNames } from './pod-references.ts';
 import { RuleSet } from './rules.ts';
 
 export interface NodeAuthorizer {
@@ -57,6 +57,7 @@ export function createNodeAuthorizer(objects: StoredObjects): NodeAuthorizer {
             pods.some(nodeName, info.namespace, (pod) => claimNames(pod).includes(info.name)),
           )
         : readOfPods(nodeName, info, (pod) => claimNames(pod).includes(info.name)),
+    'resource.k8s.io/resourceclaims': (nodeName, info) => readOfPods(nodeName, info, (pod) => deviceClaimNames(pod).includes(info.name)),
     '/persistentvolumes': (nodeName, info) => readOnly(info) ?? related(nodeName, volumeUsed(nodeName, info.name)),
     '/serviceaccounts': (nodeName, info) =>
       (info.subresource === 'token' && info.verb === 'create') || (!info.subresource && info.verb === 'get')

@@ -59,3 +59,12 @@ export function claimNames(pod: Pod): string[] {
     persistentVolumeClaim ? [persistentVolumeClaim.claimName] : ephemeral ? [`${pod.metadata.name}-${name}`] : [],
   );
 }
+
+/** ResourceClaims by their own names: a template's is told by the pod's status. */
+export function deviceClaimNames({ spec, status }: Pod): string[] {
+  return [
+    ...(spec?.resourceClaims ?? []).map(({ resourceClaimName }) => resourceClaimName),
+    ...(status?.resourceClaimStatuses ?? []).map(({ resourceClaimName }) => resourceClaimName),
+    status?.extendedResourceClaimStatus?.resourceClaimName,
+  ].filter((name) => name !== undefined);
+}

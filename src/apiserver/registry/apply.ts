@@ -7,20 +7,36 @@ import { createDecoded } from './create.ts';
 import { decodeConfiguration, decodePatched } from './decode.ts';
 import type { WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
-import { rulesFor, updateObject } from './update.ts';
+import { rulesFor, updateObject, type UpdateRules } from './update.ts';
+
+export const APPLY_TYPE = 'application/apply-patch+yaml';
 
 /** PATCH with an apply configuration (KEP-555): merges what the manager states, creates the object when there is none. */
-export async function apply(registry: Registry, call: Call, given: WriteOptions): Promise<Result> {
+export async function apply(registry: Registry, call: Call, given: WriteOptions, rules: UpdateRules = rulesFor(call)): Promise<Result> {
   const { context, served } = call;
-  if (!context.query.get('fieldManager')) {
-    throw invalid('PatchOptions', 'meta.k8s.io', '', [
-      { field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' },
-    ]);
-  }
+  requireManager(call);
   const applied = toStored(served, await decodeConfiguration(call, given.fieldValidation), { stated: true });
   checkIdentity(call, applied);
   const options = { ...given, applied: true };
-  const merge = (live: KubeObject | undefined): KubeObject => {
+  const merge = mergeOf(registry, call, applied, options);
+  try {
+    const { entry } = await updateObject(registry, call, { options, rules, make: merge });
+    return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };
+  } catch (error) {
+    if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '') throw error;
+    return createApplied(registry, call, { options, merge, uid: applied.metadata.uid });
+  }
+}
+
+/** From the live object, if any, to what it is with the configuration in it. Throws StatusError 409 on conflicts. */
+export function mergeOf(
+  registry: Registry,
+  call: Call,
+  applied: KubeObject,
+  options: WriteOptions,
+): (live: KubeObject | undefined) => KubeObject {
+  const { served, context } = call;
+  return (live) => {
     const { object } = applyObject({
       info: served.stored,
       live,
@@ -35,13 +51,14 @@ export async function apply(registry: Registry, call: Call, given: WriteOptions)
     // What is made through a version of old has that version's defaults, which belong to nobody.
     return served.info.legacy && !live ? toStored(served, fromStored(served, merged)) : merged;
   };
-  try {
-    const { entry } = await updateObject(registry, call, { options, rules: rulesFor(call), make: merge });
-    return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };
-  } catch (error) {
-    if (!StatusError.is(error, 'NotFound') || context.info.subresource !== '') throw error;
-    return createApplied(registry, call, { options, merge, uid: applied.metadata.uid });
-  }
+}
+
+/** Who applies must say who it is: a configuration without its manager cannot be told from anybody else's. */
+export function requireManager({ context }: Call): void {
+  if (context.query.get('fieldManager')) return;
+  throw invalid('PatchOptions', 'meta.k8s.io', '', [
+    { field: 'fieldManager', type: 'FieldValueRequired', message: 'Required value: is required for apply patch' },
+  ]);
 }
 
 interface Creation {

@@ -31,6 +31,7 @@ export async function decodeConfiguration(
   fieldValidation: FieldValidation,
 ): Promise<KubeObject> {
   const value = await valueOf(body, info.kind);
+  if (isObject(value) && value['apiVersion'] !== groupVersion(info)) throw otherVersion(value['apiVersion'], groupVersion(info));
   checkType(info, value);
   // Fields that are unknown are refused by the merge, whatever validation the client asked for.
   decode({ context, value, schema: info.schema, fieldValidation: 'Ignore' });
@@ -59,13 +60,27 @@ interface PatchDecoding {
   patch?: unknown;
 }
 
+function otherVersion(given: unknown, expected: string): Error {
+  return statusError(
+    'BadRequest',
+    `Incorrect version specified in apply patch. Specified patch version: ${textOf(given ?? '')}, expected: ${expected}`,
+  );
+}
+
+export interface OwnKind {
+  kind: string;
+  versions: readonly string[];
+  schema: Schema;
+}
+
 /** The body of a subresource that has a kind of its own: Scale, Binding, Eviction. */
-export async function decodeOwnKind<T>(
-  { context, body }: Call,
-  kind: { kind: string; versions: readonly string[]; schema: Schema },
-  fieldValidation: FieldValidation,
-): Promise<T> {
-  requireObjectType(body);
+export async function decodeOwnKind<T>(call: Call, kind: OwnKind, fieldValidation: FieldValidation): Promise<T> {
+  requireObjectType(call.body);
+  return decodeOwnConfiguration(call, kind, fieldValidation);
+}
+
+/** As `decodeOwnKind`, for what is applied. */
+export async function decodeOwnConfiguration<T>({ context, body }: Call, kind: OwnKind, fieldValidation: FieldValidation): Promise<T> {
   const value = await valueOf(body, kind.kind);
   if (!isObject(value)) throw unrecognized(kind.kind, 'the body is not an object');
   const { apiVersion = kind.versions[0] } = value as { apiVersion?: string };

@@ -3,6 +3,7 @@ import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepar
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
 import type { CertificateSigningRequest, Container, EphemeralContainer, Namespace, Pod } from '../../api/types.gen.ts';
+import { apply, APPLY_TYPE } from './apply.ts';
 import { toStored, viewOf } from './convert.ts';
 import { decodeBody } from './decode.ts';
 import { get } from './get.ts';
@@ -62,6 +63,7 @@ function doors(rules: UpdateRules): Readonly<Record<string, VerbHandler>> {
     },
     patch: async (registry, call) => {
       const options = writeOptions(call.context, 'PatchOptions');
+      if (call.body.contentType === APPLY_TYPE) return apply(registry, call, options, rules);
       return put(registry, call, options, await patchedObject(call, options));
     },
   };

@@ -6,7 +6,7 @@ import { invalid, statusError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Schema } from '../../api/schema/schema.ts';
 import { unknownFormat } from '../body.ts';
-import { apply } from './apply.ts';
+import { apply, APPLY_TYPE } from './apply.ts';
 import { fromStored, toStored, viewOf } from './convert.ts';
 import { decodePatched } from './decode.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
@@ -24,7 +24,7 @@ export const PATCH_TYPES = [
 export async function patch(registry: Registry, call: Call): Promise<Result> {
   const { context, served, body } = call;
   const options = writeOptions(context, 'PatchOptions');
-  if (body.contentType === 'application/apply-patch+yaml') return apply(registry, call, options);
+  if (body.contentType === APPLY_TYPE) return apply(registry, call, options);
   const rules = rulesFor(call);
   const { entry } = await updateObject(registry, call, { options, rules, make: await patchedObject(call, options) });
   return { kind: 'object', status: 200, info: served.info, view: viewOf(served, entry) };

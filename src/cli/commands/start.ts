@@ -37,6 +37,7 @@ export const start = command({
         hidden: true,
         describe: 'run scheduler, controllers and kubelet as processes of their own',
       })
+      .option('scheduler-config', { type: 'string', describe: 'a KubeSchedulerConfiguration file; an empty text returns to the defaults' })
       .option('etcd-compaction-interval', { type: 'string', describe: 'how long the past of the store stays readable; 5m unless given' })
       .option('trace-startup', { type: 'boolean', default: false, describe: 'print what took how long' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'check everything, print what would be done, and do nothing' }),
@@ -56,6 +57,7 @@ export const start = command({
         ports: args.ports?.flatMap((text) => text.split(',')),
         addons: args.addons?.flatMap((text) => text.split(',')),
         ...(args.auditPolicy === undefined ? {} : { auditPolicy: args.auditPolicy }),
+        ...(args.schedulerConfig === undefined ? {} : { schedulerConfig: args.schedulerConfig }),
         waitTimeoutMs: parseDuration(args.waitTimeout),
         keepContext: args.keepContext,
         traceStartup: args.traceStartup,

@@ -103,12 +103,13 @@ class DaemonSetController implements Reconciler {
       return;
     }
     const { client, clock } = this.#context;
+    // Asked before the pods are looked at: what comes to be seen in between is not among them.
+    const expectMs = this.#expectations.waitMs(daemonSet.metadata.uid!);
     const pods = await claim({ client, owner: daemonSet, ownerType: DAEMON_SETS, selector, type: PODS, informer: this.#pods });
     const revision = await this.#revision(daemonSet);
     if (!revision) return;
     const hash = revision.metadata.labels![REVISION_HASH]!;
     const nodes = nodeStates(daemonSet, this.#nodes.list(), pods);
-    const expectMs = this.#expectations.waitMs(daemonSet.metadata.uid!);
     let waitMs = expectMs;
     if (expectMs === 0) {
       const input = { daemonSet, nodes, hash, now: clock.now() };

@@ -24,9 +24,22 @@ export function wantedReplicas(replicaSets: readonly ReplicaSet[]): number {
   return sum(replicaSets, ({ spec }) => spec?.replicas ?? 0);
 }
 
-/** As `availableReplicas`, without those that a ReplicaSet was told to give up and its status still counts. */
+/** As `availableReplicas`, of those that will stay so. */
 export function lastingReplicas(replicaSets: readonly ReplicaSet[]): number {
-  return sum(replicaSets, ({ spec, status }) => Math.min(spec?.replicas ?? 0, status?.availableReplicas ?? 0));
+  return sum(replicaSets, lastingOf);
+}
+
+/**
+ * The pods of a ReplicaSet that serve and will go on to. None where its status does not answer to its present size: pods that it counts may
+ * be on their way out.
+ */
+function lastingOf({ metadata, spec, status }: ReplicaSet): number {
+  return isObserved({ metadata, status }) ? Math.min(spec?.replicas ?? 0, status?.availableReplicas ?? 0) : 0;
+}
+
+/** The status answers to the present size. */
+export function isObserved({ metadata, status }: Pick<ReplicaSet, 'metadata' | 'status'>): boolean {
+  return (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
 }
 
 export function availableReplicas(replicaSets: readonly ReplicaSet[]): number {

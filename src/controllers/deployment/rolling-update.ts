@@ -1,7 +1,7 @@
 /** How far old ReplicaSets may shrink now without going below the number of pods that must be available. */
 import type { Deployment, ReplicaSet } from '../../api/types.gen.ts';
 import { allOf, type Family } from './deployment-status.ts';
-import { lastingReplicas, maxUnavailable, wantedReplicas } from './limits.ts';
+import { isObserved, lastingReplicas, maxUnavailable, wantedReplicas } from './limits.ts';
 import { byAge } from './revisions.ts';
 
 /**
@@ -15,11 +15,11 @@ export function shrinkOld(deployment: Deployment, family: Family): Map<ReplicaSe
   if (wantedReplicas(family.old) === 0) return sizes;
   const all = allOf(family);
   const mustBeAvailable = (deployment.spec?.replicas ?? 1) - maxUnavailable(deployment);
-  const unavailableNew = (family.current?.spec?.replicas ?? 0) - (family.current?.status?.availableReplicas ?? 0);
+  const unavailableNew = (family.current?.spec?.replicas ?? 0) - lastingReplicas(family.current ? [family.current] : []);
   const atMost = wantedReplicas(all) - mustBeAvailable - unavailableNew;
   if (atMost <= 0) return sizes;
   const old = byAge(family.old);
-  take(old, sizes, atMost, (replicaSet, size) => size - (replicaSet.status?.availableReplicas ?? 0));
+  take(old, sizes, atMost, (replicaSet, size) => (isObserved(replicaSet) ? size - (replicaSet.status?.availableReplicas ?? 0) : 0));
   take(old, sizes, lastingReplicas(all) - mustBeAvailable, (_replicaSet, size) => size);
   return sizes;
 }

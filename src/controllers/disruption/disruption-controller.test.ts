@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { withControllers } from '../../../test/fixtures/controller-world.ts';
 import { eventually } from '../../../test/fixtures/eventually.ts';
 import { withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
-import type { KubeObject } from '../../api/meta.ts';
 import type { CustomResourceDefinition, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PodTemplateSpec } from '../../api/types.gen.ts';
 import type { ResourceType } from '../../client/client.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS } from '../../client/resources.ts';
@@ -85,13 +84,11 @@ test('any kind that can be scaled says how many pods there should be, and one th
   withWorkloads(async (world) => {
     const { admin } = world;
     const scale = { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' };
-    for (const each of [definition('Fleet', { scale }), definition('Ship', {})]) await admin.resource(CUSTOM_RESOURCE_DEFINITIONS).create(each);
+    for (const each of [definition('Fleet', { scale }), definition('Ship', {})])
+      await admin.resource(CUSTOM_RESOURCE_DEFINITIONS).create(each);
     for (const kind of ['Fleet', 'Ship']) {
       const type: ResourceType = { group: 'example.com', version: 'v1', resource: `${kind.toLowerCase()}s`, kind, namespaced: true };
-      const owner = await eventually(
-        () => admin.resource(type, NS).create({ metadata: { name: 'mine' }, spec: { replicas: 3 } } as KubeObject),
-        soon,
-      );
+      const owner = await eventually(() => admin.resource(type, NS).create({ metadata: { name: 'mine' }, spec: { replicas: 3 } }), soon);
       const ownerReferences = [{ apiVersion: 'example.com/v1', kind, name: 'mine', uid: owner.metadata.uid!, controller: true }];
       const own = { app: kind.toLowerCase() };
       for (const i of [0, 1]) {

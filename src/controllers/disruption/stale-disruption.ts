@@ -45,7 +45,9 @@ export class StaleDisruption implements Reconciler {
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     };
     const conditions = pod.status!.conditions!.map((each) => (each === condition ? taken : each));
-    await unlessGone(this.#context.client.resource(PODS, pod.metadata.namespace).updateStatus({ ...pod, status: { ...pod.status, conditions } }));
+    await unlessGone(
+      this.#context.client.resource(PODS, pod.metadata.namespace).updateStatus({ ...pod, status: { ...pod.status, conditions } }),
+    );
   }
 }
 

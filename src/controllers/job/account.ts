@@ -45,8 +45,8 @@ export function takeAccount(job: Job, pods: readonly Pod[], released: ReadonlySe
   const account: Account = {
     succeeded: 0,
     failed: 0,
-    completedIndexes: parseIndexes(status.completedIndexes),
-    failedIndexes: parseIndexes(status.failedIndexes),
+    completedIndexes: parseIndexes(status.completedIndexes, job.spec?.completions),
+    failedIndexes: parseIndexes(status.failedIndexes, job.spec?.completions),
     uncounted,
     settled,
     toRelease: [],

@@ -1,13 +1,14 @@
 /** Sets of completion indexes in the text form of a Job's status: `0,2-4`. */
 
-export function parseIndexes(text: string | undefined): Set<number> {
+/** Only those below `end`: a Job with fewer completions than before has lost the others. */
+export function parseIndexes(text: string | undefined, end = Infinity): Set<number> {
   const indexes = new Set<number>();
   for (const part of (text ?? '').split(',')) {
     const match = /^(\d+)(?:-(\d+))?$/.exec(part.trim());
     if (!match) continue;
     const first = Number(match[1]);
     const last = Number(match[2] ?? match[1]);
-    for (let index = first; index <= last; index++) indexes.add(index);
+    for (let index = first; index <= last && index < end; index++) indexes.add(index);
   }
   return indexes;
 }

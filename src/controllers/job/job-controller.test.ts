@@ -98,6 +98,13 @@ const FAILURES: { name: string; spec: Partial<JobSpec>; exitCode: number; expect
     expected: 'Failed=True FailedIndexes: Job has failed indexes',
     failed: 2,
   },
+  {
+    name: 'more failed indexes than it may have',
+    spec: { completions: 3, parallelism: 1, completionMode: 'Indexed', backoffLimitPerIndex: 0, maxFailedIndexes: 0 },
+    exitCode: 1,
+    expected: 'Failed=True MaxFailedIndexesExceeded: Job has exceeded the specified maximal number of failed indexes',
+    failed: 1,
+  },
 ];
 
 for (const { name, spec, exitCode, expected, failed } of FAILURES) {
@@ -155,6 +162,27 @@ test('a suspended Job has no pods, and what it had does not count', () =>
       const events = (await world.events(NS, 'pi')).filter((text) => /Suspended|Resumed/.test(text));
       assert.deepEqual(events, ['Normal Suspended: Job suspended', 'Normal Resumed: Job resumed']);
     }, soon);
+    assert.deepEqual(world.logged, []);
+  }));
+
+test('an indexed Job grows and shrinks with its completions', () =>
+  withWorkloads(async (world) => {
+    world.behave = (pod) => (['0', '3'].includes(indexOf(pod)) ? ended(0) : running(pod));
+    const jobs = world.admin.resource(JOBS, NS);
+    const counts = (expected: unknown[]): Promise<void> =>
+      eventually(async () => {
+        const { completedIndexes, succeeded, active } = (await jobs.get('pi')).status ?? {};
+        assert.deepEqual([completedIndexes, succeeded, active], expected);
+      }, soon);
+    await jobs.create(job({ completionMode: 'Indexed', completions: 4, parallelism: 4 }));
+    await counts(['0,3', 2, 2]);
+    await jobs.patch('pi', 'merge', { spec: { completions: 2, parallelism: 2 } });
+    await counts(['0', 1, 1]);
+    await jobs.patch('pi', 'merge', { spec: { completions: 3, parallelism: 3 } });
+    await counts(['0', 1, 2]);
+    world.behave = () => ended(0);
+    world.nudge();
+    assert.deepEqual((await statusWith(world, 'Complete')).completedIndexes, '0-2');
     assert.deepEqual(world.logged, []);
   }));
 

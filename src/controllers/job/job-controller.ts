@@ -86,10 +86,11 @@ class JobController implements Reconciler {
   /** One round: enter ends, judge, create or delete pods, write, let counted pods go, write what is settled. */
   async #advance(job: Job, stored: Job): Promise<ReconcileResult> {
     const now = this.#context.clock.now();
+    // Asked before the pods are looked at: what comes to be seen in between is not among them.
+    const expectMs = this.#expectations.waitMs(job.metadata.uid!);
     const pods = await this.#claim(job);
     const account = takeAccount(job, pods, this.#released);
     const end = judge(job, account, pods, now);
-    const expectMs = this.#expectations.waitMs(job.metadata.uid!);
     const { change, error } = await this.#changePods(job, pods, { account, end, mayAdjust: expectMs === 0 });
     const written = await this.#write(stored, this.#status(job, { pods, account, change, end }));
     await Promise.all(account.toRelease.map((pod) => this.#release(pod)));

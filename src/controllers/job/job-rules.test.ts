@@ -61,6 +61,10 @@ for (const [text, indexes] of INDEXES) {
   });
 }
 
+test('indexes beyond the number of completions are not read', () => {
+  assert.deepEqual([...parseIndexes('0,2-4,7', 4)], [0, 2, 3]);
+});
+
 const RULES: { name: string; rules: PodFailurePolicyRule[]; pod: Traits; expected: string }[] = [
   { name: 'no rule', rules: [], pod: { exitCode: 1 }, expected: 'Count' },
   {

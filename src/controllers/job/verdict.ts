@@ -53,7 +53,9 @@ function failureOf(job: Job, account: Account, pods: readonly Pod[], now: number
 
 function successOf(job: Job, account: Account, active: number): End | undefined {
   const { spec } = job;
-  const rule = isIndexed(job) ? (spec?.successPolicy?.rules ?? []).findIndex((each) => isMet(each, account.completedIndexes)) : -1;
+  const rule = isIndexed(job)
+    ? (spec?.successPolicy?.rules ?? []).findIndex((each) => isMet(each, account.completedIndexes, spec?.completions))
+    : -1;
   if (rule >= 0) return success('SuccessPolicy', `Matched rules at index ${rule}`);
   // Without a number of completions, the first pod that succeeds ends the work, and the others end by themselves.
   const isReached =
@@ -61,9 +63,9 @@ function successOf(job: Job, account: Account, active: number): End | undefined 
   return isReached ? success('CompletionsReached', 'Reached expected number of succeeded pods') : undefined;
 }
 
-function isMet({ succeededIndexes, succeededCount }: SuccessPolicyRule, completed: ReadonlySet<number>): boolean {
+function isMet({ succeededIndexes, succeededCount }: SuccessPolicyRule, completed: ReadonlySet<number>, completions?: number): boolean {
   if (succeededIndexes === undefined) return completed.size >= (succeededCount ?? Infinity);
-  const wanted = parseIndexes(succeededIndexes);
+  const wanted = parseIndexes(succeededIndexes, completions);
   const met = [...wanted].filter((index) => completed.has(index)).length;
   return met >= (succeededCount ?? wanted.size);
 }

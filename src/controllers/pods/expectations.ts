@@ -51,6 +51,11 @@ export class Expectations {
     this.#byOwner.get(owner)?.deletions.delete(uid);
   }
 
+  /** The object was deleted, and the cache does not show it yet. */
+  awaitsDeletion(owner: string, uid: string): boolean {
+    return this.#byOwner.get(owner)?.deletions.has(uid) ?? false;
+  }
+
   forget(owner: string): void {
     this.#byOwner.delete(owner);
   }

@@ -1,4 +1,5 @@
 import { keyOf } from '../../api/meta.ts';
+import { timestamp } from '../../api/time.ts';
 import type { Pod } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
@@ -8,7 +9,7 @@ import type { Component } from '../../lib/component.ts';
 import { Expectations } from '../pods/expectations.ts';
 import { claim, controllerOf, controllerReference, indexByController, ownedBy, resolveOwner, unlessGone } from '../pods/ownership.ts';
 import { BURST_REPLICAS, createPod, deletePod, podFromTemplate, slowStart } from '../pods/pod-control.ts';
-import { availableInMs, isActive, isTerminal } from '../pods/pod-state.ts';
+import { availableInMs, isActive, isTerminal, isTerminating } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
 import { podsToDelete } from '../pods/ranking.ts';
 import type { ReplicaKind, ReplicaOwner } from './replica-kind.ts';
@@ -143,8 +144,16 @@ class ReplicaController<T extends ReplicaOwner> implements Reconciler {
   }
 
   async #writeStatus(owner: T, pods: readonly Pod[], failure: ReplicaFailure | undefined): Promise<void> {
-    const status = nextStatus(owner, { pods, failure, countsTerminating: this.#kind.countsTerminating, now: this.#context.clock.now() });
+    const { uid } = owner.metadata;
+    const now = this.#context.clock.now();
+    // Pods that were just deleted serve nobody any more, whatever the cache says: a rollout goes by these counts.
+    const asTold = pods.map((pod) => (this.#expectations.awaitsDeletion(uid!, pod.metadata.uid!) ? terminating(pod, now) : pod));
+    const status = nextStatus(owner, { pods: asTold, failure, countsTerminating: this.#kind.countsTerminating, now });
     if (!status) return;
     await unlessGone(this.#context.client.resource(this.#kind.type, owner.metadata.namespace).updateStatus({ ...owner, status }));
   }
+}
+
+function terminating(pod: Pod, now: number): Pod {
+  return isTerminating(pod) ? pod : { ...pod, metadata: { ...pod.metadata, deletionTimestamp: timestamp(now) } };
 }

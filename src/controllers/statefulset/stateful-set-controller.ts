@@ -76,6 +76,8 @@ class StatefulSetController implements Reconciler {
     const { client, clock } = this.#context;
     const selector = selectorOf(set.spec?.selector);
     const isMember = (pod: Pod): boolean => ordinalOf(pod, set) !== undefined;
+    // Asked before the pods are looked at: what comes to be seen in between is not among them.
+    const waitMs = this.#expectations.waitMs(set.metadata.uid!);
     const claimed = await claim({
       client,
       owner: set,
@@ -89,7 +91,6 @@ class StatefulSetController implements Reconciler {
     const found = await this.#revisionsOf(set);
     if (!found) return;
     const revisions = { current: found.current.metadata.name!, update: found.update.metadata.name! };
-    const waitMs = this.#expectations.waitMs(set.metadata.uid!);
     // What is seen is written down even when a pod cannot be made; then the queue tries again.
     try {
       if (waitMs === 0 && !set.metadata.deletionTimestamp) await this.#advance(set, pods, found);
