@@ -66,7 +66,8 @@ function collectionOf(info: ResourceInfo): string {
 
 async function makeNamespace(info: ResourceInfo): Promise<void> {
   const name = namespaceOf(info);
-  await send('POST', '/api/v1/namespaces', { body: JSON.stringify({ metadata: { name } }) });
+  const labels = { 'resource.kubernetes.io/admin-access': 'true' };
+  await send('POST', '/api/v1/namespaces', { body: JSON.stringify({ metadata: { name, labels } }) });
   const account = { metadata: { name: 'robot' } };
   await send('POST', `/api/v1/namespaces/${name}/serviceaccounts`, { body: JSON.stringify(account) });
 }
@@ -75,6 +76,11 @@ async function makeNamespace(info: ResourceInfo): Promise<void> {
 function objectOf(info: ResourceInfo, variant: number): KubeObject {
   const sample = sampleOf(info.schema, { variant, kind: info.kind }) as KubeObject;
   if (info.namespaced) sample.metadata.namespace = namespaceOf(info);
+  for (const field of ['involvedObject', 'regarding']) {
+    // An event is in the namespace of what it is about.
+    const about = sample[field] as { namespace?: string } | undefined;
+    if (about) about.namespace = namespaceOf(info);
+  }
   sample.metadata.name = NAMES[info.kind]?.(variant) ?? `every-field-${variant}`;
   const { object } = decodeObject({ ...sample, apiVersion: apiVersionOf(info), kind: info.kind }, info.schema, {
     fieldValidation: 'Strict',
@@ -147,6 +153,10 @@ test('every field that an ephemeral container may have is kept', async () => {
   for (const name of ['lifecycle', 'livenessProbe', 'ports', 'readinessProbe', 'resizePolicy', 'resources', 'startupProbe'])
     delete container![name];
   container!['targetContainerName'] = 'c';
+  for (const mount of container!['volumeMounts'] as { subPath?: string; subPathExpr?: string }[]) {
+    delete mount.subPath;
+    delete mount.subPathExpr;
+  }
   const collection = '/api/v1/namespaces/default/pods';
   await send('POST', '/api/v1/namespaces/default/serviceaccounts', { body: JSON.stringify({ metadata: { name: 'robot' } }) });
   const volumes = [{ name: 'data', emptyDir: {} }];
