@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { findResource } from './scheme.ts';
 import type { ResourceInfo } from './schema/schema.ts';
 import {
   fieldSelectorFor,
@@ -103,4 +104,17 @@ describe('field selectors', () => {
     const info = { selectableFields: ['spec.nodeName'] } as unknown as ResourceInfo;
     assert.throws(() => fieldSelectorFor(info, 'spec.foo=1'), /field label not supported: spec\.foo/);
   });
+
+  const refused: [resource: string, text: string, message: string][] = [
+    ['/v1/nodes', 'metadata.namespace=a', 'field label not supported: metadata.namespace'],
+    ['batch/v1/jobs', 'a=b', 'field label "a" not supported for Job'],
+    ['resource.k8s.io/v1/resourceslices', 'a=b', 'field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: a'],
+    ['/v1/configmaps', 'a=b', '"a" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+  ];
+  for (const [resource, text, message] of refused) {
+    test(`${resource} refuses ${text}`, () => {
+      const [group, version, name] = resource.split('/') as [string, string, string];
+      assert.throws(() => fieldSelectorFor(findResource(group, version, name)!, text), new SelectorError(message));
+    });
+  }
 });

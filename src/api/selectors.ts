@@ -107,17 +107,26 @@ export function parseFieldSelector(text: string): FieldSelector {
 /** As `parseFieldSelector`, for one resource: throws SelectorError for a field that it does not offer. */
 export function fieldSelectorFor(info: ResourceInfo, text: string): FieldSelector {
   const selector = parseFieldSelector(text);
+  // Kinds that name their fields themselves leave the namespace out where there is none; all others share one rule.
+  const generic = info.selectableFields.length === 0 && !info.custom;
   for (const { field } of selector.requirements) {
-    if (field === 'metadata.name' || field === 'metadata.namespace' || info.selectableFields.includes(field)) continue;
-    const generic = info.selectableFields.length === 0 && !info.custom;
+    if (field === 'metadata.name' || info.selectableFields.includes(field)) continue;
+    if (field === 'metadata.namespace' && (generic || info.namespaced)) continue;
     throw new SelectorError(
       generic
         ? `"${field}" is not a known field selector: only "metadata.name", "metadata.namespace"`
-        : `field label not supported: ${field}`,
+        : (REFUSALS[`${info.group}/${info.kind}`]?.(field, info) ?? `field label not supported: ${field}`),
     );
   }
   return selector;
 }
+
+/** Kinds that say it in words of their own. */
+const REFUSALS: Readonly<Record<string, (field: string, info: ResourceInfo) => string>> = {
+  'batch/Job': (field) => `field label ${JSON.stringify(field)} not supported for Job`,
+  'resource.k8s.io/ResourceSlice': (field, { group, version, kind }) =>
+    `field label not supported for ${group}/${version}, Kind=${kind}: ${field}`,
+};
 
 const EXPRESSION_OPERATORS: Readonly<Record<string, LabelOperator>> = { In: 'in', NotIn: 'notin', Exists: 'exists', DoesNotExist: '!' };
 
@@ -206,6 +215,7 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   reportingController: ['reportingController', 'reportingComponent'],
   'status.successful': ['status.succeeded'],
   name: ['metadata.name'],
+  'spec.host': ['spec.nodeName'],
 };
 
 function fieldReader(field: string): (object: ObjectWithMeta) => string {

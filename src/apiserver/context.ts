@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Clock } from '../lib/clock.ts';
+import { parseDuration } from '../api/codec/scalars.ts';
+import { statusError } from '../api/status.ts';
 import type { UserInfo } from '../api/transport.ts';
 import type { RequestAudit } from './audit/audit.ts';
 import type { PeerCertificate, RequestContext, RequestInfo } from './contract.ts';
 import { requestInfo } from './request-info.ts';
 
-/** How long anything but a watch or a stream may take, ms (kube-apiserver's --request-timeout). */
+/** How long anything but a watch or a stream may take at most, ms (kube-apiserver's --request-timeout). */
 const REQUEST_TIMEOUT_MS = 60_000;
 
 export interface IncomingCall {
@@ -45,8 +47,10 @@ export class Request implements RequestContext {
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
   #cancelTimer: (() => void) | undefined;
+  /** Its own deadline, ms, if the client named one. */
+  readonly timeoutMs?: number;
 
-  /** Throws URIError for a malformed path. */
+  /** Throws URIError for a malformed path, StatusError 400 for a timeout that is none. */
   constructor({ method, url, headers, remoteAddress, peer }: IncomingCall, clock: Clock) {
     this.method = method;
     this.url = url;
@@ -57,6 +61,8 @@ export class Request implements RequestContext {
     const mark = url.indexOf('?');
     this.query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
     this.info = requestInfo(method, mark < 0 ? url : url.slice(0, mark), this.query);
+    const timeout = this.query.size > 0 ? this.query.get('timeout') : null;
+    if (timeout && !this.isLongRunning) this.timeoutMs = timeoutOf(timeout);
   }
 
   /** Once for each text. */
@@ -80,7 +86,7 @@ export class Request implements RequestContext {
     this.#controller = new AbortController();
     if (this.#aborted) this.#controller.abort(this.#aborted);
     else if (!this.isLongRunning)
-      this.#cancelTimer = this.#clock.timer(REQUEST_TIMEOUT_MS, () =>
+      this.#cancelTimer = this.#clock.timer(this.timeoutMs ?? REQUEST_TIMEOUT_MS, () =>
         this.abort(new DOMException('the request took too long', 'TimeoutError')),
       );
     return this.#controller.signal;
@@ -99,6 +105,17 @@ export class Request implements RequestContext {
   /** Answered: no timer stays behind. */
   done(): void {
     this.#cancelTimer?.();
+  }
+}
+
+/** The `timeout` of a query: as long as the server has at most, and that when it is 0 (apiserver's WithRequestDeadline). */
+function timeoutOf(text: string): number {
+  try {
+    const ms = Number(parseDuration(text) / 1_000_000n);
+    return ms === 0 ? REQUEST_TIMEOUT_MS : Math.min(Math.max(ms, 0), REQUEST_TIMEOUT_MS);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw statusError('BadRequest', `invalid timeout specified in the request URL - ${error.message}`, undefined, error);
   }
 }
 

@@ -6,8 +6,10 @@ import type { Handler } from './contract.ts';
 import { discoveryHandler } from './discovery/handler.ts';
 import { rootPathsHandler } from './discovery/root-paths.ts';
 import { platformName, versionHandler } from './discovery/version.ts';
+import { healthChecks } from './health/checks.ts';
 import { healthHandler } from './health/health.ts';
-import { metricsHandler, type ApiMetrics } from './health/metrics.ts';
+import { metricsHandler } from './health/metrics-handler.ts';
+import type { ApiMetrics } from './health/metrics.ts';
 import { openApiHandler } from './openapi/handler.ts';
 import type { AdmitReview } from './registry/review.ts';
 import { accessReviewHandlers } from './reviews/access.ts';
@@ -60,14 +62,8 @@ export function ownHandlers({
   const storageAnswers = async (): Promise<void> => void (await storage.currentRevision());
   return [
     // Asked for all the time, so looked at first.
-    healthHandler(
-      [
-        { name: 'etcd', check: storageAnswers },
-        { name: 'poststarthook/rbac/bootstrap-roles', check: () => state.checkReady() },
-      ],
-      state.log,
-    ),
-    metricsHandler(metrics),
+    healthHandler(healthChecks({ storageAnswers, checkReady: () => state.checkReady() }), state.log),
+    metricsHandler(metrics, state.clock),
     versionHandler({ gitVersion: KUBERNETES_VERSION, platform: platformName() }),
     discoveryHandler({ resources: aggregation.resources, served: aggregation.served, serverAddress: new URL(externalUrl).host }),
     openApiHandler({

@@ -27,17 +27,22 @@ export interface ExchangeOptions {
   peerOf: (request: IncomingMessage) => Peer;
   onError: (error: unknown, request: Request) => void;
   /** Told of every answer; `seconds` from the request's head to the end of the answer. */
-  observe: (info: Request['info'], code: number, seconds: number) => void;
+  observe: (request: Request, code: number, seconds: number) => void;
   /** Requests that may be in progress, watches and streams not counted. */
-  maxInFlight: number;
+  maxInFlight: Readonly<Record<RequestKind, number>>;
 }
 
+/** Upstream's two kinds of requests, which are limited apart: reading never waits for writing. */
+export type RequestKind = 'readOnly' | 'mutating';
+
 const STOP_GRACE_MS = 2000;
+const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** From a request on the wire to its answer on the wire. */
 export class HttpExchange {
   readonly #options: ExchangeOptions;
-  #inFlight = 0;
+  /** How many are in progress. */
+  readonly inFlight: Record<RequestKind, number> = { readOnly: 0, mutating: 0 };
   #onIdle: (() => void) | undefined;
 
   constructor(options: ExchangeOptions) {
@@ -67,7 +72,7 @@ export class HttpExchange {
       request?.done();
       if (request?.audit) completeWithAnswer(request.audit, reply);
       if (request && reply.kind === 'response')
-        this.#options.observe(request.info, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
+        this.#options.observe(request, reply.response.statusCode, (this.#options.clock.monotonic() - began) / 1000);
     }
   }
 
@@ -98,7 +103,8 @@ export class HttpExchange {
     });
     const release = this.#enter(request);
     try {
-      const answer = await serve(pipeline, request, this.#body(incoming));
+      const serving = serve(pipeline, request, this.#body(incoming, request));
+      const answer = await (request.timeoutMs === undefined ? serving : Promise.race([serving, rejectedBy(request.signal)]));
       await this.#write(answer, request, response);
     } finally {
       release();
@@ -108,22 +114,28 @@ export class HttpExchange {
   /** Throws StatusError 429 when too much is in progress. */
   #enter(request: Request): () => void {
     if (request.isLongRunning) return () => undefined;
-    if (this.#inFlight >= this.#options.maxInFlight) {
+    const kind = READING.has(request.method) ? 'readOnly' : 'mutating';
+    if (this.inFlight[kind] >= this.#options.maxInFlight[kind]) {
       throw statusError(
         'TooManyRequests',
         'The server is currently unable to handle the request: too many requests, please try again later.',
         { retryAfterSeconds: 1 },
       );
     }
-    this.#inFlight++;
+    this.inFlight[kind]++;
     return () => {
-      if (--this.#inFlight === 0) this.#onIdle?.();
+      this.inFlight[kind]--;
+      if (this.#isIdle) this.#onIdle?.();
     };
+  }
+
+  get #isIdle(): boolean {
+    return this.inFlight.readOnly + this.inFlight.mutating === 0;
   }
 
   /** Resolves when no request is in progress, or after two seconds: what takes longer is cut off. */
   async idle(clock: Clock): Promise<void> {
-    if (this.#inFlight === 0) return;
+    if (this.#isIdle) return;
     await new Promise<void>((resolve) => {
       const cancel = clock.timer(STOP_GRACE_MS, resolve);
       this.#onIdle = () => {
@@ -133,8 +145,8 @@ export class HttpExchange {
     });
   }
 
-  #body(incoming: IncomingMessage): RequestBody {
-    return streamBody(incoming.headers['content-type'], (limit) => readBody(incoming, limit));
+  #body(incoming: IncomingMessage, request: Request): RequestBody {
+    return streamBody(incoming.headers['content-type'], (limit) => readBody(incoming, limit, request));
   }
 
   async #write(answer: Answer, request: Request, response: ServerResponse): Promise<void> {
@@ -206,6 +218,12 @@ export class HttpExchange {
     if (!(error instanceof NotFoundPage)) this.#options.onError(error, request);
     return toStatusError(error, request.info);
   }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }
 
 const NO_INFO: Request['info'] = {
@@ -285,7 +303,7 @@ function noContent(response: ServerResponse, status: number, headers: OutgoingHt
   response.end();
 }
 
-function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
+function readBody(incoming: IncomingMessage, limit: number, waiter: { readonly signal: AbortSignal }): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -301,6 +319,8 @@ function readBody(incoming: IncomingMessage, limit: number): Promise<Buffer> {
     });
     incoming.on('end', () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
     incoming.on('error', reject);
+    // What has come already needs no deadline, which nearly all bodies have.
+    if (!incoming.complete) waiter.signal.addEventListener('abort', () => reject(waiter.signal.reason as Error), { once: true });
     incoming.on('aborted', () => reject(new DOMException('the client went away', 'AbortError')));
   });
 }

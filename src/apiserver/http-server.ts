@@ -29,8 +29,18 @@ const MAX_STREAMS = 1000;
 /** Sent ahead on an HTTP/2 stream before the client asks for more, bytes. */
 const WINDOW = 1 << 20;
 
+/** Request line and headers together, bytes: Go's DefaultMaxHeaderBytes. What is more is 431, or a reset stream in HTTP/2. */
+const HEADER_BYTES = 1 << 20;
+/** Headers of one HTTP/2 request; Go counts bytes only. */
+const HEADER_PAIRS = 10_000;
+/** How long a client may take for the head of a request, ms (kube-apiserver's ReadHeaderTimeout). */
+const HEAD_MS = 32_000;
+
 /** How long an idle HTTP/1.1 connection is kept; longer than clients keep theirs, so that it is they who close it. */
 const KEEP_ALIVE_MS = 120_000;
+/** As http.createServer takes them. */
+const HTTP1 = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: HEADER_BYTES, headersTimeout: HEAD_MS };
+
 /** How long clients may take to read what was sent when the server stops, ms. */
 const FLUSH_MS = 1000;
 
@@ -53,7 +63,8 @@ export interface ListenOptions {
 export async function listen({ host, port, tls, handlers, clock }: ListenOptions): Promise<Listener> {
   const server = http2.createSecureServer({
     allowHTTP1: true,
-    http1Options: { keepAliveTimeout: KEEP_ALIVE_MS },
+    http1Options: HTTP1,
+    maxHeaderListPairs: HEADER_PAIRS,
     cert: tls.cert,
     key: tls.key,
     ca: [...tls.clientCas],
@@ -65,7 +76,7 @@ export async function listen({ host, port, tls, handlers, clock }: ListenOptions
     maxSessionMemory: 1000,
     streamResetBurst: 10_000,
     streamResetRate: 1000,
-    settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW },
+    settings: { maxConcurrentStreams: MAX_STREAMS, initialWindowSize: WINDOW, maxHeaderListSize: HEADER_BYTES },
   });
   server.on('request', handlers.request as never);
   server.on('upgrade', handlers.upgrade as never);

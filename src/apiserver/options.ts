@@ -53,8 +53,13 @@ export interface ApiServerOptions {
   frontProxyClient?: { cert: string; key: string };
   /** How the components beside the store are, for `componentstatuses`: `scheduler`, `controller-manager`. */
   components?: ReadonlyMap<string, ComponentCheck>;
-  /** Requests that may be in progress, watches and streams not counted; 1500 unless given. Upstream has 600, but queues what is more. */
+  /**
+   * Reading requests that may be in progress, watches and streams not counted (--max-requests-inflight); 1000 unless given. Upstream has 400,
+   * but queues what is more.
+   */
   maxInFlight?: number;
+  /** The same of requests that change something (--max-mutating-requests-inflight); 500 unless given, upstream 200. */
+  maxMutatingInFlight?: number;
 }
 
 /** What the server tells the parts that it is wired of. */

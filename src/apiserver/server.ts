@@ -8,6 +8,7 @@ import type { LoopbackFactory } from '../api/transport.ts';
 import type { LocalApis } from './aggregation/contract.ts';
 import { EventExpiry } from './event-expiry.ts';
 import { isOurFault } from './errors.ts';
+import { measuredStorage } from './health/measured-storage.ts';
 import { HttpExchange } from './http-exchange.ts';
 import { listen, type Listener } from './http-server.ts';
 import { createLoopback } from './loopback.ts';
@@ -65,7 +66,8 @@ class Server implements ApiServer {
   readonly #stopping = new AbortController();
 
   constructor(options: ApiServerOptions) {
-    const { storage, clock, rng, log, transformer } = options;
+    const { clock, rng, log, transformer } = options;
+    const { storage, lines } = measuredStorage(options.storage, clock);
     this.#options = options;
     this.#cache = new WatchCache({ storage, clock, log, parse: parseStored, ...(transformer ? { transformer } : {}) });
     this.resources = new Resources(this.#cache, options.resources ?? builtinResources().filter((info) => !info.offByDefault));
@@ -97,6 +99,12 @@ class Server implements ApiServer {
     metrics.gauge('apiserver_storage_objects', 'Number of stored objects at the time of last check split by kind.', () =>
       this.#objectCounts(),
     );
+    metrics.gauge(
+      'apiserver_current_inflight_requests',
+      '[STABLE] Maximal number of currently used inflight request limit of this apiserver per request kind in last second.',
+      () => new Map(Object.entries(this.#exchange.inFlight).map(([kind, count]) => [`request_kind="${kind}"`, count])),
+    );
+    metrics.expose(lines);
     const ready = { ...pipeline, loaded: this.#loaded.promise };
     const onError = (error: unknown, request: { method: string; info: { path: string } }): void => {
       if (isOurFault(error))
@@ -114,10 +122,10 @@ class Server implements ApiServer {
       watches: this.#watches,
       clock,
       streaming: this.#wiring.streaming,
-      observe: (info, code, seconds) => this.#wiring.metrics.observe(info, code, seconds),
+      observe: (request, code, seconds) => this.#wiring.metrics.observe(request, code, seconds),
       peerOf,
       onError,
-      maxInFlight: options.maxInFlight ?? 1500,
+      maxInFlight: { readOnly: options.maxInFlight ?? 1000, mutating: options.maxMutatingInFlight ?? 500 },
     });
     // Nobody may be waiting yet when loading fails; start() itself reports it.
     this.#loaded.promise.catch((error: unknown) => log.debug('the cache was not loaded', { error }));

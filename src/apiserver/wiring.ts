@@ -64,7 +64,10 @@ export function wire(options: ApiServerOptions, registry: Omit<Registry, 'admiss
   });
   const bootstrapTokens = createBootstrapTokens({ ...objects, clock });
   const authorizer = createAuthorizer(objects);
-  const metrics = new ApiMetrics();
+  const metrics = new ApiMetrics(({ group, version, resource, subresource }) => {
+    const info = objects.resources.find(group, version, resource);
+    return info !== undefined && (subresource === '' || info.subresources.some(({ name }) => name === subresource));
+  });
   admission.push(...admissionChain({ ...objects, authorizer, clock, rng, exposeMetrics: (lines) => metrics.expose(lines) }));
   const { kubelet, frontProxyClient } = options;
   const aggregation = createAggregation({

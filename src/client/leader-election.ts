@@ -155,10 +155,13 @@ class LeaderElection implements Component {
   async #release(): Promise<void> {
     const { name, namespace } = this.#options;
     const { lease } = this.#observed!;
+    // A holder without a name is refused: nobody holds what names none.
+    const { holderIdentity: _ours, ...spec } = lease.spec ?? {};
+    const now = microTimestamp(this.#context.clock.now());
     try {
       await this.#context.client
         .resource(LEASES, namespace)
-        .update({ ...lease, spec: { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 } });
+        .update({ ...lease, spec: { ...spec, leaseDurationSeconds: 1, acquireTime: now, renewTime: now } });
     } catch (error) {
       this.#context.log.info('the lease was not given back and will expire', { lease: name, error: errorMessage(error) });
     }

@@ -52,6 +52,8 @@ export interface ControllerConfig {
    * Without it all controllers write as the context's own identity. Reads are the context's in both cases.
    */
   transportOf?: (serviceAccount: string) => Transport;
+  /** Only these, by the names that their events carry; kube-controller-manager's --controllers. All unless given. */
+  only?: readonly string[];
 }
 
 interface Controller {
@@ -143,17 +145,28 @@ const CONTROLLERS: readonly Controller[] = [
   { serviceAccount: 'resourcequota-controller', create: createResourceQuotaController },
 ];
 
-/** All controllers, not yet started. */
+/** What `ControllerConfig.only` may name. */
+export function controllerNames(): string[] {
+  return CONTROLLERS.map(nameOf);
+}
+
+/** All controllers, or those of `config.only`, not yet started. */
 export function createControllers(context: ComponentContext, config: ControllerConfig): Component[] {
-  return CONTROLLERS.flatMap((controller) => controller.create(contextOf(controller, context, config), config));
+  const chosen = CONTROLLERS.filter((controller) => config.only?.includes(nameOf(controller)) ?? true);
+  return chosen.flatMap((controller) => controller.create(contextOf(controller, context, config), config));
+}
+
+function nameOf({ serviceAccount, eventSource = serviceAccount }: Controller): string {
+  return eventSource;
 }
 
 function contextOf(
-  { serviceAccount, eventSource = serviceAccount }: Controller,
+  controller: Controller,
   context: ComponentContext,
   config: ControllerConfig,
 ): ComponentContext {
-  const client = config.transportOf ? withTransport(context.client, config.transportOf(serviceAccount)) : context.client;
+  const eventSource = nameOf(controller);
+  const client = config.transportOf ? withTransport(context.client, config.transportOf(controller.serviceAccount)) : context.client;
   const log = context.log.with({ component: eventSource });
   return { ...context, client, log, events: createRecorder({ client, clock: context.clock, log, component: eventSource }) };
 }

@@ -13,6 +13,7 @@ import { systemRng } from '../lib/random.ts';
 import { ConfigError, readNodeConfig, UserFileError } from './config.ts';
 import { containerdSocket } from './containerd.ts';
 import { startNode } from './run.ts';
+import { readLeaderElectionFlags } from './leader-flags.ts';
 import { SEPARATE, runSeparately } from './separate.ts';
 import { startupTrace } from './trace.ts';
 
@@ -71,15 +72,17 @@ async function importImages(configPath: string): Promise<void> {
   process.stdout.write(names.map((name) => `${name}\n`).join(''));
 }
 
-async function runComponent(name: string, configPath: string): Promise<void> {
+async function runComponent(name: string, configPath: string, flags: readonly string[]): Promise<void> {
   const known = SEPARATE.find((each) => each === name);
   if (!known) throw new ConfigError(`component: must be one of ${SEPARATE.join(', ')}`);
+  const leaderElection = readLeaderElectionFlags(flags);
   const config = readNodeConfig(configPath);
   const clock = systemClock();
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stopping.abort(new Error(`received ${signal}`)));
   const log = createLogger({ level: config.logLevel ?? 'info' });
-  await runSeparately(known, config, { clock, rng: systemRng(), log, trace: startupTrace(() => clock.monotonic()) }, stopping.signal);
+  const tools = { clock, rng: systemRng(), log, trace: startupTrace(() => clock.monotonic()) };
+  await runSeparately(known, config, tools, { leaderElection, signal: stopping.signal });
 }
 
 async function runWarmUp(): Promise<void> {
@@ -88,13 +91,13 @@ async function runWarmUp(): Promise<void> {
   await warmUp({ clock, rng: systemRng(), log: createLogger({ level: 'error' }), trace: startupTrace(() => clock.monotonic()) });
 }
 
-const [first, second, third] = process.argv.slice(2);
+const [first, second, third, ...flags] = process.argv.slice(2);
 const isImport = first === 'image' && second === 'import';
 try {
-  if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import - | node.mjs component NAME CONFIG');
+  if (!first) throw new ConfigError('usage: node.mjs CONFIG | node.mjs image import - | node.mjs component NAME CONFIG [--leader-elect…]');
   if (isImport) await importImages(process.env['ROCKPOOL_NODE_CONFIG'] ?? CONFIG_IN_NODE);
   else if (first === '--warm-up') await runWarmUp();
-  else if (first === 'component') await runComponent(second ?? '', third ?? '');
+  else if (first === 'component') await runComponent(second ?? '', third ?? '', flags);
   else await runNode(first);
   process.exit(0);
 } catch (error) {

@@ -1,7 +1,7 @@
 import type { PodDisruptionBudget } from '../api/types.gen.ts';
 import type { Informer } from '../client/informer.ts';
 import type { DefaultPreemptionArgs } from './config/arguments.ts';
-import type { BegunPlugin } from './cycle.ts';
+import type { BegunPlugin } from './framework.ts';
 import type { Extender } from './extenders.ts';
 import type { FitFailure } from './failure.ts';
 import type { WeightedPlugin } from './framework.ts';

@@ -1,14 +1,9 @@
 /** One scheduling cycle: which node takes this pod, or why none does. Pure on the snapshot. */
 import type { Rng } from '../lib/random.ts';
-import type { ExtensionPoint, PluginCycle, Rejection, WeightedPlugin } from './framework.ts';
+import type { BegunPlugin, ExtensionPoint, PluginCycle, Rejection, WeightedPlugin } from './framework.ts';
 import { failureOfAll, type FitFailure } from './failure.ts';
+import { type Answers, firstRefusal, type NodeAnswers, refusalOf } from './node-answers.ts';
 import type { NodeInfo, PodInfo, Snapshot } from './snapshot.ts';
-
-export interface BegunPlugin {
-  name: string;
-  weight: number;
-  cycle: PluginCycle;
-}
 
 export interface CycleOptions {
   plugins: readonly WeightedPlugin[];
@@ -17,6 +12,8 @@ export interface CycleOptions {
   startAt?: number;
   /** How many of 100 nodes are enough; by the size of the cluster unless given (percentageOfNodesToScore). */
   percentageOfNodes?: number;
+  /** What these plugins said of the nodes for pods like this one. */
+  memory?: NodeAnswers | undefined;
 }
 
 /** The nodes that would take the pod, not yet scored. */
@@ -25,6 +22,14 @@ export interface Feasible {
   begun: readonly BegunPlugin[];
   /** Why the other nodes would not. */
   rejections: ReadonlyMap<string, Rejection>;
+  remembered?: Remembered | undefined;
+}
+
+/** Scores that need not be asked for again. */
+export interface Remembered {
+  answers: Answers;
+  /** The place in `answers` of each feasible node. */
+  places: readonly number[];
 }
 
 export type FindResult = { examined: number } & ({ feasible: Feasible } | { failure: FitFailure; begun: readonly BegunPlugin[] });
@@ -47,7 +52,7 @@ export function beginPlugins(pod: PodInfo, snapshot: Snapshot, plugins: readonly
   for (const { plugin, weight, points } of plugins) {
     const cycle = plugin.begin(pod, snapshot);
     if (!cycle) continue;
-    begun.push({ name: plugin.name, weight, cycle: points ? limited(cycle, points) : cycle });
+    begun.push({ name: plugin.name, weight, cycle: points ? limited(cycle, points) : cycle, isSigned: plugin.sign !== undefined });
     // What no node can mend needs no further questions.
     if (cycle.reject && (!points || points.has('preFilter'))) break;
   }
@@ -72,15 +77,15 @@ function limited(cycle: PluginCycle, points: ReadonlySet<ExtensionPoint>): Plugi
 export function schedule(pod: PodInfo, snapshot: Snapshot, options: CycleOptions): CycleResult {
   const found = findFeasible(pod, snapshot, options);
   if ('failure' in found) return found;
-  const { nodes, begun } = found.feasible;
-  return { node: best(nodes, begun, options.rng), feasible: nodes.length, examined: found.examined, begun };
+  const { nodes, begun, remembered } = found.feasible;
+  return { node: best(nodes, begun, options.rng, { remembered }), feasible: nodes.length, examined: found.examined, begun };
 }
 
 /** The first half of a cycle: enough nodes that take the pod, or why none does. */
 export function findFeasible(
   pod: PodInfo,
   snapshot: Snapshot,
-  { plugins, startAt = 0, percentageOfNodes }: Omit<CycleOptions, 'rng'>,
+  { plugins, startAt = 0, percentageOfNodes, memory }: Omit<CycleOptions, 'rng'>,
 ): FindResult {
   const { nodes } = snapshot;
   const begun = beginPlugins(pod, snapshot, plugins);
@@ -89,23 +94,16 @@ export function findFeasible(
   const filters = begun.filter(({ cycle }) => cycle.filter);
   // Room was made for the pod there: it goes there if it still fits, without a look at the others.
   const promised = pod.pod.status?.nominatedNodeName ? snapshot.node(pod.pod.status.nominatedNodeName) : undefined;
-  if (promised && isAllowed(promised, begun) && !filterNode(promised, filters))
+  if (promised && isAllowed(promised, begun) && !firstRefusal(promised, filters))
     return { feasible: { nodes: [promised], begun, rejections: new Map() }, examined: 0 };
-  const rejections = new Map<string, Rejection>();
-  const rejectedBy = new Set<string>();
-  const feasible: NodeInfo[] = [];
   const wanted = enoughNodes(nodes.length, percentageOfNodes);
   const pinned = begun.map(({ cycle }) => cycle.only).filter((only) => only !== undefined);
   const candidates = pinned.length > 0 ? pinnedTo(pinned, nodes, snapshot) : undefined;
-  const pool = candidates ?? nodes;
-  let examined = 0;
-  for (; examined < pool.length && feasible.length < wanted; examined++) {
-    const node = pool[(startAt + examined) % pool.length]!;
-    const rejection = filterNode(node, filters, rejectedBy);
-    if (rejection) rejections.set(node.name, rejection);
-    else feasible.push(node);
-  }
-  if (feasible.length > 0) return { feasible: { nodes: feasible, begun, rejections }, examined };
+  const answers = candidates ? undefined : memory?.for(pod, nodes, plugins, begun);
+  const looked = lookAt(candidates ?? nodes, { begun, filters, answers, startAt, wanted });
+  const { rejections, rejectedBy, feasible, examined, places } = looked;
+  const remembered = answers && { answers, places };
+  if (feasible.length > 0) return { feasible: { nodes: feasible, begun, rejections, remembered }, examined };
   if (candidates) {
     const who = begun.filter(({ cycle }) => cycle.only).map(({ name }) => name);
     const elsewhere: Rejection = {
@@ -116,6 +114,41 @@ export function findFeasible(
     for (const name of who) rejectedBy.add(name);
   }
   return { failure: { total: nodes.length, rejections, rejectedBy }, begun, examined };
+}
+
+interface Look {
+  begun: readonly BegunPlugin[];
+  filters: readonly BegunPlugin[];
+  answers: Answers | undefined;
+  startAt: number;
+  /** So many feasible nodes are enough. */
+  wanted: number;
+}
+
+/** Asks of one node after the other until enough are found. */
+function lookAt(pool: readonly NodeInfo[], { begun, filters, answers, startAt, wanted }: Look) {
+  const rejections = new Map<string, Rejection>();
+  const rejectedBy = new Set<string>();
+  const feasible: NodeInfo[] = [];
+  const places: number[] = [];
+  // The first refusal counts: only of the filters before one that did not sign can the answers be kept.
+  const unsigned = filters.findIndex(({ isSigned }) => !isSigned);
+  const kept = unsigned < 0 ? filters : filters.slice(0, unsigned);
+  const asked = answers ? filters.slice(kept.length) : filters;
+  let examined = 0;
+  for (; examined < pool.length && feasible.length < wanted; examined++) {
+    const place = (startAt + examined) % pool.length;
+    const node = pool[place]!;
+    const refusal = (answers && refusalOf(answers, place, { filters: kept, begun })) ?? firstRefusal(node, asked);
+    if (refusal) {
+      rejections.set(node.name, refusal.rejection);
+      rejectedBy.add(refusal.by);
+    } else {
+      feasible.push(node);
+      places.push(place);
+    }
+  }
+  return { rejections, rejectedBy, feasible, places, examined };
 }
 
 const isAllowed = (node: NodeInfo, begun: readonly BegunPlugin[]): boolean =>
@@ -129,27 +162,27 @@ function pinnedTo(pinned: readonly ReadonlySet<string>[], nodes: readonly NodeIn
     : names.map((name) => snapshot.node(name)).filter((node) => node !== undefined);
 }
 
-/** The first refusal of the node; `rejectedBy` collects whose it was. */
-export function filterNode(node: NodeInfo, filters: readonly BegunPlugin[], rejectedBy?: Set<string>): Rejection | undefined {
-  for (const { name, cycle } of filters) {
-    const rejection = cycle.filter!(node);
-    if (!rejection) continue;
-    rejectedBy?.add(name);
-    return rejection;
-  }
-  return undefined;
+interface Scoring {
+  /** Points that others give besides the plugins, by node. */
+  extra?: ReadonlyMap<string, number> | undefined;
+  /** Of exactly these nodes. */
+  remembered?: Remembered | undefined;
 }
 
-/**
- * The second half: the node with the highest weighted sum of scores; one of them by chance when several share it. `extra` are points that
- * others give besides the plugins, by node.
- */
-export function best(nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], rng: Rng, extra?: ReadonlyMap<string, number>): NodeInfo {
+/** The second half: the node with the highest weighted sum of scores; one of them by chance when several share it. */
+export function best(
+  nodes: readonly NodeInfo[],
+  begun: readonly BegunPlugin[],
+  rng: Rng,
+  { extra, remembered }: Scoring = {},
+): NodeInfo {
   if (nodes.length === 1) return nodes[0]!;
-  const totals = Float64Array.from(nodes, ({ name }) => extra?.get(name) ?? 0);
-  for (const { cycle, weight } of begun) {
-    if (!cycle.score || weight === 0 || cycle.preScore?.(nodes) === false) continue;
-    const scores = nodes.map((node) => cycle.score!(node));
+  const totals = nodes.map(({ name }) => extra?.get(name) ?? 0);
+  for (const { name, cycle, weight } of begun) {
+    if (!cycle.score || weight === 0) continue;
+    const known = remembered?.answers.scores.get(name);
+    if (!known && cycle.preScore?.(nodes) === false) continue;
+    const scores = known ? remembered!.places.map((place) => known[place]!) : nodes.map((node) => cycle.score!(node));
     cycle.normalise?.(scores, nodes);
     for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight;
   }

@@ -73,6 +73,12 @@ export interface SchedulingPlugin {
   /** What the pod needs is still being made: it waits for an event, without an attempt and without a message (preEnqueue). */
   waitsFor?(pod: PodInfo): boolean;
   begin(pod: PodInfo, snapshot: Snapshot): PluginCycle | undefined;
+  /**
+   * What the plugin reads of a pod, as JSON can tell it. Signing promises that `begin`, `filter` and `score` read nothing else but the node that they
+   * are asked about, and that `preScore` prepares nothing: what they said of a node then holds for all pods with the same signature until the
+   * node changes (node-answers.ts).
+   */
+  sign?(pod: PodInfo): unknown;
   /** Whether the event may make a pod schedulable that this plugin rejected. */
   wakesOn(event: ClusterEvent, pod: PodInfo): boolean;
 }
@@ -100,6 +106,15 @@ export interface WeightedPlugin {
   weight: number;
   /** Where the plugin takes part; everywhere unless given. */
   points?: ReadonlySet<ExtensionPoint>;
+}
+
+/** A plugin with its steps for one pod. */
+export interface BegunPlugin {
+  name: string;
+  weight: number;
+  cycle: PluginCycle;
+  /** Its answers may be remembered (framework.ts). */
+  isSigned: boolean;
 }
 
 export const MAX_SCORE = 100;

@@ -5,7 +5,8 @@
 import { labelSelectorOf } from '../api/selectors.ts';
 import type { Pod, PodDisruptionBudget } from '../api/types.gen.ts';
 import type { DefaultPreemptionArgs } from './config/arguments.ts';
-import { beginPlugins, filterNode } from './cycle.ts';
+import { beginPlugins } from './cycle.ts';
+import { firstRefusal } from './node-answers.ts';
 import { type FitFailure, histogram } from './failure.ts';
 import type { Rejection, WeightedPlugin } from './framework.ts';
 import { domainsOver } from './cluster-state.ts';
@@ -110,7 +111,7 @@ function misfitOn(
   );
   const begun = beginPlugins(pod, view, plugins);
   const filters = begun.filter(({ cycle }) => cycle.filter);
-  return begun.find(({ cycle }) => cycle.reject)?.cycle.reject ?? filterNode(tried, filters);
+  return begun.find(({ cycle }) => cycle.reject)?.cycle.reject ?? firstRefusal(tried, filters)?.rejection;
 }
 
 function withNode(snapshot: Snapshot, changed: NodeInfo, gone: readonly PodInfo[]): Snapshot {

@@ -3,6 +3,7 @@ import { argumentsOf, type DefaultPreemptionArgs } from './config/arguments.ts';
 import type { ProfileConfiguration } from './config/configuration.ts';
 import { enabledPlugins } from './config/enabled.ts';
 import type { SchedulingPlugin, WeightedPlugin } from './framework.ts';
+import { NodeAnswers } from './node-answers.ts';
 import { balancedAllocation } from './plugins/balanced-allocation.ts';
 import type { DeviceObjects } from './plugins/dynamic-resources/device-objects.ts';
 import { dynamicResources } from './plugins/dynamic-resources/dynamic-resources.ts';
@@ -41,6 +42,8 @@ export interface Profile {
   preemption?: DefaultPreemptionArgs;
   /** 0: by the size of the cluster. */
   percentageOfNodes: number;
+  /** What the plugins said of nodes. */
+  memory: NodeAnswers;
 }
 
 type Maker = (profile: ProfileConfiguration, sources: ProfileSources) => SchedulingPlugin;
@@ -79,5 +82,6 @@ export function createProfile(configuration: ProfileConfiguration, percentageOfN
     honoursGates: at('SchedulingGates', 'preEnqueue'),
     ...(at('DefaultPreemption', 'postFilter') ? { preemption: argumentsOf(configuration, 'DefaultPreemption') } : {}),
     percentageOfNodes: configuration.percentageOfNodesToScore ?? percentageOfNodes,
+    memory: new NodeAnswers(),
   };
 }

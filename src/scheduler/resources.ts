@@ -1,5 +1,5 @@
 import { bytesOf, cpuMillis, quantityToNumber } from '../api/codec/quantity.ts';
-import type { Container, Pod } from '../api/types.gen.ts';
+import type { Container, ContainerStatus, Pod } from '../api/types.gen.ts';
 
 /** Amounts as plain numbers: milli-CPU, bytes, and scalars by name. Missing means none. */
 export interface Amounts {
@@ -19,15 +19,16 @@ type Quantities = Readonly<Record<string, string>> | undefined;
 
 export function amountsOf(quantities: Quantities): Amounts {
   if (!quantities) return NONE;
-  const scalars: Record<string, number> = {};
+  let scalars: Record<string, number> | undefined;
   for (const [name, quantity] of Object.entries(quantities)) {
-    if (name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage' && name !== 'pods') scalars[name] = quantityToNumber(quantity);
+    if (name !== 'cpu' && name !== 'memory' && name !== 'ephemeral-storage' && name !== 'pods')
+      (scalars ??= {})[name] = quantityToNumber(quantity);
   }
   return {
     cpu: quantities['cpu'] ? cpuMillis(quantities['cpu']) : 0,
     memory: quantities['memory'] ? bytesOf(quantities['memory']) : 0,
     storage: quantities['ephemeral-storage'] ? bytesOf(quantities['ephemeral-storage']) : 0,
-    scalars,
+    scalars: scalars ?? NONE.scalars,
   };
 }
 
@@ -39,10 +40,13 @@ export function amountOf(amounts: Amounts, name: string): number {
 }
 
 function combine(a: Amounts, b: Amounts, of: (x: number, y: number) => number): Amounts {
-  const names = new Set([...Object.keys(a.scalars), ...Object.keys(b.scalars)]);
-  const scalars =
-    names.size === 0 ? NONE.scalars : Object.fromEntries([...names].map((name) => [name, of(a.scalars[name] ?? 0, b.scalars[name] ?? 0)]));
+  const scalars = a.scalars === NONE.scalars && b.scalars === NONE.scalars ? NONE.scalars : combineScalars(a.scalars, b.scalars, of);
   return { cpu: of(a.cpu, b.cpu), memory: of(a.memory, b.memory), storage: of(a.storage, b.storage), scalars };
+}
+
+function combineScalars(a: Amounts['scalars'], b: Amounts['scalars'], of: (x: number, y: number) => number): Amounts['scalars'] {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return names.size === 0 ? NONE.scalars : Object.fromEntries([...names].map((name) => [name, of(a[name] ?? 0, b[name] ?? 0)]));
 }
 
 export const plus = (a: Amounts, b: Amounts): Amounts => combine(a, b, (x, y) => x + y);
@@ -53,7 +57,7 @@ const most = (a: Amounts, b: Amounts): Amounts => combine(a, b, Math.max);
  * What a pod asks for: the sum of its containers and sidecars, or of what its init containers need at the worst moment if that is more, with
  * the overhead; pod-level requests replace the containers' (KEP-753 for sidecars, KEP-2837 for pod-level resources).
  */
-export function podRequests(pod: Pod, requestOf: (container: Container) => Amounts = stated): Amounts {
+export function podRequests(pod: Pod, requestOf: (container: Container) => Amounts = heldBy(pod)): Amounts {
   const spec = pod.spec!;
   let sidecars = NONE;
   let worstInit = NONE;
@@ -74,6 +78,25 @@ function withPodLevel(containers: Amounts, podLevel: Quantities): Amounts {
 }
 
 const stated = (container: Container): Amounts => amountsOf(container.resources?.requests);
+
+/**
+ * While a pod is resized its node must have room for what it has, what it was promised and what it wants; what it can never get does not
+ * count (KEP-1287).
+ */
+function heldBy({ status }: Pod): (container: Container) => Amounts {
+  const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = status ?? {};
+  if (containerStatuses.length === 0) return stated;
+  const infeasible = conditions.some(({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible');
+  return (container) => {
+    const known = ({ name }: ContainerStatus): boolean => name === container.name;
+    const of = containerStatuses.find(known) ?? initContainerStatuses.find(known);
+    const requests = container.resources?.requests;
+    const held = [of?.resources?.requests, of?.allocatedResources].filter((amounts) => amounts !== undefined);
+    if (held.every((amounts) => amounts['cpu'] === requests?.['cpu'] && amounts['memory'] === requests?.['memory']))
+      return stated(container);
+    return held.map(amountsOf).reduce(most, infeasible ? { ...stated(container), cpu: 0, memory: 0 } : stated(container));
+  };
+}
 
 /** As podRequests, with the values above for what is not stated: for scoring only. */
 export function podRequestsForScore(pod: Pod): Amounts {

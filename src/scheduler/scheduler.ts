@@ -24,10 +24,10 @@ import { afterFilters } from './after-filters.ts';
 import { type Binder, createBinder } from './binder.ts';
 import { defaultConfiguration, type SchedulerConfiguration } from './config/configuration.ts';
 import { durationMs } from './config/shape.ts';
-import { best, type BegunPlugin, findFeasible, type FindResult } from './cycle.ts';
+import { best, type Feasible, findFeasible, type FindResult } from './cycle.ts';
 import type { Extender } from './extenders.ts';
 import { type FitFailure, failureMessage } from './failure.ts';
-import type { ClusterEvent, Rejection, Reservation } from './framework.ts';
+import type { BegunPlugin, ClusterEvent, Rejection, Reservation } from './framework.ts';
 import { deviceObjects, type DeviceObjects } from './plugins/dynamic-resources/device-objects.ts';
 import { volumeObjects, type VolumeObjects } from './plugins/volume-objects.ts';
 import type { Profile } from './profile.ts';
@@ -192,13 +192,14 @@ class Scheduler implements Component {
         plugins: profile.plugins,
         startAt: this.#startAt,
         percentageOfNodes: profile.percentageOfNodes,
+        memory: profile.memory,
       }),
     );
     this.#startAt += found.examined;
     const extenders = this.#extenders.filter((extender) => extender.isInterested(info));
     if ('feasible' in found && extenders.length > 0) return this.#withExtenders(queued, found, extenders);
     if ('failure' in found) this.#track(this.#reject(queued, found.failure, found.begun));
-    else this.#choose(info, found.feasible.nodes, found.feasible.begun);
+    else this.#choose(info, found.feasible);
     return undefined;
   }
 
@@ -215,8 +216,8 @@ class Scheduler implements Component {
     this.#track(done);
   }
 
-  #choose(info: PodInfo, nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], points?: ReadonlyMap<string, number>): void {
-    const node = best(nodes, begun, this.#context.rng, points);
+  #choose(info: PodInfo, { nodes, begun, remembered }: Omit<Feasible, 'rejections'>, extra?: ReadonlyMap<string, number>): void {
+    const node = best(nodes, begun, this.#context.rng, { extra, remembered });
     const reservations = begun.map(({ cycle }) => cycle.reserve?.(node)).filter((each) => each !== undefined);
     this.#assumed.set(info.key, node.name);
     this.#promises.release(info.key);
@@ -241,7 +242,7 @@ class Scheduler implements Component {
       if (!signal.aborted) this.#context.log.warn('a scheduler extender failed', { pod: info.key, error: errorMessage(error) });
       return this.#queue.error(info.key);
     }
-    if (nodes.length > 0) return this.#choose(info, nodes, found.feasible.begun, points);
+    if (nodes.length > 0) return this.#choose(info, { nodes, begun: found.feasible.begun }, points);
     const failure = { total: this.#state.nodes.length, rejections, rejectedBy: new Set<string>() };
     await this.#reject(queued, failure, found.feasible.begun);
   }

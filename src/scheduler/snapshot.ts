@@ -39,6 +39,8 @@ export class NodeInfo {
   images: ReadonlyMap<string, number> = new Map();
   podsWithAntiAffinity = 0;
   podsWithAffinity = 0;
+  /** Another number after every change. */
+  version = 0;
 
   constructor(node: Node) {
     this.name = node.metadata.name!;
@@ -47,6 +49,7 @@ export class NodeInfo {
   }
 
   setNode(node: Node): void {
+    this.version++;
     this.node = node;
     this.labels = node.metadata.labels ?? {};
     const allocatable = node.status?.allocatable;
@@ -58,6 +61,7 @@ export class NodeInfo {
   }
 
   add(pod: PodInfo): void {
+    this.version++;
     this.pods.set(pod.key, pod);
     this.requested = plus(this.requested, pod.requests);
     this.scoreRequested = plus(this.scoreRequested, pod.scoreRequests);
@@ -69,6 +73,7 @@ export class NodeInfo {
   remove(key: string): PodInfo | undefined {
     const pod = this.pods.get(key);
     if (!pod) return undefined;
+    this.version++;
     this.pods.delete(key);
     this.requested = minus(this.requested, pod.requests);
     this.scoreRequested = minus(this.scoreRequested, pod.scoreRequests);

@@ -47,16 +47,24 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   return result;
 }
 
+/** `a` itself when it has none of the paths. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
-  if (isEmpty(a) || isEmpty(b)) return a;
   const result: Mutable = {};
+  let isSame = true;
   for (const element in a) {
     const own = a[element]!;
-    const other = b[element];
-    const left = other === undefined ? own : makeNode(isMember(own) && !isMember(other), difference(below(own), below(other)));
+    const other = element === SELF ? undefined : b[element];
+    const left = other === undefined ? own : nodeDifference(own, other);
+    if (left !== own) isSame = false;
     if (left) result[element] = left;
   }
-  return result;
+  return isSame ? a : result;
+}
+
+function nodeDifference(own: FieldSet, other: FieldSet): FieldSet | undefined {
+  const member = isMember(own) && !isMember(other);
+  const left = difference(own, other);
+  return left === own && member === isMember(own) ? own : makeNode(member, below(left));
 }
 
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {

@@ -1,7 +1,7 @@
 /** The entries of metadata.managedFields: who owns which fields. */
 import type { KubeObject } from '../meta.ts';
 import type { ManagedFieldsEntry } from '../types.gen.ts';
-import { difference, EMPTY, isEmpty, sameSet, sorted, union, without } from './field-set.ts';
+import { difference, EMPTY, isEmpty, sorted, union, without } from './field-set.ts';
 import type { FieldSet } from './field-set.ts';
 
 /** One owner. Update owners are apart by apiVersion too; an applier is the same in whichever version it applies. */
@@ -75,7 +75,7 @@ export function dropPaths(managers: readonly Manager[], paths: FieldSet): Manage
   return managers.flatMap((manager) => {
     const fields = difference(manager.fields, paths);
     if (isEmpty(fields)) return [];
-    return [sameSet(fields, manager.fields) ? manager : { ...manager, fields }];
+    return [fields === manager.fields ? manager : { ...manager, fields }];
   });
 }
 

@@ -115,6 +115,16 @@ const CASES: { name: string; node: JSONSchemaProps; value: unknown; old?: unknow
   },
 ];
 
+test('a pattern that backtracks for ages is given up', () => {
+  const pattern = '^(a|aa)+$';
+  const node: JSONSchemaProps = { type: 'array', items: { type: 'string', pattern } };
+  const endless = `${'a'.repeat(60)}b`;
+  const found = validateValue([endless, endless, 'aaaaaaaaaaaaaaaaaaaa'], node, 'x').map(({ field, message }) => `${field}: ${message}`);
+  const told = (index: number): string =>
+    `x[${index}]: Invalid value: "${endless}": x[${index}] in body should match '${pattern}', which could not be decided in time`;
+  assert.deepEqual(found, [told(0), told(1)]);
+});
+
 describe('values', () => {
   for (const { name, node, value, old, expected } of CASES)
     test(name, () =>

@@ -37,6 +37,8 @@ const EXTENSIONS = ['api-extensions'];
 const STATUS = ['status'];
 const SCALED = ['scale', 'status'];
 const POD_FIELDS = [
+  // The name that spec.nodeName had before v1; kubelets of old still ask by it.
+  'spec.host',
   'spec.hostNetwork',
   'spec.nodeName',
   'spec.restartPolicy',

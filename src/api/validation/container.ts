@@ -2,9 +2,9 @@
 import type {
   Container,
   ContainerPort,
+  ContainerResizePolicy,
   EnvVar,
   EnvVarSource,
-  EphemeralContainer,
   ExecAction,
   HTTPGetAction,
   LifecycleHandler,
@@ -12,13 +12,15 @@ import type {
   Probe,
   VolumeMount,
 } from '../types.gen.ts';
-import { configKeyProblems, dns1123LabelProblems, envNameProblems, portNameProblems, portNumberProblems } from './names.ts';
+import { configKeyProblems, dns1123LabelProblems, envNameProblems, ipProblems, portNameProblems, portNumberProblems } from './names.ts';
+import { checkContainerSecurity } from './pod-fields.ts';
 import type { Problems } from './problems.ts';
 import { checkResources } from './resources.ts';
 import { forbidForEphemeral } from './ephemeral.ts';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const TERMINATION_POLICIES = ['FallbackToLogsOnError', 'File'];
+const RESTART_POLICIES = ['Always', 'Never', 'OnFailure'];
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
 /** All containers of a pod. Their names are unique across the kinds of containers. */
@@ -43,8 +45,9 @@ export function checkContainers(problems: Problems, path: string, spec: PodSpec)
       hostNetwork: spec.hostNetwork === true,
       hostPorts: init && container.restartPolicy !== 'Always' ? new Set() : hostPorts,
     });
+    checkResizePolicy(problems, `${at}.resizePolicy`, container.resizePolicy ?? [], spec.restartPolicy);
     if (init && container.restartPolicy !== 'Always') forbidForInit(problems, at, container);
-    else if (spec.ephemeralContainers?.includes(container as EphemeralContainer)) forbidForEphemeral(problems, at, container, spec);
+    else if (spec.ephemeralContainers?.includes(container)) forbidForEphemeral(problems, at, container, spec);
     else checkContainerProbes(problems, at, container);
   }
 }
@@ -69,14 +72,37 @@ function checkContainer(problems: Problems, path: string, container: Container, 
   if (container.resources) checkResources(problems, `${path}.resources`, container.resources);
   if (container.lifecycle?.postStart) checkHandler(problems, `${path}.lifecycle.postStart`, container.lifecycle.postStart);
   if (container.lifecycle?.preStop) checkHandler(problems, `${path}.lifecycle.preStop`, container.lifecycle.preStop);
-  const security = container.securityContext;
-  if (security?.privileged && security.allowPrivilegeEscalation === false) {
-    problems.invalid(`${path}.securityContext`, security, 'cannot set `allowPrivilegeEscalation` to false and `privileged` to true');
+  if (container.securityContext) checkContainerSecurity(problems, `${path}.securityContext`, container.securityContext);
+  if (container.restartPolicy !== undefined) problems.oneOf(`${path}.restartPolicy`, container.restartPolicy, RESTART_POLICIES);
+}
+
+/** Upstream names the list, not its item, but for a resource that is there twice. */
+function checkResizePolicy(
+  problems: Problems,
+  path: string,
+  policies: readonly ContainerResizePolicy[],
+  restartPolicy: string | undefined,
+): void {
+  const seen = new Set<string>();
+  for (const [index, policy] of policies.entries()) {
+    if (seen.has(policy.resourceName)) problems.duplicate(`${path}[${index}]`, policy.resourceName);
+    seen.add(policy.resourceName);
+    requiredOneOf(problems, path, policy.resourceName, ['cpu', 'memory']);
+    requiredOneOf(problems, path, policy.restartPolicy, ['NotRequired', 'RestartContainer']);
+    if (restartPolicy === 'Never' && policy.restartPolicy !== 'NotRequired')
+      problems.invalid(path, policy.restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'");
   }
+}
+
+function requiredOneOf(problems: Problems, path: string, value: string, known: readonly string[]): void {
+  if (!value) problems.required(path);
+  else problems.oneOf(path, value, known);
 }
 
 /** An init container that must end before the next begins can be neither probed nor hooked. */
 function forbidForInit(problems: Problems, path: string, container: Container): void {
+  if (container.resizePolicy?.length)
+    problems.invalid(`${path}.resizePolicy`, container.resizePolicy, 'must not be set for init containers');
   for (const field of ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
     if (container[field]) problems.forbidden(`${path}.${field}`, 'may not be set for init containers without restartPolicy=Always');
   }
@@ -163,6 +189,7 @@ function checkPorts(
     problems.invalidEach(`${at}.hostPort`, port.hostPort, portNumberProblems(port.hostPort));
     if (hostNetwork && port.hostPort !== port.containerPort)
       problems.invalid(`${at}.containerPort`, port.containerPort, 'must match `hostPort` when `hostNetwork` is true');
+    if (port.hostIP) problems.invalidEach(`${at}.hostIP`, port.hostIP, ipProblems(port.hostIP));
     const key = `${port.protocol}/${port.hostIP ?? ''}/${port.hostPort}`;
     if (hostPorts.has(key)) problems.duplicate(`${at}.hostPort`, key);
     hostPorts.add(key);
@@ -190,7 +217,7 @@ function checkEnvSource(problems: Problems, path: string, source: EnvVarSource, 
   else if (value) problems.invalid(path, '', 'may not be specified when `value` is not empty');
   if (given.length > 1) problems.invalid(path, '', 'may not have more than one field specified at a time');
   if (source.fieldRef) checkFieldPath(problems, `${path}.fieldRef`, source.fieldRef.fieldPath);
-  if (source.resourceFieldRef && !source.resourceFieldRef.resource) problems.required(`${path}.resourceFieldRef.resource`);
+  if (source.resourceFieldRef) checkResourceReference(problems, `${path}.resourceFieldRef`, source.resourceFieldRef);
   for (const kind of ['configMapKeyRef', 'secretKeyRef'] as const) {
     const reference = source[kind];
     if (!reference) continue;
@@ -198,6 +225,33 @@ function checkEnvSource(problems: Problems, path: string, source: EnvVarSource, 
     if (!reference.key) problems.required(`${path}.${kind}.key`);
     else problems.invalidEach(`${path}.${kind}.key`, reference.key, configKeyProblems(reference.key));
   }
+}
+
+const AMOUNTS = [
+  'limits.cpu',
+  'limits.ephemeral-storage',
+  'limits.memory',
+  'requests.cpu',
+  'requests.ephemeral-storage',
+  'requests.memory',
+];
+const CPU_DIVISORS = ['1m', '1'];
+const BYTE_DIVISORS = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
+
+function checkResourceReference(
+  problems: Problems,
+  path: string,
+  { resource, divisor = '0' }: NonNullable<EnvVarSource['resourceFieldRef']>,
+): void {
+  if (!resource) return problems.required(`${path}.resource`);
+  if (/^(limits|requests)\.hugepages-/.test(resource)) return;
+  if (!AMOUNTS.includes(resource)) return problems.unsupported(`${path}.resource`, resource, AMOUNTS);
+  const [, name] = resource.split('.') as [string, string];
+  const divisors = name === 'cpu' ? CPU_DIVISORS : BYTE_DIVISORS;
+  if (divisor === '0' || divisors.includes(divisor)) return;
+  const words = name === 'cpu' ? '1m and 1' : divisors.join(', ');
+  const of = name === 'ephemeral-storage' ? 'local ephemeral storage' : name;
+  problems.invalid(`${path}.divisor`, resource, `only divisor's values ${words} are supported with the ${of} resource`);
 }
 
 const FIELD_PATHS = [

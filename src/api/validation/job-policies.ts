@@ -83,7 +83,7 @@ function checkRule(
 function checkExitCodes(
   problems: Problems,
   path: string,
-  { containerName, operator, values = [] }: NonNullable<PodFailurePolicyRule['onExitCodes']>,
+  { containerName, operator, values = [] }: Partial<NonNullable<PodFailurePolicyRule['onExitCodes']>>,
   names: ReadonlySet<string>,
 ): void {
   if (!operator) problems.required(`${path}.operator`, 'valid values: ["In" "NotIn"]');

@@ -2,7 +2,8 @@
 import { checkCronJob, checkJob, checkJobUpdate } from './batch.ts';
 import { checkCertificateSigningRequest, checkSigningRequestStatus } from './certificate.ts';
 import { checkConfigMap, checkConfigMapUpdate, checkSecret, checkSecretUpdate } from './config.ts';
-import { checkLimitRange, checkNode, checkNodeUpdate, checkPriorityClass, checkPriorityClassUpdate, checkResourceQuota } from './core.ts';
+import { checkNode, checkNodeUpdate, checkPriorityClass, checkPriorityClassUpdate } from './core.ts';
+import { checkLimitRange, checkResourceQuota, checkResourceQuotaUpdate } from './quota.ts';
 import { checkApiService } from './api-service.ts';
 import {
   checkCsiDriver,
@@ -138,6 +139,7 @@ export const UPDATE_CHECKS: Readonly<Record<string, (problems: Problems, object:
   '/ConfigMap': checkConfigMapUpdate,
   '/Secret': checkSecretUpdate,
   '/Node': checkNodeUpdate,
+  '/ResourceQuota': checkResourceQuotaUpdate,
   '/PersistentVolume': checkVolumeUpdate,
   '/PersistentVolumeClaim': checkClaimUpdate,
   'apps/Deployment': checkSelectorUpdate,

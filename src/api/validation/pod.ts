@@ -4,6 +4,7 @@ import { checkContainers } from './container.ts';
 import { checkPodClaims } from './devices.ts';
 import { checkTemplateMetadata } from './metadata.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from './names.ts';
+import { checkPodFields } from './pod-fields.ts';
 import type { Problems } from './problems.ts';
 import { checkResources } from './resources.ts';
 import { checkScheduling } from './scheduling.ts';
@@ -39,6 +40,7 @@ function checkPodSpec(problems: Problems, path: string, spec: PodSpec): void {
   checkScheduling(problems, path, spec);
   checkPodClaims(problems, path, spec);
   checkPodNames(problems, path, spec);
+  checkPodFields(problems, path, spec);
   problems.nonNegative(`${path}.terminationGracePeriodSeconds`, spec.terminationGracePeriodSeconds);
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined && (deadline < 1 || deadline > MAX_INT32))

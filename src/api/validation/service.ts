@@ -2,7 +2,14 @@
 import type { Service, ServicePort, ServiceSpec } from '../types.gen.ts';
 import { checkPort } from './container.ts';
 import { checkLabels } from './metadata.ts';
-import { dns1123LabelProblems, dns1123SubdomainProblems, ipProblems, portNumberProblems } from './names.ts';
+import {
+  cidrProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  ipProblems,
+  portNumberProblems,
+  qualifiedNameProblems,
+} from './names.ts';
 import type { Problems } from './problems.ts';
 
 const TYPES = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
@@ -19,6 +26,8 @@ export function checkService(problems: Problems, { spec }: Service): void {
   checkAffinity(problems, spec);
   problems.oneOf('spec.type', spec.type, TYPES);
   checkAddresses(problems, spec, headless);
+  checkFamilies(problems, spec);
+  checkBalancer(problems, spec);
   checkTrafficPolicies(problems, spec);
 }
 
@@ -64,7 +73,7 @@ function checkPorts(problems: Problems, spec: ServiceSpec): void {
 function checkServicePort(
   problems: Problems,
   path: string,
-  { name, port, protocol, targetPort }: ServicePort,
+  { name, port, protocol, targetPort, appProtocol }: ServicePort,
   { names, needsName }: { names: Set<string>; needsName: boolean },
 ): void {
   if (name) {
@@ -77,6 +86,7 @@ function checkServicePort(
   problems.invalidEach(`${path}.port`, port ?? 0, portNumberProblems(port));
   problems.oneOf(`${path}.protocol`, protocol, PROTOCOLS);
   if (targetPort !== undefined) checkPort(problems, `${path}.targetPort`, targetPort);
+  if (appProtocol) problems.invalidEach(`${path}.appProtocol`, appProtocol, qualifiedNameProblems(appProtocol));
 }
 
 function checkAffinity(problems: Problems, { sessionAffinity, sessionAffinityConfig }: ServiceSpec): void {
@@ -111,12 +121,54 @@ function checkAddresses(problems: Problems, spec: ServiceSpec, headless: boolean
   }
 }
 
+function checkFamilies(problems: Problems, { type, ipFamilyPolicy, ipFamilies = [] }: ServiceSpec): void {
+  if (type === 'ExternalName') {
+    if (ipFamilies.length > 0) problems.forbidden('spec.ipFamilies', 'may not be set for ExternalName services');
+    if (ipFamilyPolicy) problems.forbidden('spec.ipFamilyPolicy', 'may not be set for ExternalName services');
+    return;
+  }
+  if (ipFamilyPolicy !== undefined && !FAMILY_POLICIES.includes(ipFamilyPolicy))
+    problems.unsupported('spec.ipFamilyPolicy', ipFamilyPolicy, FAMILY_POLICIES);
+  for (const [index, family] of ipFamilies.entries()) {
+    if (family !== 'IPv4' && family !== 'IPv6') problems.unsupported(`spec.ipFamilies[${index}]`, family, ['IPv4', 'IPv6']);
+    if (ipFamilies.indexOf(family) < index) problems.duplicate(`spec.ipFamilies[${index}]`, family);
+  }
+}
+
+const FAMILY_POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack'];
+const FOR_BALANCERS = "may only be used when `type` is 'LoadBalancer'";
+
+/** What only load balancers have. */
+function checkBalancer(problems: Problems, spec: ServiceSpec): void {
+  const { type, loadBalancerSourceRanges: ranges = [], loadBalancerClass, allocateLoadBalancerNodePorts, healthCheckNodePort } = spec;
+  const isBalancer = type === 'LoadBalancer';
+  if (ranges.length > 0 && !isBalancer) problems.forbidden('spec.LoadBalancerSourceRanges', FOR_BALANCERS);
+  if (isBalancer)
+    for (const [index, range] of ranges.entries())
+      problems.invalidEach(`spec.LoadBalancerSourceRanges[${index}]`, range, cidrProblems(range.trim()));
+  if (loadBalancerClass !== undefined) {
+    if (isBalancer) problems.invalidEach('spec.loadBalancerClass', loadBalancerClass, qualifiedNameProblems(loadBalancerClass));
+    else problems.forbidden('spec.loadBalancerClass', FOR_BALANCERS);
+  }
+  if (allocateLoadBalancerNodePorts !== undefined && !isBalancer) problems.forbidden('spec.allocateLoadBalancerNodePorts', FOR_BALANCERS);
+  if (healthCheckNodePort && !(isBalancer && spec.externalTrafficPolicy === 'Local'))
+    problems.invalid(
+      'spec.healthCheckNodePort',
+      healthCheckNodePort,
+      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+    );
+}
+
+const DISTRIBUTIONS = ['PreferClose', 'PreferSameNode', 'PreferSameZone'];
+
 function checkTrafficPolicies(problems: Problems, spec: ServiceSpec): void {
   const external =
     spec.type === 'NodePort' || spec.type === 'LoadBalancer' || (spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
   if (!external && spec.externalTrafficPolicy)
     problems.invalid('spec.externalTrafficPolicy', spec.externalTrafficPolicy, 'may only be set for externally-accessible services');
   if (external) problems.oneOf('spec.externalTrafficPolicy', spec.externalTrafficPolicy, ['Cluster', 'Local']);
+  if (spec.trafficDistribution !== undefined && !DISTRIBUTIONS.includes(spec.trafficDistribution))
+    problems.unsupported('spec.trafficDistribution', spec.trafficDistribution, DISTRIBUTIONS);
   if (spec.internalTrafficPolicy !== undefined)
     problems.oneOf('spec.internalTrafficPolicy', spec.internalTrafficPolicy, ['Cluster', 'Local']);
 }

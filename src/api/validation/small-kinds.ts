@@ -97,11 +97,20 @@ export function checkRuntimeClassUpdate(problems: Problems, next: RuntimeClass, 
 }
 
 export function checkNamespace(problems: Problems, { spec }: Namespace): void {
-  for (const finalizer of spec?.finalizers ?? []) {
-    problems.invalidEach('spec.finalizers', finalizer, qualifiedNameProblems(finalizer));
-    if (!finalizer.includes('/') && finalizer !== 'kubernetes')
-      problems.invalid('spec.finalizers', finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
-  }
+  for (const finalizer of spec?.finalizers ?? []) checkFinalizer(problems, 'spec.finalizers', finalizer);
+}
+
+/** The update of `finalize`. */
+export function checkNamespaceFinalize(problems: Problems, { spec }: Namespace): void {
+  for (const [index, finalizer] of (spec?.finalizers ?? []).entries()) checkFinalizer(problems, `spec.finalizers[${index}]`, finalizer);
+}
+
+const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
+
+function checkFinalizer(problems: Problems, path: string, finalizer: string): void {
+  problems.invalidEach(path, finalizer, qualifiedNameProblems(finalizer));
+  if (!finalizer.includes('/') && !STANDARD_FINALIZERS.includes(finalizer))
+    problems.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
 }
 
 const CLUSTER_SCOPED_EVENTS = ['default', 'kube-system', ''];

@@ -40,6 +40,30 @@ const BAD: Bad[] = [
     change: { metadata: { name: 'A_b' } },
     expected: [`metadata.name: Invalid value: "A_b": ${SUBDOMAIN}`],
   },
+  {
+    resource: '/v1/pods',
+    name: 'resize policies',
+    change: {
+      spec: {
+        restartPolicy: 'Never',
+        containers: [
+          {
+            ...container,
+            resizePolicy: [
+              { resourceName: 'cpu', restartPolicy: 'RestartContainer' },
+              { resourceName: 'cpu', restartPolicy: 'NotRequired' },
+              { resourceName: 'disk', restartPolicy: 'NotRequired' },
+            ],
+          },
+        ],
+      },
+    },
+    expected: [
+      "spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when `restartPolicy` is 'Never'",
+      'spec.containers[0].resizePolicy[1]: Duplicate value: "cpu"',
+      'spec.containers[0].resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory"',
+    ],
+  },
   { resource: '/v1/pods', name: 'no containers', change: { spec: { containers: [] } }, expected: ['spec.containers: Required value'] },
   {
     resource: '/v1/pods',
@@ -300,7 +324,10 @@ const BAD: Bad[] = [
   {
     resource: 'storage.k8s.io/v1/volumeattachments',
     name: 'required by the schema',
-    change: { spec: { nodeName: null } },
+    change: {
+      metadata: { name: 'attached' },
+      spec: { attacher: 'csi.example.com', source: { persistentVolumeName: 'disk' }, nodeName: null },
+    },
     expected: ['spec.nodeName: Required value'],
   },
   {

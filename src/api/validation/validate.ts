@@ -10,6 +10,7 @@ import { CREATE_CHECKS, STATUS_CHECKS, UPDATE_CHECKS } from './kinds.ts';
 import { checkMetadata, checkMetadataUpdate } from './metadata.ts';
 import { checkEphemeralContainersUpdate, checkPodResize } from './pod-update.ts';
 import { Problems } from './problems.ts';
+import { checkNamespaceFinalize } from './small-kinds.ts';
 import { checkStructure } from './structure.ts';
 
 /** The findings about a new object: defaulted, prepared and named. */
@@ -47,6 +48,14 @@ export function validateApprovalUpdate(info: ResourceInfo, object: KubeObject, o
   return problems.found;
 }
 
+/** The findings about a namespace whose finalizers go. */
+export function validateFinalize(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
+  const problems = new Problems();
+  checkMetadataUpdate(problems, info, object, old);
+  checkNamespaceFinalize(problems, object);
+  return problems.found;
+}
+
 /** The findings about a pod that was given ephemeral containers: the pod by itself, and what of it changed. */
 export function validateEphemeralContainersUpdate(info: ResourceInfo, object: KubeObject, old: KubeObject): FieldError[] {
   return validatePodPart(info, object, old, checkEphemeralContainersUpdate);
@@ -61,7 +70,7 @@ function validatePodPart(info: ResourceInfo, object: KubeObject, old: KubeObject
   const problems = new Problems();
   checkMetadataUpdate(problems, info, object, old);
   CREATE_CHECKS['/Pod']!(problems, object as never);
-  check(problems, object as never, old as never);
+  check(problems, object, old);
   return withStructure(problems, info, object, old);
 }
 

@@ -61,6 +61,19 @@ export function checkStatefulSet(problems: Problems, { spec }: StatefulSet): voi
   problems.nonNegative('spec.minReadySeconds', spec.minReadySeconds);
   problems.oneOf('spec.podManagementPolicy', spec.podManagementPolicy, ['OrderedReady', 'Parallel']);
   problems.oneOf('spec.updateStrategy.type', spec.updateStrategy?.type, ['OnDelete', 'RollingUpdate']);
+  if (spec.updateStrategy?.type === 'OnDelete' && spec.updateStrategy.rollingUpdate)
+    problems.invalid(
+      'spec.updateStrategy.rollingUpdate',
+      spec.updateStrategy.rollingUpdate,
+      "only allowed for updateStrategy 'RollingUpdate'",
+    );
+  problems.nonNegative('spec.ordinals.start', spec.ordinals?.start);
+  problems.nonNegative('spec.revisionHistoryLimit', spec.revisionHistoryLimit);
+  for (const field of ['whenDeleted', 'whenScaled'] as const) {
+    const policy = spec.persistentVolumeClaimRetentionPolicy?.[field];
+    if (policy !== undefined && policy !== 'Retain' && policy !== 'Delete')
+      problems.unsupported(`spec.persistentVolumeClaimRetentionPolicy.${field}`, policy, ['Retain', 'Delete']);
+  }
   problems.nonNegative('spec.updateStrategy.rollingUpdate.partition', spec.updateStrategy?.rollingUpdate?.partition);
   const template = withClaims(spec);
   checkOwnedTemplate(problems, { selector: spec.selector, ...(template ? { template } : {}) }, 'statefulset');

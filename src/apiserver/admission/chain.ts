@@ -13,6 +13,7 @@ import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { admissionPolicyChecks, mutatingAdmissionPolicy, validatingAdmissionPolicy } from './policies/plugin.ts';
+import { podResizeValidator } from './pod-resize.ts';
 import { podSecurity } from './pod-security/plugin.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
 import { priorityAdmission } from './priority.ts';
@@ -54,6 +55,7 @@ export function admissionChain(options: AdmissionOptions): AdmissionPlugin[] {
     certificateSubjectRestriction(),
     defaultIngressClass(options),
     podTopologyLabels(options),
+    podResizeValidator(options),
     mutatingAdmissionPolicy(options), // before the webhooks, which see what policies made of the object
     webhooks.mutating, // sees what the server itself fills in
     validatingAdmissionPolicy(options),

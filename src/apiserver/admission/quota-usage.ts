@@ -1,5 +1,5 @@
 /** What only admission asks of a ResourceQuota; what an object takes of one is in api/quota/usage.ts. */
-import { compareQuantities, parseQuantity } from '../../api/codec/quantity.ts';
+import { compareQuantities, parseQuantity, subtractQuantities } from '../../api/codec/quantity.ts';
 import { type Amounts, BARE } from '../../api/quota/usage.ts';
 import type { Pod, ResourceQuota } from '../../api/types.gen.ts';
 
@@ -18,12 +18,13 @@ export function unspecified({ spec }: ResourceQuota, { spec: pod }: Pod): string
     .map(([name, containers]) => `${name} for: ${containers.toSorted().join(',')}`);
 }
 
-/** Amounts of `added` beyond those of `before`; what did not grow is left out. */
+/** How much more `added` is than `before`; what did not grow is left out. */
 export function growth(added: Amounts, before: Amounts): Amounts {
   const grown: Amounts = {};
   for (const [name, amount] of Object.entries(added)) {
     const had = before[name];
-    if (had === undefined ? parseQuantity(amount).nanos > 0n : compareQuantities(amount, had) > 0) grown[name] = amount;
+    if (had === undefined && parseQuantity(amount).nanos > 0n) grown[name] = amount;
+    else if (had !== undefined && compareQuantities(amount, had) > 0) grown[name] = subtractQuantities(amount, had);
   }
   return grown;
 }

@@ -32,7 +32,7 @@ export function resourceQuota(objects: StoredObjects & { clock: Clock }): Admiss
       const others = objects.source
         .list(resource, namespace)
         .filter(({ metadata }) => operation !== 'UPDATE' || metadata.uid !== oldObject!.metadata.uid);
-      const counted = [...others, ...reservations.of(resource, namespace, others)];
+      const counted = [...others, ...(operation === 'UPDATE' ? [oldObject!] : []), ...reservations.of(resource, namespace, others)];
       for (const quota of own) check(request, quota, grown, counted);
       if (operation === 'CREATE' && !request.dryRun) reservations.add(resource, namespace, object);
     },

@@ -50,28 +50,22 @@ export class ApiMetrics {
   }
 
   #find({ info, query }: Observed, verb: string): Series {
-    const dryRun = query.size > 0 && query.get('dryRun') === 'All' ? 'All' : '';
     const { group, version, resource, subresource } = info;
+    const dryRun = query.size > 0 && query.get('dryRun') === 'All' ? 'All' : '';
     const scope = scopeOf(info);
     const key = `${verb}/${group}/${version}/${resource}/${subresource}/${scope}/${dryRun}`;
     const known = this.#series.get(key);
-    if (known && resource !== '') return known;
-    return this.#make({ verb, dry_run: dryRun, ...this.#subject(info), scope, component: 'apiserver' });
+    if (known) return known;
+    if (info.isResourceRequest && this.#isServed(info)) return this.#make(key, { verb, dry_run: dryRun, group, version, resource, subresource, scope });
+    const path = OWN_PATH.exec(info.path)?.[0] ?? '';
+    const other = `${verb} ${path}`;
+    return this.#series.get(other) ?? this.#make(other, { verb, dry_run: '', group: '', version: '', resource: '', subresource: path, scope: '' });
   }
 
-  #subject(info: RequestInfo): Record<'group' | 'version' | 'resource' | 'subresource', string> {
-    const { isResourceRequest, group, version, resource, subresource, path } = info;
-    if (isResourceRequest && this.#isServed(info)) return { group, version, resource, subresource };
-    return { group: '', version: '', resource: '', subresource: OWN_PATH.exec(path)?.[0] ?? '' };
-  }
-
-  #make(labels: Readonly<Record<string, string>>): Series {
-    const { verb, group, version, resource, subresource, scope, dry_run } = labels;
-    const key =
-      resource === '' ? `${verb}${subresource} ${scope} ${dry_run}` : `${verb}/${group}/${version}/${resource}/${subresource}/${scope}/${dry_run}`;
-    let series = this.#series.get(key);
-    if (!series) this.#series.set(key, (series = { labels: labelText(labels), byCode: new Map(), durations: new Histogram() }));
-    return series;
+  #make(key: string, labels: Readonly<Record<string, string>>): Series {
+    const made = { labels: labelText({ ...labels, component: 'apiserver' }), byCode: new Map<number, number>(), durations: new Histogram() };
+    this.#series.set(key, made);
+    return made;
   }
 
   /** A value that is read when scraped. */

@@ -1,7 +1,8 @@
 import { fieldSelectorFor, parseLabelSelector, type FieldSelector, type LabelSelector } from '../../api/selectors.ts';
-import { invalid, statusError, type FieldError } from '../../api/status.ts';
+import { invalid, type FieldError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import { isTrue } from '../request-info.ts';
+import { integerParameter } from './options.ts';
 import type { ServedResource } from '../resources.ts';
 
 export interface ListOptions {
@@ -34,11 +35,11 @@ export function listOptions({ info }: Pick<ServedResource, 'info'>, query: URLSe
     fields,
     selectorText: labelText === '' && fieldText === '' ? '' : `${labelText}\n${fieldText}`,
     ...(name === undefined ? {} : { name }),
-    limit: integerOf(query.get('limit')),
+    limit: Math.max(integerParameter(query.get('limit')), 0),
     continue: query.get('continue') ?? '',
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: (query.get('resourceVersionMatch') ?? '') as ListOptions['resourceVersionMatch'],
-    timeoutSeconds: integerOf(query.get('timeoutSeconds')),
+    timeoutSeconds: integerParameter(query.get('timeoutSeconds')),
     ...(initial === null || initial === '' ? {} : { sendInitialEvents: isTrue(initial) }),
   };
 }
@@ -48,12 +49,6 @@ export function matcher({ labels, fields }: Pick<ListOptions, 'labels' | 'fields
   if (fields.everything) return labels.everything ? undefined : (object) => labels.matches(object);
   if (labels.everything) return (object) => fields.matches(object);
   return (object) => labels.matches(object) && fields.matches(object);
-}
-
-function integerOf(text: string | null): number {
-  if (text === null || text === '') return 0;
-  if (!/^-?\d+$/.test(text)) throw statusError('BadRequest', `strconv.ParseInt: parsing "${text}": invalid syntax`);
-  return Math.max(Number(text), 0);
 }
 
 /** The combinations that upstream refuses (ValidateListOptions). */

@@ -96,6 +96,10 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
   const policy = propagationPolicy(given, errors);
   if (errors.length > 0) throw invalid('DeleteOptions', 'meta.k8s.io', '', errors);
   const grace = given['gracePeriodSeconds'];
+  if (grace !== undefined && grace !== null && !Number.isInteger(grace)) {
+    const why = `json: cannot unmarshal ${typeof grace} into Go struct field DeleteOptions.gracePeriodSeconds of type int64`;
+    throw statusError('BadRequest', `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${why}`);
+  }
   const preconditions = given['preconditions'];
   return {
     dryRun: isDryRun(dryRun),
@@ -109,10 +113,17 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
 function optionsOfQuery(query: URLSearchParams): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   const grace = query.get('gracePeriodSeconds');
-  if (grace !== null && /^-?\d+$/.test(grace)) options['gracePeriodSeconds'] = Number(grace);
+  if (grace !== null) options['gracePeriodSeconds'] = integerParameter(grace);
   if (query.has('propagationPolicy')) options['propagationPolicy'] = query.get('propagationPolicy');
   if (query.has('orphanDependents')) options['orphanDependents'] = isTrue(query.get('orphanDependents'));
   return options;
+}
+
+/** A whole number of a query; '' is 0, as Go's decoder of parameters has it. Throws StatusError 400. */
+export function integerParameter(text: string | null): number {
+  if (text === null || text === '') return 0;
+  if (!/^[-+]?\d+$/.test(text)) throw statusError('BadRequest', `strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
+  return Number(text);
 }
 
 function propagationPolicy(given: Record<string, unknown>, errors: FieldError[]): DeleteOptions['propagationPolicy'] {

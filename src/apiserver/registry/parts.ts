@@ -1,4 +1,9 @@
-import { validateApprovalUpdate, validateEphemeralContainersUpdate, validateResize } from '../../api/validation/validate.ts';
+import {
+  validateApprovalUpdate,
+  validateEphemeralContainersUpdate,
+  validateFinalize,
+  validateResize,
+} from '../../api/validation/validate.ts';
 import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -21,7 +26,10 @@ export const ephemeralContainers = part(
 
 export const resize = part((live, given) => withSpec(live, resized(live, given)), validateResize);
 
-export const finalize = part((live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }));
+export const finalize = part(
+  (live, given) => withSpec(live, { finalizers: (given['spec'] as Namespace['spec'])?.finalizers ?? [] }),
+  validateFinalize,
+);
 
 /** Like a status of which only the conditions are open; annotations travel with it. */
 export const approval = doors({
@@ -36,7 +44,7 @@ export const approval = doors({
 /** `keep` builds the new object from the live one and the part that may change. */
 function part(
   keep: (live: KubeObject, given: KubeObject) => KubeObject,
-  validate: UpdateRules['validate'] = () => [],
+  validate: UpdateRules['validate'],
 ): Readonly<Record<string, VerbHandler>> {
   return doors({
     prepare: (info: ResourceInfo, given, live) => {

@@ -51,7 +51,7 @@ async function appliedScale(registry: Registry, call: Call, options: WriteOption
   const raw = (await call.body.json()) as Partial<Scale>;
   const states = raw.spec?.replicas !== undefined && raw.spec.replicas !== null;
   const applied: KubeObject = { ...identity, metadata };
-  return write(registry, call, options, mergeOf(registry, call, states ? applyScale(stored, applied, raw as Scale) : applied, options));
+  return write(registry, call, options, mergeOf(registry, call, states ? applyScale(stored, applied, raw) : applied, options));
 }
 
 async function scaleTo(registry: Registry, call: Call, options: WriteOptions, wanted: (live: KubeObject) => Scale): Promise<Result> {

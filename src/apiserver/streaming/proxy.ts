@@ -1,9 +1,10 @@
 /** The `proxy` subresource: any request, upgrades too, to a pod, an endpoint of a service, or a node. */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { StatusError } from '../../api/status.ts';
 import { statusError } from '../../api/status.ts';
 import type { RequestContext, StreamReply, StreamingHandler } from '../contract.ts';
 import type { AdmitConnection } from '../registry/connect.ts';
+import { proxiedBody, type ProxiedFrom, proxiedHeaders } from './proxied-page.ts';
 import type { ProxyLocationOptions } from './proxy-location.ts';
 import { proxyLocator } from './proxy-location.ts';
 import { forwardedHeaders, relay } from './relay.ts';
@@ -17,7 +18,7 @@ export function proxyHandler(options: ProxyLocationOptions & { admit: AdmitConne
       await options.admit(context);
       const { prefix, rest } = splitPath(request.url ?? context.info.path);
       const reads = context.method === 'GET' || context.method === 'HEAD';
-      if (rest === '' && reads && reply.kind === 'response') return redirectToSlash(reply, prefix, context);
+      if (rest === '' && reads && reply.kind === 'response') return redirectToSlash(reply, prefix, queryOf(request));
       await passOn(locate(context.info), { prefix, rest: rest || '/' }, context, request, reply);
     },
   };
@@ -40,9 +41,15 @@ export function splitPath(url: string): SplitPath {
 }
 
 /** Relative links of a page work only below a path that ends with a slash. */
-function redirectToSlash({ response }: Extract<StreamReply, { kind: 'response' }>, prefix: string, { query }: RequestContext): void {
-  response.writeHead(301, { location: `${prefix}/${query.size > 0 ? `?${query.toString()}` : ''}` });
+function redirectToSlash({ response }: Extract<StreamReply, { kind: 'response' }>, prefix: string, query: string): void {
+  response.writeHead(301, { location: `${prefix}/${query}` });
   response.end();
+}
+
+/** As it came, with its question mark. */
+function queryOf({ url = '' }: IncomingMessage): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark);
 }
 
 async function passOn(
@@ -53,23 +60,26 @@ async function passOn(
   reply: StreamReply,
 ): Promise<void> {
   const upgrade = reply.kind === 'upgrade';
-  const mark = request.url!.indexOf('?');
-  const headers = forwardedHeaders(context.headers, target.authority, upgrade);
+  const host = context.headers.host ?? (context.headers[':authority'] as string | undefined) ?? '';
+  // the target sees the host that the client asked, as upstream
+  const headers = forwardedHeaders(context.headers, host || target.authority, upgrade);
   headers['x-forwarded-for'] = [context.headers['x-forwarded-for'], context.remoteAddress].filter(Boolean).join(', ');
   headers['x-forwarded-uri'] = prefix + rest;
-  headers['x-forwarded-host'] = context.headers.host ?? (context.headers[':authority'] as string | undefined) ?? '';
+  headers['x-forwarded-host'] = host;
   headers['x-forwarded-proto'] = 'https';
+  const from: ProxiedFrom = { target, host, prefix };
   const bodyless = upgrade || context.method === 'GET' || context.method === 'HEAD';
   await relay(
     target,
     {
       method: request.method!,
-      path: rest + (mark < 0 ? '' : request.url!.slice(mark)),
+      path: rest + queryOf(request),
       headers,
       ...(bodyless ? {} : { body: request }),
       signal: context.signal,
       unreachable,
-      rewrite: (answered) => rewriteLocation(answered, target, prefix),
+      rewrite: (answered) => proxiedHeaders(answered, from),
+      through: (answered) => proxiedBody(answered, from),
     },
     reply,
   );
@@ -77,14 +87,4 @@ async function passOn(
 
 function unreachable(why: string, cause: unknown): StatusError {
   return statusError('ServiceUnavailable', `error trying to reach service: ${why}`, undefined, cause);
-}
-
-/** A redirect within the target stays behind the proxy. */
-function rewriteLocation(headers: IncomingHttpHeaders, { authority, scheme }: Target, prefix: string): IncomingHttpHeaders {
-  const { location } = headers;
-  if (!location) return headers;
-  const base = `${scheme}://${authority}`;
-  const url = URL.canParse(location, base) ? new URL(location, base) : undefined;
-  if (!url || url.origin !== new URL(base).origin || !/^(?:\/|https?:)/.test(location)) return headers;
-  return { ...headers, location: `${prefix}${url.pathname}${url.search}${url.hash}` };
 }

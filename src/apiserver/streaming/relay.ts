@@ -1,6 +1,6 @@
 /** Passes a request on to a target and its answer back, upgraded bytes untouched. */
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { StatusError } from '../../api/status.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { StreamReply } from '../contract.ts';
@@ -18,6 +18,8 @@ export interface RelayRequest {
   unreachable: (why: string, cause: unknown) => StatusError;
   /** Changes the answer's headers before they are passed on. */
   rewrite?: (headers: IncomingHttpHeaders) => IncomingHttpHeaders;
+  /** What the answer's body goes through, by its headers as they came. */
+  through?: (headers: IncomingHttpHeaders) => Duplex[];
 }
 
 /** Resolves when the exchange is over. Throws StatusError when the target cannot be reached; nothing has been answered then. */
@@ -136,14 +138,21 @@ export function answerOnSocket(answer: IncomingMessage, socket: Duplex, done: ()
   answer.once('close', done);
 }
 
-function answerOnResponse(answer: IncomingMessage, response: ServerResponse, { rewrite }: RelayRequest, done: () => void): void {
+function answerOnResponse(answer: IncomingMessage, response: ServerResponse, request: RelayRequest, done: () => void): void {
+  const { rewrite, through } = request;
   const headers = withoutHopByHop(answer.headers);
   response.writeHead(answer.statusCode ?? 502, rewrite ? rewrite(headers) : headers);
   // Headers of a stream must not wait for its first line.
   response.flushHeaders?.();
-  answer.pipe(response);
+  const steps = request.method === 'HEAD' ? [] : (through?.(headers) ?? []);
+  let body: Readable = answer;
+  for (const step of steps) {
+    step.once('error', () => response.destroy());
+    body = body.pipe(step);
+  }
+  body.pipe(response);
   response.once('close', () => {
-    answer.destroy();
+    for (const each of [answer, ...steps]) each.destroy();
     done();
   });
   answer.once('error', () => response.destroy());

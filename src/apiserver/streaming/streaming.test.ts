@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { after, before, describe, test } from 'node:test';
 import { MemoryObjects } from '../../../test/fixtures/memory-objects.ts';
 import { StatusError } from '../../api/status.ts';
@@ -18,6 +19,19 @@ import { tcpTarget } from './target.ts';
 
 const POD = '/api/v1/namespaces/default/pods';
 
+function answerPage(request: IncomingMessage, response: ServerResponse): void {
+  const page = Buffer.from('<a href="/x">é</a><a href="y">', 'latin1');
+  const zipped = request.url === '/page.gz';
+  const body = zipped ? gzipSync(page) : page;
+  const headers = {
+    'content-type': 'text/html; charset=iso-8859-1',
+    'content-length': body.length,
+    'access-control-allow-origin': '*',
+    ...(zipped ? { 'content-encoding': 'gzip' } : {}),
+  };
+  response.writeHead(200, headers).end(request.method === 'HEAD' ? '' : body);
+}
+
 /** A kubelet and a web page in one: answers with what it was asked, echoes what is upgraded. */
 function fakeServer() {
   const seen: { method: string; url: string; headers: IncomingMessage['headers'] }[] = [];
@@ -31,6 +45,9 @@ function fakeServer() {
       if (request.url!.includes('follow=true')) request.socket.once('close', () => server.emit('left'));
       else response.end('line 2\n');
     } else if (request.url === '/old') response.writeHead(302, { location: '/new?x=1' }).end();
+    else if (request.url === '/away') response.writeHead(302, { location: 'http://elsewhere.test/x' }).end();
+    else if (request.url === '/here') response.writeHead(302, { location: `http://${request.headers.host}/x` }).end();
+    else if (request.url!.startsWith('/page')) answerPage(request, response);
     else if (request.url!.startsWith('/exec/')) response.writeHead(500, { 'content-type': 'text/plain' }).end('no such container');
     else request.pipe(response.writeHead(200, { 'x-path': request.url }));
   });
@@ -317,10 +334,34 @@ describe('streaming', () => {
     assert.equal(kubelet.seen.at(-1)!.method, 'PUT');
   });
 
+  test('proxy passes any method, and the host that was asked', async () => {
+    for (const method of ['DELETE', 'OPTIONS', 'PATCH', 'POST', 'HEAD']) {
+      assert.equal((await fetchText(`${POD}/web/proxy/verb`, { method })).status, 200, method);
+      const { method: seen, headers } = kubelet.seen.at(-1)!;
+      assert.deepEqual([seen, headers.host], [method, `127.0.0.1:${port}`]);
+    }
+  });
+
+  test('links of proxied pages stay behind the proxy', async () => {
+    for (const path of ['page', 'page.gz']) {
+      const response = await fetch(`http://127.0.0.1:${port}${POD}/web/proxy/${path}`);
+      const text = Buffer.from(await response.arrayBuffer()).toString('latin1');
+      assert.equal(text, `<a href="${POD}/web/proxy/x">é</a><a href="y">`, path);
+      assert.equal(response.headers.get('access-control-allow-origin'), null);
+    }
+    const head = await fetchText(`${POD}/web/proxy/page`, { method: 'HEAD' });
+    assert.deepEqual([head.status, head.text], [200, '']);
+  });
+
+  test('proxy leaves redirects to other hosts alone', async () => {
+    assert.equal((await fetchText(`${POD}/web/proxy/away`)).headers.get('location'), 'http://elsewhere.test/x');
+    assert.equal((await fetchText(`${POD}/web/proxy/here`)).headers.get('location'), `${POD}/web/proxy/x`);
+  });
+
   test('proxy keeps redirects behind itself, and sends the bare path to its slash', async () => {
     assert.equal((await fetchText(`${POD}/web/proxy/old`)).headers.get('location'), `${POD}/web/proxy/new?x=1`);
-    const bare = await fetchText(`${POD}/web/proxy`);
-    assert.deepEqual([bare.status, bare.headers.get('location')], [301, `${POD}/web/proxy/`]);
+    const bare = await fetchText(`${POD}/web/proxy?a=%2F+b`);
+    assert.deepEqual([bare.status, bare.headers.get('location')], [301, `${POD}/web/proxy/?a=%2F+b`]);
   });
 
   test('proxy upgrades too', async () => {

@@ -104,3 +104,63 @@ test('a suspended CronJob makes nothing; one that cannot be read says so', () =>
       'Warning UnparseableCronJobSchedule bad: unparseable schedule: "often" : expected exactly 5 fields, found 1: [often]',
     ]);
   }));
+
+const ZONES: { zone: string | undefined; schedule: string; expected: string }[] = [
+  { zone: undefined, schedule: '30 0 * * *', expected: '2026-01-01T00:30:00Z' },
+  { zone: undefined, schedule: 'CRON_TZ=Asia/Kolkata 0 6 * * *', expected: '2026-01-01T00:30:00Z' },
+  { zone: 'Asia/Kolkata', schedule: '0 6 * * *', expected: '2026-01-01T06:00:00+05:30' },
+  { zone: 'America/New_York', schedule: '30 19 * * *', expected: '2025-12-31T19:30:00-05:00' },
+];
+
+for (const { zone, schedule, expected } of ZONES) {
+  test(`a Job of "${schedule}" in time zone ${zone} says when it was to run`, () =>
+    withControllers(async ({ api, context, start, pass }) => {
+      await context.client.resource(CRON_JOBS, NS).create(cronJob({ schedule, ...(zone ? { timeZone: zone } : {}) }));
+      await start(createCronJobController(context));
+      await pass(31 * MINUTE);
+      assert.equal(api.all(JOBS)[0]!.metadata.annotations!['batch.kubernetes.io/cronjob-scheduled-timestamp'], expected);
+    }));
+}
+
+test('a Job made by hand counts for nothing, and that is told; one that is gone is no longer active', () =>
+  withControllers(async ({ api, context, events, logged, start, pass }) => {
+    const { client } = context;
+    const { metadata } = await client.resource(CRON_JOBS, NS).create(cronJob({ schedule: '*/2 * * * *', concurrencyPolicy: 'Forbid' }));
+    const owner = { apiVersion: 'batch/v1', kind: 'CronJob', name: 'tick', uid: metadata.uid!, controller: true };
+    await client
+      .resource(JOBS, NS)
+      .create({ metadata: { name: 'by-hand', ownerReferences: [owner] }, spec: { template: { spec: { containers: [] } } } });
+    await start(createCronJobController(context));
+    await pass(MINUTE);
+    assert.ok(events.includes('Warning UnexpectedJob tick: Saw a job that the controller did not create or forgot: by-hand'));
+    assert.equal(api.all(CRON_JOBS)[0]!.status?.active, undefined);
+    await pass(MINUTE + 500);
+    const [active] = api.all(CRON_JOBS)[0]!.status!.active!;
+    assert.deepEqual(
+      api.all(JOBS).map((job) => job.metadata.name),
+      ['by-hand', active!.name],
+    );
+    assert.ok(!events.some((text) => text.includes('MissingJob')));
+    await client.resource(JOBS, NS).delete(active!.name!);
+    await pass(500);
+    assert.equal(api.all(CRON_JOBS)[0]!.status?.active, undefined);
+    assert.ok(events.includes(`Normal MissingJob tick: Active job went missing: ${active!.name}`));
+    assert.deepEqual(logged, []);
+  }));
+
+test('a run that another held up starts late, within its deadline', () =>
+  withControllers(async ({ api, context, events, start, pass }) => {
+    const { client } = context;
+    await client
+      .resource(CRON_JOBS, NS)
+      .create(cronJob({ schedule: '0 * * * *', startingDeadlineSeconds: 200, concurrencyPolicy: 'Forbid' }));
+    await start(createCronJobController(context));
+    await pass(61 * MINUTE);
+    const [job] = api.all(JOBS);
+    await pass(61 * MINUTE);
+    assert.ok(events.some((text) => text.startsWith('Normal JobAlreadyActive')));
+    // The running Job ends within the deadline of the time that it held up: that is made up for.
+    await client.resource(JOBS, NS).updateStatus({ ...job!, status: done('2026-01-01T02:02:00Z') });
+    await pass(1000);
+    assert.equal(api.all(JOBS).length, 2);
+  }));

@@ -15,6 +15,8 @@ import { parseSchedule, type Schedule } from './schedule.ts';
 import { timeZone } from './time-zone.ts';
 
 const SCHEDULED_AT = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
+/** The API refuses it in new CronJobs; those that are older than that go on. */
+const ZONE_IN_SCHEDULE = /^\s*(?:CRON_)?TZ=(\S+)\s+(.*)$/;
 /** A timer may fire a little early; upstream adds the same. */
 const TIMER_SLACK_MS = 100;
 
@@ -51,7 +53,7 @@ class CronJobController implements Reconciler {
     const cronJob = this.#cronJobs.get(key);
     if (!cronJob) return;
     const jobs = ownedBy(this.#jobs, cronJob.metadata.uid!);
-    const status = this.#takeNotice(cronJob, jobs);
+    const status = await this.#takeNotice(cronJob, jobs);
     const schedule = this.#schedule(cronJob);
     const { status: started, waitMs } =
       schedule && !cronJob.spec?.suspend ? await this.#startIfDue(cronJob, jobs, { schedule, status }) : { status, waitMs: 0 };
@@ -61,14 +63,14 @@ class CronJobController implements Reconciler {
   }
 
   /** What became of the Jobs since the status was last written. */
-  #takeNotice(cronJob: CronJob, jobs: readonly Job[]): CronJobStatus {
+  async #takeNotice(cronJob: CronJob, jobs: readonly Job[]): Promise<CronJobStatus> {
     const { events } = this.#context;
     const byUid = new Map(jobs.map((job) => [job.metadata.uid!, job]));
     const listed = new Set((cronJob.status?.active ?? []).map(({ uid }) => uid));
     const active: ObjectReference[] = [];
     let { lastSuccessfulTime } = cronJob.status ?? {};
     for (const reference of cronJob.status?.active ?? []) {
-      const job = byUid.get(reference.uid ?? '');
+      const job = byUid.get(reference.uid ?? '') ?? (await this.#ask(cronJob, reference));
       const end = job && endOf(job);
       if (!job) events.event(cronJob, 'Normal', 'MissingJob', `Active job went missing: ${reference.name}`);
       else if (end) events.event(cronJob, 'Normal', 'SawCompletedJob', `Saw completed job: ${job.metadata.name}, condition: ${end}`);
@@ -78,11 +80,23 @@ class CronJobController implements Reconciler {
       const completed = job.status?.completionTime;
       if (endOf(job) === 'Complete' && completed && completed > (lastSuccessfulTime ?? '')) lastSuccessfulTime = completed;
       if (endOf(job) || listed.has(job.metadata.uid)) continue;
-      // Made in a round that was cut off before it could write so.
-      if (!job.metadata.deletionTimestamp) active.push(referenceTo(job));
+      if (job.metadata.annotations?.[SCHEDULED_AT] === undefined) {
+        // Somebody made it by hand (`kubectl create job --from=cronjob/…`): it counts for nothing here.
+        const message = `Saw a job that the controller did not create or forgot: ${job.metadata.name}`;
+        events.event(cronJob, 'Warning', 'UnexpectedJob', message);
+      } else if (!job.metadata.deletionTimestamp) {
+        // Made in a round that was cut off before it could write so.
+        active.push(referenceTo(job));
+      }
     }
     const { active: _active, ...rest } = cronJob.status ?? {};
     return { ...rest, ...(active.length > 0 ? { active } : {}), ...(lastSuccessfulTime ? { lastSuccessfulTime } : {}) };
+  }
+
+  /** The server is asked, since the cache may not have a Job that was just made. */
+  async #ask({ metadata }: CronJob, { name, uid }: ObjectReference): Promise<Job | undefined> {
+    const found = await unlessGone(this.#context.client.resource(JOBS, metadata.namespace).get(name!));
+    return found?.metadata.uid === uid ? found : undefined;
   }
 
   /** undefined, with an event, where it cannot be read. */
@@ -90,8 +104,13 @@ class CronJobController implements Reconciler {
     const { schedule, timeZone: zone } = cronJob.spec;
     const { events } = this.#context;
     if (cronJob.metadata.deletionTimestamp) return undefined;
+    const [, named, rest] = ZONE_IN_SCHEDULE.exec(schedule) ?? [];
+    if (named !== undefined) {
+      const more = 'is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details';
+      events.event(cronJob, 'Warning', 'UnsupportedSchedule', `CRON_TZ or TZ used in schedule "${schedule}" ${more}`);
+    }
     try {
-      return parseSchedule(schedule, timeZone(zone));
+      return parseSchedule(rest ?? schedule, timeZone(zone ?? named));
     } catch (error) {
       const isZone = error instanceof RangeError;
       events.event(
@@ -138,7 +157,12 @@ class CronJobController implements Reconciler {
     const { events } = this.#context;
     const { startingDeadlineSeconds, concurrencyPolicy } = cronJob.spec;
     if (startingDeadlineSeconds !== undefined && due + startingDeadlineSeconds * 1000 < now) {
-      events.event(cronJob, 'Warning', 'MissSchedule', `Missed scheduled time to start a job: ${new Date(due).toUTCString()}`);
+      events.event(
+        cronJob,
+        'Warning',
+        'MissSchedule',
+        `Missed scheduled time to start a job: ${new Date(due).toUTCString().replace('GMT', '+0000')}`,
+      );
       return false;
     }
     if (status.active?.some(({ name }) => name === jobName(cronJob, due))) return false;
@@ -192,7 +216,12 @@ class CronJobController implements Reconciler {
 
   async #delete(cronJob: CronJob, { metadata }: Job): Promise<void> {
     const jobs = this.#context.client.resource(JOBS, metadata.namespace);
-    await unlessGone(jobs.delete(metadata.name!, { propagationPolicy: 'Background', preconditions: { uid: metadata.uid! } }));
+    try {
+      await unlessGone(jobs.delete(metadata.name!, { propagationPolicy: 'Background', preconditions: { uid: metadata.uid! } }));
+    } catch (error) {
+      this.#context.events.event(cronJob, 'Warning', 'FailedDelete', `Deleted job: ${messageOf(error)}`);
+      throw error;
+    }
     this.#context.events.event(cronJob, 'Normal', 'SuccessfulDelete', `Deleted job ${metadata.name}`);
   }
 
@@ -220,7 +249,7 @@ function newJob(cronJob: CronJob, due: number): Job {
     metadata: {
       name: jobName(cronJob, due),
       namespace: cronJob.metadata.namespace!,
-      annotations: { ...metadata?.annotations, [SCHEDULED_AT]: timestamp(due) },
+      annotations: { ...metadata?.annotations, [SCHEDULED_AT]: timeZone(cronJob.spec.timeZone ?? 'UTC').format(due) },
       ...(metadata?.labels ? { labels: metadata.labels } : {}),
       ownerReferences: [controllerReference(cronJob, CRON_JOBS)],
     },

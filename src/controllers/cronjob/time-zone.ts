@@ -50,4 +50,13 @@ export class TimeZone {
     while (offset(at - MINUTE_MS) === offset(instant)) at -= MINUTE_MS;
     return at;
   }
+
+  /** `2026-01-01T01:00:00+01:00`, `Z` where clocks show UTC; to the second (RFC 3339). */
+  format(instant: number): string {
+    const local = this.toLocal(instant);
+    const minutes = Math.round((local - instant) / MINUTE_MS);
+    const two = (count: number): string => String(Math.floor(count)).padStart(2, '0');
+    const offset = `${minutes < 0 ? '-' : '+'}${two(Math.abs(minutes) / 60)}:${two(Math.abs(minutes) % 60)}`;
+    return `${new Date(local).toISOString().slice(0, 19)}${minutes === 0 ? 'Z' : offset}`;
+  }
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withControllers } from '../../../test/fixtures/controller-world.ts';
 import { eventually } from '../../../test/fixtures/eventually.ts';
-import { withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
+import { notReady, running, withWorkloads, type WorkloadWorld } from '../../../test/fixtures/workload-world.ts';
+import type { StatusError } from '../../api/status.ts';
 import type { CustomResourceDefinition, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus, PodTemplateSpec } from '../../api/types.gen.ts';
 import type { ResourceType } from '../../client/client.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, PODS } from '../../client/resources.ts';
@@ -147,3 +148,38 @@ test('an eviction that did not delete its pod is given up, and the pod may be ev
     assert.deepEqual([after.disruptedPods, after.disruptionsAllowed], [undefined, 1]);
     assert.ok(events.includes("Warning NotDeleted web: Pod was expected by PDB default/default to be deleted but it wasn't"));
   }));
+
+const EVICTIONS: { policy: string; minAvailable: number; expected: boolean[] }[] = [
+  { policy: 'IfHealthyBudget', minAvailable: 2, expected: [false, false] },
+  { policy: 'IfHealthyBudget', minAvailable: 1, expected: [true, false] },
+  { policy: 'AlwaysAllow', minAvailable: 2, expected: [true, false] },
+];
+
+for (const { policy, minAvailable, expected } of EVICTIONS) {
+  test(`with ${policy}, and ${minAvailable} to stay, a pod that is not ready may${expected[0] ? '' : ' not'} go, one that is may not`, () =>
+    withWorkloads(async (world) => {
+      const { admin } = world;
+      world.behave = (pod) => (pod.metadata.name === 'unready' ? notReady(pod) : running(pod));
+      for (const name of ['unready', 'ready'])
+        await admin.resource(PODS, NS).create({ metadata: { name, labels }, spec: { containers: [{ name: 'web', image: 'nginx' }] } });
+      await admin
+        .resource(POD_DISRUPTION_BUDGETS, NS)
+        .create({ metadata: { name: 'some' }, spec: { minAvailable, selector, unhealthyPodEvictionPolicy: policy } });
+      await eventually(async () => assert.deepEqual(await counts(world, 'some'), [2, minAvailable, 1, 0, 'InsufficientPods']), soon);
+      await eventually(async () => assert.equal((await admin.resource(PODS, NS).get('unready')).status?.phase, 'Running'), soon);
+      const allowed: boolean[] = [];
+      for (const name of ['unready', 'ready']) {
+        const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: NS } };
+        const outcome = await admin
+          .resource(PODS, NS)
+          .subresource(name, 'eviction', 'POST', eviction)
+          .then(
+            () => 201,
+            (error: unknown) => (error as StatusError).code,
+          );
+        assert.ok(outcome === 201 || outcome === 429, String(outcome));
+        allowed.push(outcome === 201);
+      }
+      assert.deepEqual(allowed, expected);
+    }));
+}

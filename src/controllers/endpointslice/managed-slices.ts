@@ -1,6 +1,6 @@
 import type { GroupVersionKind, ObjectWithMeta } from '../../api/meta.ts';
 import { semanticEqual } from '../../api/patch/json.ts';
-import type { EndpointSlice } from '../../api/types.gen.ts';
+import type { EndpointSlice, ObjectMeta } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import type { ComponentContext } from '../../client/reconcile.ts';
 import { ENDPOINT_SLICES } from '../../client/resources.ts';
@@ -17,6 +17,8 @@ export interface SliceOwner {
   object: ObjectWithMeta;
   type: GroupVersionKind;
   labels: Readonly<Record<string, string>>;
+  /** What annotations they have; without it those that they have stay. */
+  annotations?: Readonly<Record<string, string>>;
 }
 
 /** The slices that one manager has made, found by the key of their Service; all writes to them. */
@@ -79,7 +81,9 @@ export class ManagedSlices {
   ): Promise<void> {
     const labels = { ...owner.labels, [MANAGED_BY]: this.#manager };
     const touched = new Set([...plan.update.map(({ slice }) => slice), ...plan.delete]);
-    const mislabelled = existing.filter((slice) => !touched.has(slice) && !semanticEqual(slice.metadata.labels, labels));
+    const isLabelled = ({ metadata }: EndpointSlice): boolean =>
+      semanticEqual(metadata.labels, labels) && (!owner.annotations || semanticEqual(metadata.annotations ?? {}, owner.annotations));
+    const mislabelled = existing.filter((slice) => !touched.has(slice) && !isLabelled(slice));
     const relabel = mislabelled.map((slice) => ({ slice, content: { ports: slice.ports ?? [], endpoints: slice.endpoints ?? [] } }));
     for (const content of plan.create) await this.#create(owner, labels, { addressType, content });
     for (const { slice, content } of [...plan.update, ...relabel]) await this.#update(owner, labels, { slice, content });
@@ -100,12 +104,18 @@ export class ManagedSlices {
   }
 
   async #create(
-    { object, type }: SliceOwner,
+    { object, type, annotations }: SliceOwner,
     labels: Record<string, string>,
     { addressType, content }: { addressType: string; content: SliceContent },
   ): Promise<void> {
     const { name, namespace, uid } = object.metadata;
-    const metadata = { generateName: `${name}-`, namespace: namespace!, labels, ownerReferences: [controllerReference(object, type)] };
+    const metadata: ObjectMeta = {
+      generateName: `${name}-`,
+      namespace: namespace!,
+      labels,
+      ...(annotations ? { annotations } : {}),
+      ownerReferences: [controllerReference(object, type)],
+    };
     const slice = { metadata, addressType, endpoints: [...content.endpoints], ports: [...content.ports] };
     try {
       this.#tracker.wrote(uid!, await this.#context.client.resource(ENDPOINT_SLICES, namespace).create(slice));
@@ -115,11 +125,16 @@ export class ManagedSlices {
   }
 
   async #update(
-    { object, type }: SliceOwner,
+    { object, type, annotations }: SliceOwner,
     labels: Record<string, string>,
     { slice, content }: { slice: EndpointSlice; content: SliceContent },
   ): Promise<void> {
-    const metadata = { ...slice.metadata, labels, ownerReferences: [controllerReference(object, type)] };
+    const metadata = {
+      ...slice.metadata,
+      labels,
+      ...(annotations ? { annotations } : {}),
+      ownerReferences: [controllerReference(object, type)],
+    };
     const update = { ...slice, metadata, endpoints: [...content.endpoints], ports: [...content.ports] };
     this.#tracker.wrote(object.metadata.uid!, await this.#context.client.resource(ENDPOINT_SLICES, metadata.namespace).update(update));
   }

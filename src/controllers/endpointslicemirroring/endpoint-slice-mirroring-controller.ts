@@ -8,11 +8,14 @@ import type { Component } from '../../lib/component.ts';
 import { ManagedSlices, SERVICE_NAME } from '../endpointslice/managed-slices.ts';
 import { planSlices } from '../endpointslice/slice-plan.ts';
 import { TRACKING_TIMEOUT_MS } from '../endpointslice/slice-tracker.ts';
-import { mirroredGroups } from './mirrored-groups.ts';
+import { MAX_ADDRESSES, mirroredGroups, skippedAddresses } from './mirrored-groups.ts';
 
 const MANAGER = 'endpointslicemirroring-controller.k8s.io';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
+/** What of the annotations is about the Endpoints themselves. */
+const TRIGGERED_AT = 'endpoints.kubernetes.io/last-change-trigger-time';
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const HEADLESS = 'service.kubernetes.io/headless';
 
 /** Endpoints that somebody wrote by hand, for a Service without a selector, are copied to EndpointSlices, which is what proxies read (KEP-752). */
@@ -23,11 +26,13 @@ export function createEndpointSliceMirroringController(context: ComponentContext
 class EndpointSliceMirroring implements Reconciler {
   readonly name = 'endpointslicemirroring-controller';
   readonly concurrency = 5;
+  readonly #events: ComponentContext['events'];
   readonly #services: Informer<Service>;
   readonly #endpoints: Informer<Endpoints>;
   readonly #slices: ManagedSlices;
 
   constructor({ client, ...rest }: ComponentContext) {
+    this.#events = rest.events;
     this.#services = client.informer(SERVICES);
     this.#endpoints = client.informer(ENDPOINTS);
     this.#slices = new ManagedSlices({ client, ...rest }, MANAGER);
@@ -56,6 +61,11 @@ class EndpointSliceMirroring implements Reconciler {
       for (const slice of slices) await this.#slices.delete(endpoints, slice);
       return;
     }
+    const skipped = skippedAddresses(endpoints);
+    if (skipped > 0) {
+      const most = `A max of ${MAX_ADDRESSES} addresses can be mirrored to EndpointSlices per Endpoints subset.`;
+      this.#events.event(endpoints, 'Warning', 'TooManyAddressesToMirror', `${most} ${skipped} addresses were skipped`);
+    }
     for (const family of ['IPv4', 'IPv6'] as const) await this.#mirror(endpoints, slices, family);
   }
 
@@ -64,7 +74,8 @@ class EndpointSliceMirroring implements Reconciler {
     const plan = planSlices(existing, mirroredGroups(endpoints, family), { keepsEmpty: false });
     const { [HEADLESS]: _headless, ...own } = endpoints.metadata.labels ?? {};
     const labels = { ...own, [SERVICE_NAME]: endpoints.metadata.name! };
-    await this.#slices.write({ object: endpoints, type: ENDPOINTS, labels }, existing, { addressType: family, plan });
+    const { [TRIGGERED_AT]: _triggered, [LAST_APPLIED]: _applied, ...annotations } = endpoints.metadata.annotations ?? {};
+    await this.#slices.write({ object: endpoints, type: ENDPOINTS, labels, annotations }, existing, { addressType: family, plan });
   }
 
   /** Those of a Service with a selector are made from pods, and so are its slices. */

@@ -2,7 +2,7 @@ import type { DiscoveryV1EndpointPort, Endpoint, EndpointAddress, Endpoints } fr
 import { endpointId, portsKey, type PortGroup } from '../endpointslice/endpoints-of.ts';
 
 /** More addresses of one subset are not mirrored: kube-controller-manager's --mirroring-max-endpoints-per-subset. */
-const MAX_ADDRESSES = 1000;
+export const MAX_ADDRESSES = 1000;
 
 /** The endpoints of one address family, grouped by their ports. */
 export function mirroredGroups({ subsets = [] }: Endpoints, family: 'IPv4' | 'IPv6'): Map<string, PortGroup> {
@@ -26,6 +26,14 @@ export function mirroredGroups({ subsets = [] }: Endpoints, family: 'IPv4' | 'IP
     for (const endpoint of ofFamily) if (!group.endpoints.has(endpointId(endpoint))) group.endpoints.set(endpointId(endpoint), endpoint);
   }
   return groups;
+}
+
+/** How many addresses are more than can be mirrored. */
+export function skippedAddresses({ subsets = [] }: Endpoints): number {
+  let skipped = 0;
+  for (const { addresses = [], notReadyAddresses = [] } of subsets)
+    skipped += Math.max(0, addresses.length + notReadyAddresses.length - MAX_ADDRESSES);
+  return skipped;
 }
 
 function toEndpoint({ ip, hostname, nodeName, targetRef }: EndpointAddress, ready: boolean): Endpoint {

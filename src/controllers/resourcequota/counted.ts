@@ -31,6 +31,11 @@ function resourceOf(limit: string): ResourceKey {
   return '/pods';
 }
 
+/** Whether the resource comes and goes with a CustomResourceDefinition, or with an aggregated API. */
+export function isCustom(key: ResourceKey): boolean {
+  return !BUILT_IN.has(key);
+}
+
 /** undefined for a resource that the server does not have (now). */
 export async function typeOf(client: Client, key: ResourceKey): Promise<ResourceType<ObjectWithMeta> | undefined> {
   const known = BUILT_IN.get(key);

@@ -6,13 +6,15 @@ import type { ResourceQuota } from '../../api/types.gen.ts';
 import type { Informer } from '../../client/informer.ts';
 import { runReconciler } from '../../client/loop.ts';
 import type { ComponentContext, Reconciler } from '../../client/reconcile.ts';
-import { RESOURCE_QUOTAS } from '../../client/resources.ts';
+import { CUSTOM_RESOURCE_DEFINITIONS, RESOURCE_QUOTAS } from '../../client/resources.ts';
 import type { Component } from '../../lib/component.ts';
 import { unlessGone } from '../pods/ownership.ts';
-import { resourcesOf, typeOf, type ResourceKey } from './counted.ts';
+import { isCustom, keyOfResource, resourcesOf, typeOf, type ResourceKey } from './counted.ts';
 
 /** Changes come in bursts (a Deployment's pods), and a status a moment later serves as well. */
 const SETTLE_MS = 100;
+/** The server needs a moment to serve a kind that was just defined. */
+const DISCOVERY_MS = 1000;
 
 /** Writes into each ResourceQuota what its namespace uses. Whether a request fits is decided in the API server, from its own count. */
 export function createResourceQuotaController(context: ComponentContext): Component[] {
@@ -43,6 +45,24 @@ class ResourceQuotaController implements Reconciler {
     this.#queue = queue;
     const add = (quota: ResourceQuota): void => queue.add(keyOf(quota));
     this.#quotas.subscribe({ added: add, updated: add });
+    this.#watchDefinitions(queue);
+  }
+
+  /** A quota may limit a kind that does not exist yet, or that goes and comes back. */
+  #watchDefinitions(queue: Parameters<Reconciler['setup']>[0]): void {
+    const recount = (): void => {
+      for (const quota of this.#quotas.list())
+        if ([...resourcesOf(Object.keys(quota.spec?.hard ?? {}))].some(isCustom)) queue.addAfter(keyOf(quota), DISCOVERY_MS);
+    };
+    this.#context.client.informer(CUSTOM_RESOURCE_DEFINITIONS).subscribe({
+      added: recount,
+      updated: recount,
+      deleted: ({ spec }) => {
+        // Its cache ends with it.
+        this.#counted.delete(keyOfResource({ group: spec.group, resource: spec.names.plural }));
+        recount();
+      },
+    });
   }
 
   async reconcile(key: string): Promise<void> {

@@ -202,3 +202,19 @@ test('a pod that is adopted gets the labels of its place, and one that waits get
     await eventually(async () => assert.notEqual((await volumeClaims.get('data-db-0')).metadata.uid, claim.metadata.uid), soon);
     assert.deepEqual(world.logged, []);
   }));
+
+test('as many revisions are kept as the limit says, besides the one in use', () =>
+  withWorkloads(async (world) => {
+    const sets = world.admin.resource(STATEFUL_SETS, NS);
+    await sets.create(statefulSet({ replicas: 0, revisionHistoryLimit: 1 }));
+    await settled(world, 0);
+    for (const name of ['db:2', 'db:3', 'db:4']) {
+      await sets.patch('db', 'strategic', image(name));
+      await settled(world, 0);
+    }
+    await eventually(async () => {
+      const { items } = await world.admin.resource(CONTROLLER_REVISIONS, NS).list();
+      assert.deepEqual(items.map(({ revision }) => revision).toSorted(), [3, 4]);
+    }, soon);
+    assert.deepEqual(world.logged, []);
+  }));

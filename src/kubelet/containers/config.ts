@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Container, Pod, VolumeMount } from '../../api/types.gen.ts';
 import { containerLimits, CPU_PERIOD, oomScoreAdjust } from '../pods/qos.ts';
-import type { ContainerConfig, ContainerMount, ImageInfo } from '../runtime/runtime.ts';
+import type { ContainerConfig, ContainerMount, ContainerResources, ImageInfo } from '../runtime/runtime.ts';
 import type { MountedVolume } from '../volumes/manager.ts';
 import { VolumeError } from '../volumes/payload.ts';
 import { resolveSubPath } from '../volumes/sub-path.ts';
@@ -20,6 +20,8 @@ export interface ContainerSettings {
   terminationLog: string;
   memoryCapacity: number;
   seccompDir: string;
+  /** The running container that an ephemeral one looks at. */
+  targetContainerId?: string;
   /** Names of devices that drivers have made ready (CDI). */
   cdiDevices?: readonly string[];
 }
@@ -31,7 +33,6 @@ export async function containerConfig(pod: Pod, container: Container, settings: 
   const env = await containerEnv(pod, container, settings.env);
   const values = new Map(env.map(({ name, value }) => [name, value]));
   const expand = (text: string): string => expandVariables(text, (name) => values.get(name));
-  const { cpuShares, cpuQuota, memoryLimitBytes } = containerLimits(container);
   return {
     name: container.name,
     attempt: settings.restartCount,
@@ -50,13 +51,20 @@ export async function containerConfig(pod: Pod, container: Container, settings: 
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     tty: container.tty ?? false,
-    resources: {
-      cpuShares,
-      ...(cpuQuota === undefined ? {} : { cpuQuota, cpuPeriod: CPU_PERIOD }),
-      memoryLimitBytes,
-      oomScoreAdj: oomScoreAdjust(pod, container, settings.memoryCapacity),
-    },
+    resources: containerResources(pod, container, settings.memoryCapacity),
     security: containerSecurity(pod, container, settings),
+    ...(settings.targetContainerId ? { targetContainerId: settings.targetContainerId } : {}),
+  };
+}
+
+/** What the container's requests and limits mean to a runtime. */
+export function containerResources(pod: Pod, container: Container, memoryCapacity: number): ContainerResources {
+  const { cpuShares, cpuQuota, memoryLimitBytes } = containerLimits(container);
+  return {
+    cpuShares,
+    ...(cpuQuota === undefined ? {} : { cpuQuota, cpuPeriod: CPU_PERIOD }),
+    memoryLimitBytes,
+    oomScoreAdj: oomScoreAdjust(pod, container, memoryCapacity),
   };
 }
 

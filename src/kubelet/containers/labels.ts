@@ -1,6 +1,6 @@
 /** What upstream's kubelet writes on sandboxes and containers, so that another kubelet (theirs or ours after a restart) finds its way. */
 import { createHash } from 'node:crypto';
-import type { Container, Pod } from '../../api/types.gen.ts';
+import type { Container, Pod, ResourceRequirements } from '../../api/types.gen.ts';
 
 const POD_NAME = 'io.kubernetes.pod.name';
 const POD_NAMESPACE = 'io.kubernetes.pod.namespace';
@@ -14,6 +14,8 @@ const POD_GRACE = 'io.kubernetes.pod.terminationGracePeriod';
 const POD_DELETION_GRACE = 'io.kubernetes.pod.deletionGracePeriod';
 /** Ours: the termination message's file on the node, so that it can be read after a restart of the kubelet. */
 export const TERMINATION_LOG_FILE = 'rockpool.dev/termination-log';
+/** Ours: the resources that the container was started with, to tell whether those of its spec are in force. */
+const RESOURCES = 'rockpool.dev/resources';
 
 /** What every sandbox and container of the pod carries, so that a restarted kubelet finds them: upstream's names. */
 export function podLabels(pod: Pod): Record<string, string> {
@@ -41,9 +43,16 @@ export function containerAnnotations(
     [TERMINATION_MESSAGE_PATH]: container.terminationMessagePath ?? '/dev/termination-log',
     [TERMINATION_MESSAGE_POLICY]: container.terminationMessagePolicy ?? 'File',
     [TERMINATION_LOG_FILE]: logFile,
+    [RESOURCES]: JSON.stringify(container.resources ?? {}),
     [POD_GRACE]: String(pod.spec?.terminationGracePeriodSeconds ?? 30),
     ...(deletionGracePeriodSeconds === undefined ? {} : { [POD_DELETION_GRACE]: String(deletionGracePeriodSeconds) }),
   };
+}
+
+/** Undefined of a container that another kubelet has started. */
+export function resourcesAtStart({ annotations }: { annotations: Readonly<Record<string, string>> }): ResourceRequirements | undefined {
+  const text = annotations[RESOURCES];
+  return text === undefined ? undefined : (JSON.parse(text) as ResourceRequirements);
 }
 
 /** Of the fields whose change means a new container: as upstream since 1.31, name and image. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Container, Pod } from '../../api/types.gen.ts';
+import type { Container, EphemeralContainer, Pod } from '../../api/types.gen.ts';
 import { CONFIG_MAPS, SECRETS } from '../../client/resources.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { currentContainer, type PodRuntime } from '../pods/pod-runtime.ts';
@@ -103,12 +103,21 @@ async function configure(
       memoryCapacity: services.node.memoryCapacity,
       seccompDir: services.node.seccompDir,
       cdiDevices: services.devices.cdiDevices(pod, container),
+      targetContainerId: targetOf(container, request.runtime),
     });
   } catch (error) {
     if (!(error instanceof ContainerConfigError)) throw error;
     containerEvent(services.events, pod, container.name, { type: 'Warning', reason: 'Failed', message: `Error: ${error.message}` });
     throw new StartError('CreateContainerConfigError', error.message, { cause: error });
   }
+}
+
+/** Throws ContainerConfigError when there is no such container (yet). */
+function targetOf({ targetContainerName }: Partial<EphemeralContainer>, runtime: PodRuntime): string | undefined {
+  if (!targetContainerName) return undefined;
+  const target = currentContainer(runtime, targetContainerName);
+  if (!target) throw new ContainerConfigError(`unable to find target container "${targetContainerName}"`);
+  return target.id;
 }
 
 function envSources(pod: Pod, podIps: readonly string[], services: PodServices): EnvSources {

@@ -6,8 +6,11 @@ import { errorCode } from '../../lib/errors.ts';
 import { type CgroupLimits, CPU_PERIOD, podLimits, qosClass } from './qos.ts';
 
 export interface Cgroups {
-  /** Makes the pod's cgroup with its limits; returns the parent to give to the runtime. */
-  create(pod: Pod): Promise<string>;
+  /**
+   * Makes the pod's cgroup with its limits, or gives it those that the pod has by now; returns the parent to give to the runtime. With
+   * `before` it gets the wider ones of both, for the time in which its containers change from one to the other.
+   */
+  create(pod: Pod, options?: { before?: Pod }): Promise<string>;
   /** Removes it again; gone already is fine. What still has processes stays, and is tried again by the caller. */
   remove(podUid: string): Promise<void>;
 }
@@ -17,10 +20,10 @@ export function createCgroups({ root = '/sys/fs/cgroup', parent = 'kubepods' }: 
   let layout: Promise<Layout> | undefined;
   const known = (): Promise<Layout> => (layout ??= detectLayout(root));
   return {
-    async create(pod) {
+    async create(pod, { before } = {}) {
       const cgroup = cgroupOf(parent, pod);
       const { unified, controllers } = await known();
-      const limits = podLimits(pod);
+      const limits = before ? widest(podLimits(before), podLimits(pod)) : podLimits(pod);
       if (unified) await createUnified(root, cgroup, limits);
       else await Promise.all(controllers.map((controller) => createLegacy(path.join(root, controller), { controller, cgroup, limits })));
       return `/${cgroup}`;
@@ -67,6 +70,17 @@ async function detectLayout(root: string): Promise<Layout> {
   return names.has('cgroup.controllers')
     ? { unified: true, controllers: [] }
     : { unified: false, controllers: LEGACY_CONTROLLERS.filter((name) => names.has(name)) };
+}
+
+/** No limit is wider than any. */
+function widest(a: CgroupLimits, b: CgroupLimits): CgroupLimits {
+  const most = (x: number | undefined, y: number | undefined): number | undefined =>
+    x === undefined || y === undefined ? undefined : Math.max(x, y);
+  return {
+    cpuShares: Math.max(a.cpuShares, b.cpuShares),
+    cpuQuota: most(a.cpuQuota, b.cpuQuota),
+    memoryLimitBytes: most(a.memoryLimitBytes, b.memoryLimitBytes),
+  };
 }
 
 /** Guaranteed pods stand directly below kubepods, as upstream. */

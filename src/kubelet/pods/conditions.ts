@@ -11,6 +11,10 @@ export interface ConditionFacts {
   now: number;
 }
 
+/** Only there while a resize waits or is under way (KEP-1287). */
+export const RESIZE_PENDING = 'PodResizePending';
+export const RESIZE_IN_PROGRESS = 'PodResizeInProgress';
+
 interface Finding {
   status: boolean;
   reason?: string;

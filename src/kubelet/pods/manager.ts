@@ -5,7 +5,9 @@ import { pause } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { type Rejection, rejectionOf } from './admission.ts';
 import { graceOf, removeFromNode } from './end.ts';
+import { qosClass } from './qos.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
+import { type ResizeRefusal, resizeRefusal } from './resize-rules.ts';
 import type { PodListing } from './runtime-cache.ts';
 import type { PodServices } from './services.ts';
 import { createPodWorker, type PodWorker } from './worker.ts';
@@ -117,9 +119,16 @@ class Manager implements PodManager {
     const onGone = (): void => {
       this.#workers.delete(uid);
       this.#seen.delete(uid);
+      this.#retryResizes();
     };
     const rejection = this.#rejectionOf(pod);
-    const worker = createPodWorker(pod, this.#services, { fresh, onGone, ...(rejection ? { rejection } : {}) });
+    const worker = createPodWorker(pod, this.#services, {
+      fresh,
+      onGone,
+      onRoom: () => this.#retryResizes(),
+      resizeRefusal: (resized) => this.#resizeRefusal(resized),
+      ...(rejection ? { rejection } : {}),
+    });
     this.#workers.set(uid, worker);
     worker.wake();
   }
@@ -127,8 +136,21 @@ class Manager implements PodManager {
   /** Pods that a kubelet has taken on already are not looked at again. */
   #rejectionOf(pod: Pod): Rejection | undefined {
     if (pod.status?.startTime || pod.metadata.deletionTimestamp) return undefined;
-    const admitted = [...this.#workers.values()].filter(({ active }) => active).map((worker) => worker.pod);
-    return rejectionOf(pod, admitted, this.#services.node.allocatable);
+    return rejectionOf(pod, this.#admittedBeside(pod), this.#services.node.allocatable);
+  }
+
+  #resizeRefusal(pod: Pod): ResizeRefusal | undefined {
+    return resizeRefusal(pod, this.#admittedBeside(pod), this.#services.node.allocatable);
+  }
+
+  #admittedBeside({ metadata }: Pod): Pod[] {
+    return [...this.#workers.values()].filter(({ active, uid }) => active && uid !== metadata.uid).map(({ allocated }) => allocated);
+  }
+
+  /** Those that wait go by priority, then by quality of service, as upstream. */
+  #retryResizes(): void {
+    const waiting = [...this.#workers.values()].filter(({ deferred }) => deferred);
+    for (const worker of waiting.toSorted((a, b) => resizeRank(b.pod) - resizeRank(a.pod))) worker.retryResize();
   }
 
   /** Once the runtime answers. */
@@ -230,3 +252,7 @@ class Manager implements PodManager {
     this.#seen = seen;
   }
 }
+
+const QOS_RANK = { Guaranteed: 0.2, Burstable: 0.1, BestEffort: 0 };
+
+const resizeRank = (pod: Pod): number => (pod.spec?.priority ?? 0) + QOS_RANK[qosClass(pod)];

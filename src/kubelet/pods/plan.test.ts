@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Container, Pod, PodSpec } from '../../api/types.gen.ts';
 import { CONTAINER_HASH, containerHash } from '../containers/labels.ts';
 import type { ContainerStatus, PodSandbox } from '../runtime/runtime.ts';
-import { planPod, type ProbeFindings } from './plan.ts';
+import { type PlanFacts, planPod, type ProbeFindings } from './plan.ts';
 import type { PodRuntime } from './pod-runtime.ts';
 
 const one: Container = { name: 'one', image: 'busybox' };
@@ -26,12 +26,17 @@ const exited = (spec: Container, exitCode: number, over: Partial<ContainerStatus
   container(spec, { state: 'EXITED', exitCode, ...over });
 const probes = (failed?: 'liveness' | 'startup', started = true): ProbeFindings => ({ failed: () => failed, started: () => started });
 
+const resources = { resources: { requests: { cpu: '2' } } };
+const larger: Container = { ...one, ...resources };
+const resizePolicy = [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }];
+const small: PlanFacts = { ...probes(), inForce: () => ({ requests: { cpu: '1' } }) };
+
 interface Case {
   name: string;
   pod: Pod;
   runtime: PodRuntime;
-  probes?: ProbeFindings;
-  expect: { createSandbox?: number; start?: string[]; stop?: string[]; finished?: boolean; killSandbox?: boolean };
+  probes?: PlanFacts;
+  expect: { createSandbox?: number; start?: string[]; stop?: string[]; resize?: string[]; finished?: boolean; killSandbox?: boolean };
 }
 
 const cases: Case[] = [
@@ -59,6 +64,10 @@ const cases: Case[] = [
   { name: 'init containers run again in a new sandbox', pod: pod({ initContainers: [init] }), runtime: { sandboxes: [sandbox({ id: 's1' })], containers: [exited(one, 137), exited(init, 0)] }, expect: { start: ['init'] } },
   { name: 'an ephemeral container is started once', pod: pod({ ephemeralContainers: [{ name: 'debug', image: 'busybox' }] }), runtime: { sandboxes: [sandbox()], containers: [container(one)] }, expect: { start: ['debug'] } },
   { name: 'a rule restarts by exit code', pod: pod({ containers: [{ ...one, restartPolicy: 'Never', restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }] }], restartPolicy: 'Never' }), runtime: { sandboxes: [sandbox()], containers: [exited(one, 42)] }, expect: { start: ['one'] } },
+  { name: 'other resources come while it runs', pod: pod({ containers: [larger] }), runtime: { sandboxes: [sandbox()], containers: [container(one)] }, probes: small, expect: { resize: ['one'] } },
+  { name: 'or by a restart', pod: pod({ containers: [{ ...larger, resizePolicy }] }), runtime: { sandboxes: [sandbox()], containers: [container(one)] }, probes: small, expect: { stop: ['Container one resize requires restart'], start: ['one'] } },
+  { name: 'also those of a sidecar', pod: pod({ initContainers: [{ ...sidecar, ...resources }] }), runtime: { sandboxes: [sandbox()], containers: [container(sidecar), container(one)] }, probes: { ...probes(), inForce: ({ name }) => (name === 'side' ? {} : undefined) }, expect: { resize: ['side'] } },
+  { name: 'what does not run gets them when it starts', pod: pod({ containers: [larger] }), runtime: { sandboxes: [sandbox()], containers: [exited(one, 0)] }, probes: small, expect: { start: ['one'] } },
 ]; // prettier-ignore
 
 describe('planPod', () => {
@@ -70,10 +79,11 @@ describe('planPod', () => {
           createSandbox: plan.createSandbox,
           start: plan.start.map((spec) => spec.name),
           stop: plan.stop.map((stop) => stop.message),
+          resize: plan.resize.map(({ spec }) => spec.name),
           finished: plan.finished,
           killSandbox: plan.killSandbox,
         },
-        { createSandbox: undefined, start: [], stop: [], finished: false, killSandbox: false, ...expect },
+        { createSandbox: undefined, start: [], stop: [], resize: [], finished: false, killSandbox: false, ...expect },
       );
     });
   }

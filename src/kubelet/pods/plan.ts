@@ -2,11 +2,12 @@
  * What is to be done for a pod that shall run: the difference between its spec and what the runtime holds. Pure.
  * The order of the whole: sandbox, init containers one after the other (sidecars stay), app containers side by side.
  */
-import type { Container, Pod } from '../../api/types.gen.ts';
+import type { Container, Pod, ResourceRequirements } from '../../api/types.gen.ts';
 import { CONTAINER_HASH, containerHash } from '../containers/labels.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { appContainers, ephemeralContainers, initContainers, initRestartsAfter, isSidecar, restartsAfter } from './containers-of.ts';
 import { currentContainer, type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { resizeNeeds } from './resize-rules.ts';
 
 export interface PodPlan {
   /** Everything of the old sandbox must end first. */
@@ -15,8 +16,17 @@ export interface PodPlan {
   createSandbox?: number;
   stop: { container: ContainerStatus; spec?: Container; message: string }[];
   start: Container[];
+  /** Running containers that get other resources as they are. */
+  resize: PlannedResize[];
   /** All that shall ever run has ended: the sandbox can go, the records stay for the logs. */
   finished: boolean;
+}
+
+export interface PlannedResize {
+  container: ContainerStatus;
+  spec: Container;
+  /** What it has until then. */
+  inForce: ResourceRequirements;
 }
 
 /** What probes have found out; the planner does not probe. */
@@ -27,10 +37,15 @@ export interface ProbeFindings {
   started(containerId: string): boolean;
 }
 
+export interface PlanFacts extends ProbeFindings {
+  /** The resources of a running container; undefined where that is not known, and it is left alone. */
+  inForce?(container: ContainerStatus): ResourceRequirements | undefined;
+}
+
 const NOTHING: Readonly<Pick<PodPlan, 'killSandbox' | 'finished'>> = { killSandbox: false, finished: false };
 
 /** What to stop and start next. Asked again after every change, so one answer need not lead to the end. */
-export function planPod(pod: Pod, runtime: PodRuntime, probes: ProbeFindings): PodPlan {
+export function planPod(pod: Pod, runtime: PodRuntime, probes: PlanFacts): PodPlan {
   return readySandbox(runtime) ? planInSandbox(pod, runtime, probes) : planNewSandbox(pod, runtime);
 }
 
@@ -44,19 +59,20 @@ function planNewSandbox(pod: Pod, runtime: PodRuntime): PodPlan {
     const last = currentContainer(runtime, container.name);
     return last?.state === 'EXITED' && last.exitCode !== 0 && !isSidecar(container) && !initRestartsAfter(pod, container, last.exitCode);
   });
-  if (again.length === 0 || failedInit) return { ...NOTHING, stop: [], start: [], finished: true };
+  if (again.length === 0 || failedInit) return { ...NOTHING, stop: [], start: [], resize: [], finished: true };
   const [firstInit] = initContainers(pod);
   return {
     ...NOTHING,
     killSandbox: newest !== undefined,
     createSandbox: newest ? newest.attempt + 1 : 0,
     stop: [],
+    resize: [],
     start: firstInit ? [firstInit] : again,
   };
 }
 
-function planInSandbox(pod: Pod, runtime: PodRuntime, probes: ProbeFindings): PodPlan {
-  const plan: PodPlan = { ...NOTHING, stop: [], start: [] };
+function planInSandbox(pod: Pod, runtime: PodRuntime, probes: PlanFacts): PodPlan {
+  const plan: PodPlan = { ...NOTHING, stop: [], start: [], resize: [] };
   const initialized = planInit(pod, runtime, probes, plan);
   for (const container of ephemeralContainers(pod)) if (!currentContainer(runtime, container.name)) plan.start.push(container);
   if (initialized === 'failed') return { ...plan, start: [], finished: true };
@@ -71,7 +87,7 @@ function planInSandbox(pod: Pod, runtime: PodRuntime, probes: ProbeFindings): Po
 
 interface Planning {
   runtime: PodRuntime;
-  probes: ProbeFindings;
+  probes: PlanFacts;
   plan: PodPlan;
 }
 
@@ -93,7 +109,18 @@ function planContainer(pod: Pod, container: Container, { runtime, probes, plan }
     plan.stop.push({ container: status, spec: container, message: `Container ${container.name} ${reason}` });
     const again = reason.startsWith('definition') || restartsAfter(pod, container, 137);
     if (again) plan.start.push(container);
-  }
+  } else planResize(container, status, { probes, plan });
+  return true;
+}
+
+/** True when the container has to start anew for its resources. */
+function planResize(container: Container, status: ContainerStatus, { probes, plan }: Pick<Planning, 'probes' | 'plan'>): boolean {
+  const inForce = probes.inForce?.(status);
+  const needs = inForce ? resizeNeeds(container, inForce) : 'nothing';
+  if (needs === 'update') plan.resize.push({ container: status, spec: container, inForce: inForce! });
+  if (needs !== 'restart') return false;
+  plan.stop.push({ container: status, spec: container, message: `Container ${container.name} resize requires restart` });
+  plan.start.push(container);
   return true;
 }
 
@@ -105,7 +132,7 @@ function restartReason(container: Container, status: ContainerStatus, probes: Pr
 }
 
 /** Adds the next init container to the plan. `waiting` while one is under way, `failed` when one failed for good. */
-function planInit(pod: Pod, runtime: PodRuntime, probes: ProbeFindings, plan: PodPlan): 'done' | 'waiting' | 'failed' {
+function planInit(pod: Pod, runtime: PodRuntime, probes: PlanFacts, plan: PodPlan): 'done' | 'waiting' | 'failed' {
   // once an app container was made in this sandbox, init is over, even if its records are gone
   const past = appContainers(pod).some((container) => {
     const status = currentContainer(runtime, container.name);
@@ -145,6 +172,7 @@ function planSidecar(container: Container, status: ContainerStatus | undefined, 
     plan.start.push(container);
     return false;
   }
+  if (planResize(container, status, { probes, plan })) return false;
   return probes.started(status.id);
 }
 

@@ -170,6 +170,10 @@ describe('cgroups', () => {
     assert.equal(await readFile(path.join(root, 'kubepods/cgroup.subtree_control'), 'utf8'), '+cpu +memory +pids');
     const written = await Promise.all(['cpu.weight', 'cpu.max', 'memory.max'].map((file) => readFile(path.join(own, file), 'utf8')));
     assert.deepEqual(written, ['39', '200000 100000', '67108864']);
+    const before = withResources({ requests: { cpu: '2' }, limits: { cpu: '2', memory: '32Mi' } });
+    await cgroups.create(withResources({ requests: { cpu: '500m' }, limits: { cpu: '1', memory: '64Mi' } }), { before });
+    const widest = await Promise.all(['cpu.weight', 'cpu.max', 'memory.max'].map((file) => readFile(path.join(own, file), 'utf8')));
+    assert.deepEqual(widest, ['79', '200000 100000', '67108864'], 'while containers change from one to the other');
     for (const file of ['cpu.weight', 'cpu.max', 'memory.max']) await rm(path.join(own, file));
     await cgroups.remove('u1');
     assert.equal(existsSync(own), false);

@@ -1,7 +1,7 @@
 /** Carries out a plan: the effects, in their order. */
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import type { Container, Pod } from '../../api/types.gen.ts';
+import type { Container, Pod, ResourceRequirements } from '../../api/types.gen.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { podReference } from '../containers/events.ts';
 import { startContainer } from '../containers/start.ts';
@@ -12,6 +12,7 @@ import type { MountedVolume } from '../volumes/manager.ts';
 import { writeHostsFile } from './hosts-file.ts';
 import type { PodPlan } from './plan.ts';
 import { type PodRuntime, readySandbox } from './pod-runtime.ts';
+import { resizeContainers } from './resize-containers.ts';
 import { podLogDirectory, podSandboxConfig } from './sandbox-config.ts';
 import type { PodServices } from './services.ts';
 import { podText } from './pod-text.ts';
@@ -23,10 +24,17 @@ export interface PlanRun {
   signal: AbortSignal;
   /** Why a container waits; undefined when it waits no more. */
   note(container: string, why: { reason: string; message?: string } | undefined): void;
+  resizing: {
+    /** The runtime has taken new resources on. */
+    updated(containerId: string, resources: ResourceRequirements): void;
+    failed(pod: Pod, why: string): void;
+  };
 }
 
 /** Of what waits without a time of its own: objects that are missing, a runtime that refused. */
 const RETRY_MS = 2000;
+/** Of a resize that the runtime refused, or that would take memory in use. */
+const RESIZE_RETRY_MS = 10_000;
 
 /** Returns when to look again (ms), or undefined for at once. Throws what hinders the pod as a whole. */
 export async function runPlan(pod: Pod, run: PlanRun, services: PodServices): Promise<number | undefined> {
@@ -39,11 +47,21 @@ export async function runPlan(pod: Pod, run: PlanRun, services: PodServices): Pr
     ),
   );
   if (plan.killSandbox) await endSandboxes(pod, run, services);
-  if (plan.start.length === 0 && plan.createSandbox === undefined) return undefined;
+  const resizeAgain = await resizeRunning(pod, run, services);
+  if (plan.start.length === 0 && plan.createSandbox === undefined) return resizeAgain;
   const volumes = await services.volumes.setUp(pod);
   await prepareDevices(pod, services);
   const sandbox = await ensureSandbox(pod, run, services);
-  return startAll(pod, { ...run, ...sandbox, volumes }, services);
+  const startAgain = await startAll(pod, { ...run, ...sandbox, volumes }, services);
+  return startAgain === undefined ? resizeAgain : Math.min(startAgain, resizeAgain ?? startAgain);
+}
+
+async function resizeRunning(pod: Pod, { plan, resizing }: PlanRun, services: PodServices): Promise<number | undefined> {
+  if (plan.resize.length === 0) return undefined;
+  const why = await resizeContainers(pod, { resize: plan.resize, updated: (id, resources) => resizing.updated(id, resources) }, services);
+  if (why === undefined) return undefined;
+  resizing.failed(pod, why);
+  return RESIZE_RETRY_MS;
 }
 
 async function prepareDevices(pod: Pod, { devices, events }: PodServices): Promise<void> {

@@ -5,6 +5,7 @@ import { PODS } from '../../client/resources.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/errors.ts';
+import { RESIZE_IN_PROGRESS, RESIZE_PENDING } from './conditions.ts';
 import type { Logger } from '../../lib/log.ts';
 
 export interface StatusWriter {
@@ -127,10 +128,18 @@ function statusPatch(pod: Pod, status: PodStatus, sent: PodStatus): object {
     const before = sent.conditions?.find((other) => other.type === condition.type);
     return { ...without(before, condition, ['reason', 'message']), ...condition };
   });
+  const over = [RESIZE_PENDING, RESIZE_IN_PROGRESS].filter(
+    (type) => sent.conditions?.some((before) => before.type === type) && !status.conditions?.some((now) => now.type === type),
+  );
   const podIPs = stale.length > 0 ? { podIPs: [...(status.podIPs ?? []), ...stale] } : {};
   return {
     metadata: { uid: pod.metadata.uid },
-    status: { ...without(sent, status, ['reason', 'message', 'podIP']), ...status, conditions, ...podIPs },
+    status: {
+      ...without(sent, status, ['reason', 'message', 'podIP']),
+      ...status,
+      conditions: conditions && [...conditions, ...over.map((type) => ({ $patch: 'delete', type }))],
+      ...podIPs,
+    },
   };
 }
 

@@ -6,10 +6,11 @@ import type {
   Pod,
   PodCondition,
   PodStatus,
+  ResourceRequirements,
 } from '../../api/types.gen.ts';
 import { RESTART_COUNT } from '../containers/labels.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
-import { podConditions } from './conditions.ts';
+import { podConditions, RESIZE_IN_PROGRESS, RESIZE_PENDING } from './conditions.ts';
 import { appContainers, ephemeralContainers, initContainers, isSidecar } from './containers-of.ts';
 import { podPhase } from './phase.ts';
 import { currentContainer, type PodRuntime, previousContainer, readySandbox } from './pod-runtime.ts';
@@ -31,6 +32,10 @@ export interface StatusFacts {
   failure?: { reason: string; message: string };
   /** The pod shall not run (any more): what has not started counts as ended. */
   terminating: boolean;
+  /** The conditions of a resize, where one waits or is under way. */
+  resizeConditions?: readonly PodCondition[];
+  /** The resources that a running container has, where they differ from what the pod was promised. */
+  inForce?(container: ContainerStatus): ResourceRequirements | undefined;
 }
 
 /** The pod's status as kubelet writes it, computed from what the runtime holds. Pure; a final phase is never left again. */
@@ -59,7 +64,7 @@ export function podStatus(pod: Pod, runtime: PodRuntime, facts: StatusFacts): Po
   });
   const status: PodStatus = {
     phase,
-    conditions: [...conditions, ...othersConditions(previous.conditions ?? [], conditions)],
+    conditions: [...(facts.resizeConditions ?? []), ...conditions, ...othersConditions(previous.conditions ?? [], conditions)],
     hostIP: facts.hostIps[0],
     hostIPs: facts.hostIps.map((ip) => ({ ip })),
     ...(ips.length > 0 ? { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) } : {}),
@@ -80,9 +85,11 @@ function pick({ reason, message }: PodStatus, phase: string): Pick<PodStatus, 'r
   return isFinal(phase) && reason ? { reason, message } : {};
 }
 
+const RESIZE_CONDITIONS = [RESIZE_PENDING, RESIZE_IN_PROGRESS];
+
 /** Conditions that others set (readiness gates, the scheduler, disruption) stay as they are. */
 function othersConditions(previous: readonly PodCondition[], own: readonly PodCondition[]): PodCondition[] {
-  return previous.filter((condition) => !own.some((mine) => mine.type === condition.type));
+  return previous.filter(({ type }) => !RESIZE_CONDITIONS.includes(type) && !own.some((mine) => mine.type === type));
 }
 
 function podIps(pod: Pod, runtime: PodRuntime, facts: StatusFacts): string[] {
@@ -139,8 +146,15 @@ function containerStatus(container: Container, { pod, runtime, facts, fallback }
     imageID: current.imageRef,
     containerID: id,
     started: running && facts.started(current.id),
+    ...allocated(container),
+    resources: (running ? facts.inForce?.(current) : undefined) ?? container.resources ?? {},
     ...mountStatuses(container),
   };
+}
+
+function allocated({ resources }: Container): Pick<ApiContainerStatus, 'allocatedResources'> {
+  const { requests = {} } = resources ?? {};
+  return Object.keys(requests).length > 0 ? { allocatedResources: requests } : {};
 }
 
 /** Recursive read-only mounts are not made: each read-only one says so (KEP-3857). */
@@ -182,6 +196,8 @@ function absentStatus(
     image: container.image ?? '',
     imageID: '',
     started: false,
+    ...allocated(container),
+    resources: container.resources ?? {},
   };
 }
 

@@ -8,7 +8,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { keyOf } from '../../api/meta.ts';
-import type { Pod, PodStatus } from '../../api/types.gen.ts';
+import type { Pod, PodStatus, ResourceRequirements } from '../../api/types.gen.ts';
 import { backoffDelay } from '../../lib/backoff.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import { StartError } from '../containers/start-error.ts';
@@ -17,10 +17,13 @@ import { terminationMessage } from '../containers/termination-message.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { VolumeSetupError } from '../volumes/manager.ts';
 import type { Rejection } from './admission.ts';
+import { appContainers, initContainers, isSidecar } from './containers-of.ts';
 import { graceOf, endPod, removePod } from './end.ts';
 import { runPlan } from './run-plan.ts';
-import { planPod } from './plan.ts';
-import { EMPTY_RUNTIME, type PodRuntime } from './pod-runtime.ts';
+import { type PodPlan, planPod } from './plan.ts';
+import { currentContainer, EMPTY_RUNTIME, type PodRuntime } from './pod-runtime.ts';
+import { resizeNeeds, type ResizeRefusal } from './resize-rules.ts';
+import { PodResizing } from './resizing.ts';
 import type { PodServices } from './services.ts';
 import { podStatus } from './status.ts';
 
@@ -33,6 +36,12 @@ export interface PodWorker {
   wake(): void;
   /** It takes room and ports of the node: neither refused, nor at its end, nor gone from the API. */
   readonly active: boolean;
+  /** The pod with the resources that it was promised, which are not those of its spec while a resize waits. */
+  readonly allocated: Pod;
+  /** A resize waits for room. */
+  readonly deferred: boolean;
+  /** There may be room by now. */
+  retryResize(): void;
   /** What the runtime held of it when last looked at. */
   readonly runtime: PodRuntime;
   /** Whether something is under way, so that a runtime without events is asked often. */
@@ -63,6 +72,10 @@ export interface PodWorkerOptions {
   fresh: boolean;
   /** Called once nothing of the pod is left on the node. */
   onGone: () => void;
+  /** Why the node cannot give the pod what it wants by now, or undefined. */
+  resizeRefusal: (pod: Pod) => ResizeRefusal | undefined;
+  /** It takes less of the node than before, or nothing any more. */
+  onRoom: () => void;
   /** The node has no room for it: it fails without having run. */
   rejection?: Rejection;
 }
@@ -71,10 +84,15 @@ export function createPodWorker(pod: Pod, services: PodServices, options: PodWor
   return new Worker(pod, services, options);
 }
 
+function isEmpty(plan: PodPlan): boolean {
+  return !plan.killSandbox && plan.createSandbox === undefined && plan.stop.length + plan.start.length + plan.resize.length === 0;
+}
+
 class Worker implements PodWorker {
   readonly uid: string;
   readonly #services: PodServices;
-  readonly #onGone: () => void;
+  readonly #options: PodWorkerOptions;
+  readonly #resizing: PodResizing;
   #fresh: boolean;
   #runtime: PodRuntime = EMPTY_RUNTIME;
   readonly #stop = new AbortController();
@@ -96,12 +114,14 @@ class Worker implements PodWorker {
   /** Ended, and nothing to do until it is deleted. */
   #rests = false;
 
-  constructor(pod: Pod, services: PodServices, { fresh, onGone, rejection }: PodWorkerOptions) {
+  constructor(pod: Pod, services: PodServices, options: PodWorkerOptions) {
+    const { fresh, rejection } = options;
     this.#fresh = fresh;
     this.uid = pod.metadata.uid!;
     this.#pod = pod;
     this.#services = services;
-    this.#onGone = onGone;
+    this.#options = options;
+    this.#resizing = new PodResizing(pod, services.events);
     this.#movedAt = services.clock.now();
     if (!rejection) return;
     this.#failure = rejection;
@@ -122,6 +142,18 @@ class Worker implements PodWorker {
     return this.#pod;
   }
 
+  get allocated(): Pod {
+    return this.#resizing.allocated(this.#pod);
+  }
+
+  get deferred(): boolean {
+    return this.#resizing.deferred && !this.#shallEnd();
+  }
+
+  retryResize(): void {
+    if (this.#considerResize()) this.wake();
+  }
+
   get runtime(): PodRuntime {
     return this.#runtime;
   }
@@ -132,7 +164,8 @@ class Worker implements PodWorker {
     this.#pod = pod;
     this.#gone ||= gone;
     const overwritten = status.observed(pod);
-    if (change.metadata) volumes.podChanged(pod);
+    if (change.spec) this.#considerResize();
+    if (change.metadata) volumes.podChanged(this.allocated);
     // our own status coming back is no news
     if (!gone && !overwritten && !change.metadata && !change.spec && !change.gates) return;
     // a shorter grace period, or an end that was not known yet, interrupts what is under way
@@ -180,22 +213,28 @@ class Worker implements PodWorker {
     this.#fresh = false;
     probes.update(this.#pod, runtime, node.ips[0] ?? '');
     if (this.#deadlinePassed(clock.now())) return this.#end(signal);
-    const plan = planPod(this.#pod, runtime, probes);
+    this.#considerResize();
+    const pod = this.allocated;
+    const plan = planPod(pod, runtime, {
+      failed: (id) => probes.failed(id),
+      started: (id) => probes.started(id),
+      inForce: (container) => this.#inForce(container),
+    });
     if (plan.finished) {
       this.#ended = true;
       return this.#end(signal);
     }
-    const idle = !plan.killSandbox && plan.createSandbox === undefined && plan.stop.length === 0 && plan.start.length === 0;
+    const idle = isEmpty(plan);
     if (!idle) this.#movedAt = clock.now();
     if (idle) {
       this.#waiting.clear();
       await this.#report(runtime);
       return;
     }
-    if (!this.#status) await this.#report(runtime);
+    if (!this.#status || this.#resizing.underWay) await this.#report(runtime);
     const retryMs = await runPlan(
-      this.#pod,
-      { plan, runtime, signal, note: (container, why) => this.#note(container, why) },
+      pod,
+      { plan, runtime, signal, resizing: this.#resizing, note: (container, why) => this.#note(container, why) },
       this.#services,
     );
     const after = await cache.pod(this.uid);
@@ -213,6 +252,7 @@ class Worker implements PodWorker {
     const graceSeconds = this.#grace();
     const runtime = await endPod(this.#pod, { graceSeconds, signal, report: (now) => this.#report(now) }, this.#services);
     this.#ended = true;
+    this.#options.onRoom();
     await this.#report(runtime);
     await status.flushed(this.uid);
     await volumes.release(this.uid);
@@ -221,7 +261,31 @@ class Worker implements PodWorker {
     await removePod(this.#pod, { gone: this.#gone, signal }, { ...this.#services, client, cache });
     log.info('pod removed', { pod: keyOf(this.#pod), uid: this.uid });
     this.#stop.abort(new Error('the pod is gone'));
-    this.#onGone();
+    this.#options.onGone();
+  }
+
+  /** True when the pod was granted other resources. */
+  #considerResize(): boolean {
+    if (this.#shallEnd() || !this.#resizing.consider(this.#pod, this.#options.resizeRefusal)) return false;
+    this.#services.volumes.podChanged(this.allocated);
+    this.#options.onRoom();
+    return true;
+  }
+
+  #inForce(container: ContainerStatus): ResourceRequirements | undefined {
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#status ?? this.#pod.status ?? {};
+    const known = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
+    return this.#resizing.inForce(container, known);
+  }
+
+  /** Whether every running container has what it was promised. */
+  #resized(runtime: PodRuntime): boolean {
+    const pod = this.allocated;
+    return [...appContainers(pod), ...initContainers(pod).filter(isSidecar)].every((container) => {
+      const current = currentContainer(runtime, container.name);
+      const inForce = current?.state === 'RUNNING' ? this.#inForce(current) : undefined;
+      return !inForce || resizeNeeds(container, inForce) === 'nothing';
+    });
   }
 
   #shallEnd(): boolean {
@@ -264,6 +328,7 @@ class Worker implements PodWorker {
     this.#runtime = runtime;
     const { clock, node, probes, status } = this.#services;
     await this.#readMessages(runtime);
+    if (this.#resizing.underWay && this.#resized(runtime)) this.#resizing.completed(this.allocated);
     const basis = this.#basis();
     const computed = podStatus(basis, runtime, {
       hostIps: node.ips,
@@ -275,6 +340,8 @@ class Worker implements PodWorker {
       ready: (id) => probes.ready(id),
       failure: this.#failure,
       terminating: this.#ended,
+      resizeConditions: this.#resizing.conditions(this.#status?.conditions ?? this.#pod.status?.conditions ?? [], clock.now()),
+      inForce: (container) => this.#inForce(container),
     });
     this.#status = computed;
     status.set(this.#pod, computed);
@@ -282,16 +349,18 @@ class Worker implements PodWorker {
 
   /** The pod with our own last status, which the API may not show yet; conditions of others are the API's. */
   #basis(): Pod {
-    if (!this.#status) return this.#pod;
+    const pod = this.allocated;
+    if (!this.#status) return pod;
     const own = this.#status.conditions ?? [];
     const mine = new Set(['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled']);
     const others = (this.#pod.status?.conditions ?? []).filter((condition) => !mine.has(condition.type));
-    return { ...this.#pod, status: { ...this.#status, conditions: [...own.filter((condition) => mine.has(condition.type)), ...others] } };
+    return { ...pod, status: { ...this.#status, conditions: [...own.filter((condition) => mine.has(condition.type)), ...others] } };
   }
 
   async #readMessages(runtime: PodRuntime): Promise<void> {
     const known = new Set(runtime.containers.map((container) => container.id));
     for (const id of this.#messages.keys()) if (!known.has(id)) this.#messages.delete(id);
+    this.#resizing.forgetOthers(known);
     const unread = (container: ContainerStatus): boolean => container.state === 'EXITED' && !this.#messages.has(container.id);
     for (const container of runtime.containers.filter(unread)) this.#messages.set(container.id, await terminationMessage(container));
   }

@@ -21,6 +21,8 @@ export interface ContainerRuntime {
   startContainer(containerId: string, signal?: AbortSignal): Promise<void>;
   /** TERM (or the image's signal), then KILL after `timeoutSeconds`. Resolves when it has ended. */
   stopContainer(containerId: string, timeoutSeconds: number, signal?: AbortSignal): Promise<void>;
+  /** Gives a running container other resources without touching what runs in it. What is left out stays as it is. */
+  updateContainerResources(containerId: string, resources: ContainerResources, signal?: AbortSignal): Promise<void>;
   removeContainer(containerId: string): Promise<void>;
   listContainers(): Promise<ContainerStatus[]>;
   containerStatus(containerId: string): Promise<ContainerStatus | undefined>;
@@ -144,6 +146,8 @@ export interface ContainerConfig {
   tty: boolean;
   resources: ContainerResources;
   security: ContainerSecurity;
+  /** The container whose processes it sees as its own, unless the whole pod shares them (for debugging). */
+  targetContainerId?: string;
 }
 
 export interface ContainerMount {

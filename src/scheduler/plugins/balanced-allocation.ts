@@ -29,6 +29,7 @@ export function balancedAllocation({ resources = DEFAULT_RESOURCES }: BalancedAl
         },
       };
     },
+    sign: ({ requests }) => requests,
     wakesOn: () => false,
   };
 }

@@ -43,6 +43,7 @@ export function nodeAffinity({ addedAffinity }: NodeAffinityArgs = {}): Scheduli
           : {}),
       };
     },
+    sign: ({ pod: { spec } }) => [spec!.nodeSelector, spec!.affinity?.nodeAffinity],
     wakesOn: ({ resource, node }, { pod }) =>
       resource === 'Node' && node !== undefined && (!added || matchesSelector(added, node)) && (nodeMatcher(pod)?.(node) ?? true),
   };

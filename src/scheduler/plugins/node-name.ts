@@ -10,5 +10,6 @@ export const nodeName: SchedulingPlugin = {
     if (!wanted) return undefined;
     return { filter: (node) => (node.name === wanted ? undefined : REJECTED) };
   },
+  sign: ({ pod }) => pod.spec!.nodeName,
   wakesOn: ({ resource, action }) => resource === 'Node' && action === 'add',
 };

@@ -14,6 +14,7 @@ export const nodePorts: SchedulingPlugin = {
     if (hostPorts.length === 0) return undefined;
     return { filter: (node) => (hostPorts.some((wanted) => node.hostPorts.some((taken) => clash(wanted, taken))) ? REJECTED : undefined) };
   },
+  sign: ({ hostPorts }) => hostPorts,
   wakesOn: ({ resource, action, pod }, { hostPorts }) =>
     (resource === 'Node' && action === 'add') ||
     (resource === 'AssignedPod' &&

@@ -49,6 +49,7 @@ export function nodeResourcesFit({
         },
       };
     },
+    sign: ({ requests, scoreRequests }) => [requests, scoreRequests],
     wakesOn: ({ resource, action, node }, { requests }) => {
       if (resource === 'AssignedPod') return action === 'delete' || action === 'update';
       if (resource === 'UnscheduledPod') return action === 'update';

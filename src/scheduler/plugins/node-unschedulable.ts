@@ -11,5 +11,6 @@ export const nodeUnschedulable: SchedulingPlugin = {
     if (isTolerated(CORDONED, pod.spec!.tolerations)) return undefined;
     return { filter: (node) => (node.node.spec?.unschedulable ? REJECTED : undefined) };
   },
+  sign: ({ pod }) => pod.spec!.tolerations,
   wakesOn: ({ resource, node }) => resource === 'Node' && node !== undefined && !node.node.spec?.unschedulable,
 };

@@ -20,6 +20,7 @@ export const taintToleration: SchedulingPlugin = {
       normalise: (scores) => normaliseByMax(scores, true),
     };
   },
+  sign: ({ pod }) => pod.spec!.tolerations,
   wakesOn: ({ resource, node }, { pod }) =>
     resource === 'Node' &&
     node !== undefined &&

@@ -3,16 +3,14 @@
  * RuntimeCELCostBudget); here each turn of a loop costs as many units as its body has nodes, and operations on lists cost their length. What
  * does not loop is bounded by the size of the expression. Expressions with a regular expression that may backtrack run under a deadline.
  */
-import { createContext, runInContext, type Context } from 'node:vm';
 import type { ParseResult } from '@marcbachmann/cel-js';
+import { inTime, isTimeout, PATTERN_DEADLINE_MS } from './pattern-deadline.ts';
 import { isRisky } from './pattern-risk.ts';
 
 /** Units for one evaluation of one expression. */
 export const PER_CALL_LIMIT = 1_000_000;
 /** Units for all expressions about one object: the rules of a CRD, or one policy with one binding and parameter. */
 export const TOTAL_BUDGET = 10_000_000;
-/** How long an expression with a risky regular expression may take, ms. */
-const PATTERN_DEADLINE_MS = 500;
 
 export const CALL_COST_EXCEEDED = 'operation cancelled: actual cost limit exceeded';
 export const BUDGET_EXCEEDED = 'validation failed due to running out of cost budget, no further validation rules will be run';
@@ -92,22 +90,17 @@ function measured(own: Meter, run: () => unknown): unknown {
   }
 }
 
-let sandbox: Context | undefined;
 let isTimed = false;
 
-/** V8 stops even a backtracking pattern, but only for code that was started as a script. */
 function withDeadline(run: () => unknown): unknown {
-  sandbox ??= createContext({});
-  sandbox['run'] = run;
   isTimed = true;
   try {
-    return runInContext('run()', sandbox, { timeout: PATTERN_DEADLINE_MS }) as unknown;
+    return inTime(run, PATTERN_DEADLINE_MS);
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    if (!isTimeout(error)) throw error;
     if (meter) meter.left = -1;
     throw new Error(CALL_COST_EXCEEDED, { cause: error });
   } finally {
-    sandbox['run'] = undefined;
     isTimed = false;
   }
 }

@@ -207,7 +207,7 @@ test('reviews and token requests are created, too', async () => {
   const reviews = { apiGroups: ['authorization.k8s.io'], resources: ['*'] };
   const add = { op: 'add', path: '/spec/user', value: 'somebody' };
   const asked = await mutating({ rule: reviews, review: () => ({ patch: [add] }) });
-  const spec = { user: 'kubernetes-admin', groups: [], resourceAttributes: { verb: 'get', resource: 'pods' } };
+  const spec = { user: 'kubernetes-admin', resourceAttributes: { verb: 'get', resource: 'pods' } };
   const made = await call('POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', { spec });
   assert.equal(made.status, 201, messageOf(made));
   assert.equal(((made.body as KubeObject)['spec'] as { user: string }).user, 'somebody');

@@ -1,12 +1,20 @@
 /** Between the words of the runtime contract and CRI's messages. */
-import type { ContainerConfig, ContainerStatus, ImageInfo, PodSandbox, PodSandboxConfig, SeccompProfile } from '../runtime.ts';
+import type {
+  ContainerConfig,
+  ContainerResources,
+  ContainerStatus,
+  ImageInfo,
+  PodSandbox,
+  PodSandboxConfig,
+  SeccompProfile,
+} from '../runtime.ts';
 import type * as messages from './messages.ts';
 import type { Decoded, Encodable } from './wire.ts';
 
 const PROTOCOLS = { TCP: 0, UDP: 1, SCTP: 2 };
 const PROPAGATION = { None: 0, HostToContainer: 1, Bidirectional: 2 };
 const SECCOMP = { RuntimeDefault: 0, Unconfined: 1, Localhost: 2 };
-const NAMESPACE = { pod: 0, container: 1, node: 2 };
+const NAMESPACE = { pod: 0, container: 1, node: 2, target: 3 };
 const CONTAINER_STATES = ['CREATED', 'RUNNING', 'EXITED', 'UNKNOWN'] as const;
 const NANOSECONDS_PER_MS = 1e6;
 
@@ -21,6 +29,10 @@ function namespacesOf(sandbox: PodSandboxConfig): { network: number; pid: number
     pid: sandbox.hostPid ? NAMESPACE.node : sandbox.shareProcessNamespace ? NAMESPACE.pod : NAMESPACE.container,
     ipc: sandbox.hostIpc ? NAMESPACE.node : NAMESPACE.pod,
   };
+}
+
+function withTarget(namespaces: ReturnType<typeof namespacesOf>, targetId: string | undefined): object {
+  return targetId !== undefined && namespaces.pid === NAMESPACE.container ? { ...namespaces, pid: NAMESPACE.target, targetId } : namespaces;
 }
 
 export function sandboxConfigMessage(config: PodSandboxConfig): Encodable<typeof messages.PodSandboxConfig> {
@@ -48,7 +60,7 @@ export function sandboxConfigMessage(config: PodSandboxConfig): Encodable<typeof
 }
 
 export function containerConfigMessage(config: ContainerConfig, sandbox: PodSandboxConfig): Encodable<typeof messages.ContainerConfig> {
-  const { security, resources } = config;
+  const { security } = config;
   return {
     metadata: { name: config.name, attempt: config.attempt },
     image: { image: config.image, userSpecifiedImage: config.userImage },
@@ -66,17 +78,11 @@ export function containerConfigMessage(config: ContainerConfig, sandbox: PodSand
     stdinOnce: config.stdinOnce,
     tty: config.tty,
     linux: {
-      resources: {
-        cpuPeriod: resources.cpuPeriod,
-        cpuQuota: resources.cpuQuota,
-        cpuShares: resources.cpuShares,
-        memoryLimitInBytes: resources.memoryLimitBytes,
-        oomScoreAdj: resources.oomScoreAdj,
-      },
+      resources: resourcesMessage(config.resources),
       securityContext: {
         capabilities: { addCapabilities: security.capabilitiesAdd, dropCapabilities: security.capabilitiesDrop },
         privileged: security.privileged,
-        namespaceOptions: namespacesOf(sandbox),
+        namespaceOptions: withTarget(namespacesOf(sandbox), config.targetContainerId),
         runAsUser: wrapped(security.runAsUser),
         runAsGroup: wrapped(security.runAsGroup),
         runAsUsername: security.runAsUsername,
@@ -89,6 +95,11 @@ export function containerConfigMessage(config: ContainerConfig, sandbox: PodSand
       },
     },
   };
+}
+
+export function resourcesMessage(resources: ContainerResources): Encodable<typeof messages.LinuxContainerResources> {
+  const { memoryLimitBytes, ...others } = resources;
+  return { ...others, memoryLimitInBytes: memoryLimitBytes };
 }
 
 export function podSandbox(value: Decoded<typeof messages.PodSandbox>): PodSandbox {

@@ -183,6 +183,11 @@ export const CRI = {
   ),
   startContainer: runtimeService('StartContainer', ById, Empty),
   stopContainer: runtimeService('StopContainer', message({ containerId: string(1), timeout: int(2) }), Empty),
+  updateContainerResources: runtimeService(
+    'UpdateContainerResources',
+    message({ containerId: string(1), linux: sub(2, LinuxContainerResources) }),
+    Empty,
+  ),
   removeContainer: runtimeService('RemoveContainer', ById, Empty),
   listContainers: runtimeService('ListContainers', Empty, message({ containers: list(sub(1, Container)) })),
   containerStatus: runtimeService('ContainerStatus', ById, message({ status: sub(1, ContainerStatus) })),

@@ -9,6 +9,7 @@ import {
   listedContainer,
   podSandbox,
   podSandboxWithAddresses,
+  resourcesMessage,
   sandboxConfigMessage,
 } from './convert.ts';
 import { containerEvents } from './events.ts';
@@ -102,6 +103,7 @@ function containerCalls(
   | 'createContainer'
   | 'startContainer'
   | 'stopContainer'
+  | 'updateContainerResources'
   | 'removeContainer'
   | 'listContainers'
   | 'containerStatus'
@@ -116,6 +118,8 @@ function containerCalls(
     startContainer: async (id, signal) => void (await connection.call(CRI.startContainer, { id }, { signal })),
     stopContainer: (containerId, timeout, signal) =>
       absentIsDone(connection.call(CRI.stopContainer, { containerId, timeout }, { signal, deadlineMs: timeout * 1000 + ANSWER_MS * 3 })),
+    updateContainerResources: async (containerId, resources, signal) =>
+      void (await connection.call(CRI.updateContainerResources, { containerId, linux: resourcesMessage(resources) }, { signal })),
     removeContainer: (id) => absentIsDone(connection.call(CRI.removeContainer, { id })),
     async listContainers() {
       const { containers } = await connection.call(CRI.listContainers, {});

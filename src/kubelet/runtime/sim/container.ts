@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Clock } from '../../../lib/clock.ts';
-import { type ContainerConfig, type ContainerStatus, type PodSandboxConfig, RuntimeError } from '../runtime.ts';
+import { type ContainerConfig, type ContainerResources, type ContainerStatus, type PodSandboxConfig, RuntimeError } from '../runtime.ts';
 import { SimCpu } from './cpu.ts';
 import { createContainerFiles } from './files.ts';
 import type { SimImage } from './images.ts';
@@ -112,6 +112,11 @@ export class SimContainer {
     }
     this.kill();
     await this.#ended;
+  }
+
+  /** Programs notice by how long their work takes; memory is not limited. */
+  resize(resources: ContainerResources): void {
+    if (resources.cpuQuota !== undefined) this.cpu.limitTo(coresOf(resources));
   }
 
   kill(signal: Signal = 'KILL'): void {

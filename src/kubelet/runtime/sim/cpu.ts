@@ -11,7 +11,7 @@ const MOST_CORES = 4;
  */
 export class SimCpu {
   readonly #clock: Clock;
-  readonly #limit: number;
+  #limit: number;
   #charged = 0;
   #total = 0;
   #readAt: number;
@@ -23,6 +23,12 @@ export class SimCpu {
     this.#clock = clock;
     this.#limit = limit ?? MOST_CORES;
     this.#readAt = this.#freeAt = clock.monotonic();
+  }
+
+  /** What was used until now was used under the old one. */
+  limitTo(cores: number | undefined): void {
+    this.total(undefined);
+    this.#limit = cores ?? MOST_CORES;
   }
 
   /** Work that was done while nobody waited for it. */

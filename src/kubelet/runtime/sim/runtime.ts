@@ -7,7 +7,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import { errorCode, errorMessage } from '../../../lib/errors.ts';
 import type { Logger } from '../../../lib/log.ts';
 import {
-  type AnnotationsOf, type ContainerConfig, type ContainerRuntime, type ContainerStats, type ContainerStatus, type PodSandbox, type PodSandboxConfig, RuntimeError, type StreamOptions, type StreamTarget,
+  type AnnotationsOf, type ContainerConfig, type ContainerResources, type ContainerRuntime, type ContainerStats, type ContainerStatus, type PodSandbox, type PodSandboxConfig, RuntimeError, type StreamOptions, type StreamTarget,
 } from '../runtime.ts'; // prettier-ignore
 import { type Addresses, createAddresses } from './addresses.ts';
 import { unknownImage } from './catalogue/unknown.ts';
@@ -176,6 +176,11 @@ class SimRuntime implements ContainerRuntime {
 
   async stopContainer(containerId: string, timeoutSeconds: number, signal?: AbortSignal): Promise<void> {
     await this.#containers.get(containerId)?.stop(timeoutSeconds, signal);
+  }
+
+  updateContainerResources(containerId: string, resources: ContainerResources): Promise<void> {
+    this.#container(containerId).resize(resources);
+    return Promise.resolve();
   }
 
   async removeContainer(containerId: string): Promise<void> {
