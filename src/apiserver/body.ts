@@ -3,6 +3,7 @@ import { statusError } from '../api/status.ts';
 import { decodeProtobuf } from '../api/codec/protobuf.ts';
 import { schemaOf } from '../api/scheme.ts';
 import type { BodyReader } from './contract.ts';
+import { jsonFault } from './json-fault.ts';
 import { isYaml, parseYaml } from './yaml.ts';
 
 /** Largest body of a request, bytes; kube-apiserver's limit. */
@@ -70,16 +71,24 @@ async function parseBody(buffer: Buffer, type: string): Promise<unknown> {
   if (buffer.length === 0) return undefined;
   if (isYaml(type)) return parseYaml(buffer);
   if (type === PROTOBUF) return decodeProtobuf(buffer, schemaOf).object;
+  const text = buffer.toString();
   try {
-    return JSON.parse(buffer.toString()) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (error) {
-    throw statusError(
-      'BadRequest',
-      `the object provided is unrecognized (must be of type JSON): ${(error as Error).message}`,
-      undefined,
-      error,
-    );
+    const fault = jsonFault(text);
+    throw statusError('BadRequest', fault, undefined, new SyntaxError(fault, { cause: error }));
   }
 }
+
+/** What upstream shows of a body that it cannot read. */
+export function summaryOf(bytes: Buffer): string {
+  if (bytes.length === 0) return '<empty>';
+  const head = bytes.subarray(0, SUMMARY_BYTES);
+  const text = bytes[0] === OPENING_BRACE ? head.toString() : head.toString('hex');
+  return bytes.length > SUMMARY_BYTES ? `${text} ...` : text;
+}
+
+const SUMMARY_BYTES = 30;
+const OPENING_BRACE = 0x7b;
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';

@@ -80,6 +80,7 @@ export async function listen({ host, port, tls, handlers, clock }: ListenOptions
   });
   server.on('request', handlers.request as never);
   server.on('upgrade', handlers.upgrade as never);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket, clock));
   const connections = track(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -90,6 +91,20 @@ export async function listen({ host, port, tls, handlers, clock }: ListenOptions
   });
   return { address: server.address() as AddressInfo, close: () => close(server, connections, clock) };
 }
+
+/** How long a refused client may take to read why, ms (Go's rstAvoidanceDelay): closed at once, the connection would be reset before. */
+const REFUSAL_MS = 500;
+
+/** What is no request at all is answered as Go's server does, in plain text. */
+function refuse({ code }: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
+  if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
+  const status = code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : code === TOO_SLOW ? '408 Request Timeout' : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+  const cancel = clock.timer(REFUSAL_MS, () => socket.destroy());
+  socket.once('close', cancel);
+}
+
+const TOO_SLOW = 'ERR_HTTP_REQUEST_TIMEOUT';
 
 function track(server: Http2SecureServer): Set<Socket> {
   const connections = new Set<Socket>();

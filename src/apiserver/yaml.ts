@@ -17,7 +17,7 @@ export async function parseYaml(buffer: Buffer): Promise<unknown> {
   }
   const { parse } = await import('yaml');
   try {
-    return parse(text, { maxAliasCount: 100, uniqueKeys: false }) as unknown;
+    return parse(text, { maxAliasCount: 100, uniqueKeys: false, logLevel: 'error' }) as unknown;
   } catch (error) {
     throw statusError('BadRequest', `error converting YAML to JSON: ${(error as Error).message}`, undefined, error);
   }

@@ -177,12 +177,14 @@ export function best(
   { extra, remembered }: Scoring = {},
 ): NodeInfo {
   if (nodes.length === 1) return nodes[0]!;
-  const totals = nodes.map(({ name }) => extra?.get(name) ?? 0);
+  const totals = new Float64Array(nodes.length);
+  if (extra) for (const [i, { name }] of nodes.entries()) totals[i] = extra.get(name) ?? 0;
+  const scores = new Float64Array(nodes.length);
   for (const { name, cycle, weight } of begun) {
     if (!cycle.score || weight === 0) continue;
     const known = remembered?.answers.scores.get(name);
     if (!known && cycle.preScore?.(nodes) === false) continue;
-    const scores = known ? remembered!.places.map((place) => known[place]!) : nodes.map((node) => cycle.score!(node));
+    for (let i = 0; i < scores.length; i++) scores[i] = known ? known[remembered!.places[i]!]! : cycle.score(nodes[i]!);
     cycle.normalise?.(scores, nodes);
     for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight;
   }

@@ -27,7 +27,7 @@ export interface PluginCycle {
   preScore?(nodes: readonly NodeInfo[]): boolean;
   /** Any number; `normalise` brings the scores of all feasible nodes to 0–100. */
   score?(node: NodeInfo): number;
-  normalise?(scores: number[], nodes: readonly NodeInfo[]): void;
+  normalise?(scores: Float64Array, nodes: readonly NodeInfo[]): void;
   /** The node was chosen: keeps in memory what the pod takes besides the node's resources. undefined: nothing to keep or to write. */
   reserve?(node: NodeInfo): Reservation | undefined;
   /** No node took the pod: may free what stands in its way; what it says of that goes into the event. */
@@ -120,8 +120,9 @@ export interface BegunPlugin {
 export const MAX_SCORE = 100;
 
 /** Brings scores to 0–100 by their maximum; `reverse` makes the lowest the best (as upstream's DefaultNormalizeScore). */
-export function normaliseByMax(scores: number[], reverse: boolean): void {
-  const max = scores.reduce((most, score) => Math.max(most, score), 0);
+export function normaliseByMax(scores: Float64Array, reverse: boolean): void {
+  let max = 0;
+  for (const score of scores) max = Math.max(max, score);
   for (let i = 0; i < scores.length; i++) {
     const score = max === 0 ? 0 : Math.floor((scores[i]! * MAX_SCORE) / max);
     scores[i] = reverse ? MAX_SCORE - score : score;

@@ -4,6 +4,9 @@ import type { LabelSelector } from '../api/selectors.ts';
 import type { Node, Pod } from '../api/types.gen.ts';
 import { type Amounts, NONE, amountsOf, minus, plus, podRequests, podRequestsForScore } from './resources.ts';
 
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const HOSTNAME_LABEL = 'kubernetes.io/hostname';
+
 export interface HostPort {
   ip: string;
   protocol: string;
@@ -29,6 +32,8 @@ export class NodeInfo {
   readonly name: string;
   node: Node;
   labels: Readonly<Record<string, string>> = {};
+  #hostname: string | undefined;
+  #zone: string | undefined;
   readonly pods = new Map<string, PodInfo>();
   requested: Amounts = NONE;
   scoreRequested: Amounts = NONE;
@@ -52,12 +57,19 @@ export class NodeInfo {
     this.version++;
     this.node = node;
     this.labels = node.metadata.labels ?? {};
+    this.#hostname = this.labels[HOSTNAME_LABEL];
+    this.#zone = this.labels[ZONE_LABEL];
     const allocatable = node.status?.allocatable;
     this.allocatable = amountsOf(allocatable);
     this.maxPods = Number(allocatable?.['pods'] ?? 0);
     this.images = new Map(
       (node.status?.images ?? []).flatMap((image) => (image.names ?? []).map((name) => [name, image.sizeBytes ?? 0] as const)),
     );
+  }
+
+  /** The two that spreading asks of every node for every pod are at hand. */
+  label(key: string): string | undefined {
+    return key === ZONE_LABEL ? this.#zone : key === HOSTNAME_LABEL ? this.#hostname : this.labels[key];
   }
 
   add(pod: PodInfo): void {
@@ -151,4 +163,3 @@ export function claimKeys({ metadata, spec }: Pod): readonly string[] {
   });
 }
 
-export const ZONE_LABEL = 'topology.kubernetes.io/zone';

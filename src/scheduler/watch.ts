@@ -1,4 +1,5 @@
 /** Keeps the picture of the cluster and the queue up to date with what informers tell. */
+import { isDeepStrictEqual } from 'node:util';
 import { keyOf } from '../api/meta.ts';
 import type { Node, Pod } from '../api/types.gen.ts';
 import type { Client } from '../client/client.ts';
@@ -8,6 +9,7 @@ import type { Profile } from './profile.ts';
 import type { PromisedRoom } from './promises.ts';
 import type { SchedulingQueue } from './queue.ts';
 import { type ClusterState } from './cluster-state.ts';
+import { podRequests } from './resources.ts';
 import { podInfo } from './snapshot.ts';
 import { isGated, isTerminal } from './workloads.ts';
 
@@ -92,7 +94,7 @@ class Watch {
     const wasAssumed = assumed.delete(key);
     promises.release(key);
     queue.remove(key);
-    // What a pod takes does not change with its status: the picture is renewed only where it can have.
+    // What a pod takes hardly changes with its status: the picture is renewed only where it can have.
     const wasAssigned = Boolean(previous?.spec!.nodeName);
     if (wasAssigned && takesTheSame(pod, previous!)) return;
     const known = state.place(podInfo(pod), pod.spec!.nodeName!);
@@ -113,8 +115,14 @@ function takesTheSame(pod: Pod, previous: Pod): boolean {
   return (
     previous.metadata.generation === pod.metadata.generation &&
     sameLabels(previous, pod) &&
-    Boolean(previous.metadata.deletionTimestamp) === Boolean(pod.metadata.deletionTimestamp)
+    Boolean(previous.metadata.deletionTimestamp) === Boolean(pod.metadata.deletionTimestamp) &&
+    !wasResized(pod, previous)
   );
+}
+
+/** A pod that is resized takes less, or no more than it wants, once its node says so. One whose spec never changed is not. */
+function wasResized(pod: Pod, previous: Pod): boolean {
+  return (pod.metadata.generation ?? 1) > 1 && !isDeepStrictEqual(podRequests(pod), podRequests(previous));
 }
 
 /** A change of its spec, of its labels or of the claims that were made for it may be what a pod was waiting for. */

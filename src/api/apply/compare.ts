@@ -13,11 +13,12 @@ export interface Comparison {
   removed: FieldSet;
 }
 
-/** Compares two objects of one schema. Parts that both share by identity cost nothing. */
-export function compareObjects(old: JsonRecord, next: JsonRecord, schema: Schema): Comparison {
-  return compareFields(old, next, schema);
+/** Compares two objects of one schema, but for the top-level fields that are `ignored` (`f:status`). Parts that both share by identity cost nothing. */
+export function compareObjects(old: JsonRecord, next: JsonRecord, schema: Schema, ignored: readonly string[] = NOTHING_IGNORED): Comparison {
+  return compareFields(old, next, schema, ignored);
 }
 
+const NOTHING_IGNORED: readonly string[] = [];
 const SAME: Comparison = { changed: EMPTY, removed: EMPTY };
 
 /** What became of one node: is it a member of changed or removed itself, and what of the nodes below. */
@@ -26,14 +27,19 @@ interface NodeComparison {
   removed?: FieldSet | undefined;
 }
 
-function compareFields(old: JsonRecord, next: JsonRecord, schema: Schema | undefined): Comparison {
+function compareFields(
+  old: JsonRecord,
+  next: JsonRecord,
+  schema: Schema | undefined,
+  ignored: readonly string[] = NOTHING_IGNORED,
+): Comparison {
   if (old === next) return SAME;
   const changed: Record<string, FieldSet> = {};
   const removed: Record<string, FieldSet> = {};
   const visit = (name: string): void => {
     const before = old[name];
     const after = next[name];
-    if (before === after) return;
+    if (before === after || (ignored.length > 0 && ignored.includes(`f:${name}`))) return;
     collect(changed, removed, `f:${name}`, compareNode(before, after, memberSchema(schema, name)));
   };
   for (const name in next) visit(name);

@@ -29,15 +29,15 @@ export interface UpdateTracking {
 /**
  * `updated` with managedFields: the manager takes every field that this write added or changed; other owners lose those and what was
  * removed. Nothing changed means nothing is touched, times included. Objects whose managedFields were reset stay without until an
- * apply. Never throws for what is in the objects; shares parts with both.
+ * apply. Never throws for what is in the objects; shares parts with both. Fields that this write cannot set may be absent from `updated`.
  */
 export function trackUpdate(tracking: UpdateTracking): KubeObject {
   const { info, live, updated, subresource } = tracking;
   const known = knownManagers(tracking);
   if (live && known.length === 0) return withManagers(updated, []);
   const before = live ?? zeroOf(info.schema);
-  const compared = compareObjects(before, updated, info.schema);
   const ignored = ignoredFields(info, live ?? updated, subresource);
+  const compared = compareObjects(before, updated, info.schema, ignored);
   const taken = ownable(compared.changed, ignored);
   const removed = ownable(compared.removed, ignored);
   const lost = isEmpty(removed) ? taken : union(taken, removed);

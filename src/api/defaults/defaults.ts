@@ -40,6 +40,21 @@ export function applyDefaults(info: ResourceInfo, object: KubeObject): KubeObjec
   return object;
 }
 
+/**
+ * The same for a write to the status: `object` may be without all that is neither its status nor its metadata, and the defaults of the rest are
+ * left out where it is there.
+ */
+export function applyStatusDefaults(info: ResourceInfo, object: KubeObject): KubeObject {
+  const schema = info.schema.fields?.['status']?.schema;
+  if (schema && object['status'] !== undefined) applyConstantDefaults(object['status'], schema);
+  const kind = `${info.group}/${info.kind}`;
+  if (WITH_STATUS_DEFAULTS.has(kind)) RULES[kind]!(object as never);
+  return object;
+}
+
+/** Kinds whose rules speak of the status; they take an object without a spec. */
+const WITH_STATUS_DEFAULTS: ReadonlySet<string> = new Set(['/Namespace', '/Node', '/PersistentVolume', '/PersistentVolumeClaim']);
+
 /** `group/Kind` to its rules. Versions of a kind share them (HorizontalPodAutoscaler alone does not). */
 const RULES: Readonly<Record<string, (object: never) => void>> = {
   '/Pod': defaultPod,

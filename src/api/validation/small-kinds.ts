@@ -113,16 +113,16 @@ function checkFinalizer(problems: Problems, path: string, finalizer: string): vo
     problems.invalid(path, finalizer, 'name is neither a standard finalizer name nor is it fully qualified');
 }
 
-const CLUSTER_SCOPED_EVENTS = ['default', 'kube-system', ''];
 const EVENT_LIMITS = { reason: 128, action: 128, reportingInstance: 128, message: 1024 } as const;
 
-/** Events of the past are kept as they came (core's); those that tell their eventTime are of the new kind and fully checked. */
+/** Events of the past are kept as they came; those that tell their eventTime are of the new kind (KEP-383) and fully checked. */
 export function checkEvent(problems: Problems, event: Event): void {
-  const { involvedObject, metadata, eventTime, reportingComponent = '', type } = event;
+  const { involvedObject, metadata, eventTime, reportingComponent = '' } = event;
   const about = involvedObject?.namespace ?? '';
-  if (!about && !CLUSTER_SCOPED_EVENTS.includes(metadata.namespace ?? ''))
-    problems.invalid('involvedObject.namespace', about, `does not match event.namespace`);
-  if (about && about !== metadata.namespace) problems.invalid('involvedObject.namespace', about, `does not match event.namespace`);
+  const own = metadata.namespace ?? '';
+  // What is about the whole cluster has to be somewhere all the same.
+  const fits = about === '' ? own === 'default' || (eventTime ? own === 'kube-system' : own === '') : eventTime || about === own;
+  if (!fits) problems.invalid('involvedObject.namespace', about, 'does not match event.namespace');
   if (!eventTime) return;
   if (!reportingComponent) problems.required('reportingComponent');
   else problems.invalidEach('reportingComponent', reportingComponent, qualifiedNameProblems(reportingComponent));
@@ -133,5 +133,4 @@ export function checkEvent(problems: Problems, event: Event): void {
     const text = event[field as keyof typeof EVENT_LIMITS] ?? '';
     if (Buffer.byteLength(text) > max) problems.invalid(field, '', `can have at most ${max} characters`);
   }
-  if (type !== 'Normal' && type !== 'Warning') problems.invalid('type', '', `has invalid value: ${type ?? ''}`);
 }

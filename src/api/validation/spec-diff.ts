@@ -45,11 +45,12 @@ function compare(a: readonly string[], b: readonly string[]): Line[] {
 
 function changes(a: readonly string[], b: readonly string[]): Line[] {
   const whole = a.length > MAX_LINES || b.length > MAX_LINES;
-  const common = whole ? undefined : commonLengths(a, b);
+  const common = whole ? [] : commonLengths(a, b);
+  const compared = whole ? 0 : a.length;
   const lines: Line[] = [];
   let i = 0;
   let j = 0;
-  while (common && i < a.length && j < b.length) {
+  while (i < compared && j < b.length) {
     if (a[i] === b[j]) {
       lines.push({ mark: ' ', text: a[i]! });
       i++;

@@ -3,7 +3,7 @@ import { decodeObject, type Duplicates } from '../../api/decode.ts';
 import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
-import { requireObjectType, type RequestBody } from '../body.ts';
+import { requireObjectType, summaryOf, type RequestBody } from '../body.ts';
 import { isYaml, yamlDuplicates } from '../yaml.ts';
 import { isObject, type FieldValidation } from './options.ts';
 import type { Call } from './registry.ts';
@@ -44,11 +44,11 @@ export async function decodeConfiguration(
 }
 
 /** As `decodeBody`, for a value of ours that a patch made. */
-export function decodePatched({ context, served: { info } }: Call, value: unknown, { fieldValidation, patch }: PatchDecoding): KubeObject {
+export function decodePatched({ context, served: { info } }: Call, value: unknown, { fieldValidation, shown }: PatchDecoding): KubeObject {
   checkType(info, value);
   // Upstream's words: the client sent no object, so that it is the patch which is wrong.
   const refuse = (reason: string): Error => {
-    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch ?? value))}: ${reason}`;
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(shown ? shown() : value))}: ${reason}`;
     return invalid('', '', '', [{ field: 'patch', type: 'FieldValueInvalid', message }]);
   };
   return decode({ context, value, schema: info.schema, fieldValidation, refuse });
@@ -57,7 +57,7 @@ export function decodePatched({ context, served: { info } }: Call, value: unknow
 interface PatchDecoding {
   fieldValidation: FieldValidation;
   /** What is shown as wrong; the patched object unless given. */
-  patch?: unknown;
+  shown?: () => unknown;
 }
 
 function otherVersion(given: unknown, expected: string): Error {
@@ -101,7 +101,7 @@ async function valueOf(body: RequestBody, kind: string): Promise<unknown> {
     return await body.json();
   } catch (error) {
     if (!(error instanceof StatusError && error.cause instanceof SyntaxError)) throw error;
-    throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.cause.message}`);
+    throw unrecognized(kind, `couldn't get version/kind; json parse error: ${error.cause.message} (${summaryOf(await body.bytes())})`);
   }
 }
 

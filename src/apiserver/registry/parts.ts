@@ -4,6 +4,7 @@ import {
   validateFinalize,
   validateResize,
 } from '../../api/validation/validate.ts';
+import { applyDefaults } from '../../api/defaults/defaults.ts';
 import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { ResourceInfo } from '../../api/schema/schema.ts';
@@ -33,6 +34,7 @@ export const finalize = part(
 
 /** Like a status of which only the conditions are open; annotations travel with it. */
 export const approval = doors({
+  defaults: applyDefaults,
   prepare: (info, given, live, now) => {
     const { conditions } = (given['status'] ?? {}) as NonNullable<CertificateSigningRequest['status']>;
     return prepareStatusUpdate(info, { ...given, status: { ...(live['status'] as object | undefined), conditions } }, live, now);
@@ -47,6 +49,7 @@ function part(
   validate: UpdateRules['validate'],
 ): Readonly<Record<string, VerbHandler>> {
   return doors({
+    defaults: applyDefaults,
     prepare: (info: ResourceInfo, given, live) => {
       const next = keep(live, given);
       const { resourceVersion, managedFields = live.metadata.managedFields } = given.metadata;

@@ -2,15 +2,16 @@ import { isRecord } from '../../api/patch/json.ts';
 import { applyJsonPatch } from '../../api/patch/json-patch.ts';
 import { applyMergePatch } from '../../api/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../../api/patch/strategic-merge-patch.ts';
-import { invalid, statusError } from '../../api/status.ts';
+import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Schema } from '../../api/schema/schema.ts';
-import { unknownFormat } from '../body.ts';
+import { unknownFormat, type RequestBody } from '../body.ts';
 import { apply, APPLY_TYPE } from './apply.ts';
 import { fromStored, toStored, viewOf } from './convert.ts';
 import { decodePatched } from './decode.ts';
 import { writeOptions, type WriteOptions } from './options.ts';
 import type { Call, Registry, Result } from './registry.ts';
+import { isStatusOnly, statusPart } from './status-patch.ts';
 import { rulesFor, updateObject } from './update.ts';
 
 export const PATCH_TYPES = [
@@ -39,14 +40,37 @@ export async function patchedObject(call: Call, { fieldValidation }: WriteOption
   }
   // Custom resources have no patch strategies: the other patches serve them.
   if (served.info.custom && body.contentType === STRATEGIC) throw unknownFormat(PATCH_TYPES.filter((type) => type !== STRATEGIC));
-  const stated = await body.json();
+  const stated = await statedPatch(body);
   const change = patcher(body.contentType, stated, served.info.schema);
-  const shown = body.contentType === 'application/strategic-merge-patch+json' ? { patch: stated } : {};
+  const ofStatus = isStatusOnly(call, stated);
   return (live) => {
-    const patched = change(fromStored(served, live));
+    const before = fromStored(served, live);
+    const patched = change(ofStatus ? statusPart(before) : before);
     keepIdentity(call, live, patched);
-    return toStored(served, decodePatched(call, patched, { fieldValidation, ...shown }));
+    const shown = (): unknown => (body.contentType === STRATEGIC ? stated : { ...before, ...patched });
+    const object = toStored(served, decodePatched(call, patched, { fieldValidation, shown }));
+    if (ofStatus && before.metadata.managedFields) object.metadata.managedFields = before.metadata.managedFields;
+    return object;
   };
+}
+
+/** What is to change. Throws StatusError 400 for what is no patch of its type. */
+async function statedPatch(body: RequestBody): Promise<unknown> {
+  const prefix = body.contentType === STRATEGIC ? '' : 'error decoding patch: ';
+  try {
+    const stated = await body.json();
+    const isList = body.contentType === 'application/json-patch+json';
+    if (isList || isRecord(stated) || stated === null) return stated;
+    const given = Array.isArray(stated) ? 'array' : typeof stated === 'boolean' ? 'bool' : typeof stated;
+    const why =
+      stated === undefined
+        ? 'unexpected end of JSON input'
+        : `json: cannot unmarshal ${given} into Go value of type map[string]interface {}`;
+    throw statusError('BadRequest', `${prefix}${why}`);
+  } catch (error) {
+    if (!(error instanceof StatusError && error.cause instanceof SyntaxError)) throw error;
+    throw statusError('BadRequest', `${prefix}${error.cause.message}`, undefined, error);
+  }
 }
 
 /** A function from the live object to the patched copy. Throws StatusError 415, and 400 or 422 when it is called. */

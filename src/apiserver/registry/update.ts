@@ -1,4 +1,4 @@
-import { applyDefaults } from '../../api/defaults/defaults.ts';
+import { applyDefaults, applyStatusDefaults } from '../../api/defaults/defaults.ts';
 import { prepareForUpdate, prepareStatusUpdate } from '../../api/strategy/prepare.ts';
 import { validateStatusUpdate, validateUpdate } from '../../api/validation/validate.ts';
 import { conflict, invalid, statusError, StatusError, type FieldError } from '../../api/status.ts';
@@ -66,6 +66,8 @@ function checkNames({ context, served }: Call, { metadata }: KubeObject): void {
 
 /** What an update of one part of an object obeys. */
 export interface UpdateRules {
+  /** Fills in, in place, what the writer left out of the part that this door may change. */
+  defaults(info: ResourceInfo, object: KubeObject): KubeObject;
   /** Keeps what this door may not change, and derives what follows from the change. */
   prepare(info: ResourceInfo, object: KubeObject, live: KubeObject, now: number): KubeObject;
   validate(info: ResourceInfo, object: KubeObject, live: KubeObject): FieldError[];
@@ -73,8 +75,8 @@ export interface UpdateRules {
   claims: boolean;
 }
 
-const WHOLE: UpdateRules = { prepare: prepareForUpdate, validate: validateUpdate, claims: true };
-const STATUS: UpdateRules = { prepare: prepareStatusUpdate, validate: validateStatusUpdate, claims: false };
+const WHOLE: UpdateRules = { defaults: applyDefaults, prepare: prepareForUpdate, validate: validateUpdate, claims: true };
+const STATUS: UpdateRules = { defaults: applyStatusDefaults, prepare: prepareStatusUpdate, validate: validateStatusUpdate, claims: false };
 
 export function rulesFor({ context }: Call): UpdateRules {
   return context.info.subresource === 'status' ? STATUS : WHOLE;
@@ -83,7 +85,10 @@ export function rulesFor({ context }: Call): UpdateRules {
 export interface Update {
   options: WriteOptions;
   rules: UpdateRules;
-  /** The new object from the live one, in the stored version, owned by the caller. Called again when somebody else wrote in between. */
+  /**
+   * The new object from the live one, in the stored version, owned by the caller; through the status it may lack the rest. Called again when
+   * somebody else wrote in between.
+   */
   make: (live: KubeObject) => KubeObject | Promise<KubeObject>;
   /** Where admission plugins are shown something else than the object itself. */
   shown?: ShownToAdmission;
@@ -130,7 +135,7 @@ async function prepare(registry: Registry, call: Call, { options, rules, make, s
   const given = await make(live.object);
   keepSystemFields(call, given, live);
   // Before admission and preparation: what the server adds belongs to nobody.
-  const owned = trackManager(registry, { call, object: applyDefaults(served.stored, given), options, live: live.object });
+  const owned = trackManager(registry, { call, object: rules.defaults(served.stored, given), options, live: live.object });
   const now = registry.clock.now();
   const prepared = rules.prepare(served.stored, owned, live.object, now);
   const request = requestFor(call, { options, shown }, prepared, live);

@@ -4,7 +4,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { StatusError } from '../../api/status.ts';
 import { errorMessage } from '../../lib/errors.ts';
 import type { StreamReply } from '../contract.ts';
-import type { Target } from './target.ts';
+import { dialText, type Target } from './target.ts';
 
 export interface RelayRequest {
   method: string;
@@ -93,7 +93,7 @@ async function connected(target: Target, { signal, unreachable }: RelayRequest):
   try {
     return await target.connect(signal);
   } catch (error) {
-    throw unreachable(`dial ${target.scheme}://${target.authority}: ${errorMessage(error)}`, error);
+    throw unreachable(dialText(target.authority, error), error);
   }
 }
 

@@ -383,7 +383,9 @@ describe('streaming', () => {
     ]);
     const refusedPort = await fetchText(`${POD}/web:1/proxy/`);
     assert.equal(refusedPort.status, 503);
-    assert.match(refusedPort.text, /^error trying to reach service: dial http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/);
+    assert.equal(refusedPort.text, 'error trying to reach service: dial tcp 127.0.0.1:1: connect: connection refused');
+    const plain = await fetchText(`${POD}/https:web:http/proxy/`);
+    assert.equal(plain.text, 'error trying to reach service: tls: first record does not look like a TLS handshake');
   });
 });
 

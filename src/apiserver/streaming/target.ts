@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { errorCode, errorMessage } from '../../lib/errors.ts';
 
 /** Where bytes are passed on to: a kubelet, a pod, the endpoint of a Service. */
 export interface Target {
@@ -64,6 +65,21 @@ export function tlsTarget(host: string, port: number, { cert, key, ca, acceptedN
   };
 }
 
+const DIAL_FAILURES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connect: connection refused',
+  EHOSTUNREACH: 'connect: no route to host',
+  ENETUNREACH: 'connect: network is unreachable',
+  ECONNRESET: 'read: connection reset by peer',
+  ETIMEDOUT: 'i/o timeout',
+};
+
+/** Why there is no connection, as Go's net package says it: users search for these words. */
+export function dialText(authority: string, error: unknown): string {
+  const code = errorCode(error) ?? '';
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return 'tls: first record does not look like a TLS handshake';
+  return `dial tcp ${authority}: ${DIAL_FAILURES[code] ?? errorMessage(error)}`;
+}
+
 type Socket = Duplex & { setTimeout(ms: number, callback?: () => void): unknown };
 
 function opened(socket: Socket, event: 'connect' | 'secureConnect', signal: AbortSignal): Promise<Duplex> {
@@ -79,7 +95,7 @@ function opened(socket: Socket, event: 'connect' | 'secureConnect', signal: Abor
       socket.setTimeout(0);
       socket.removeListener('error', fail);
     };
-    socket.setTimeout(CONNECT_TIMEOUT_MS, () => fail(new Error('connection timed out')));
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => fail(new Error('i/o timeout')));
     socket.once('error', fail);
     socket.once(event, () => {
       finish();

@@ -61,7 +61,8 @@ export class FleetPods {
 
   #watch({ add }: { add(key: string): void }): void {
     const note = (pod: Pod): void => {
-      if (this.#nodes.has(pod.spec?.nodeName ?? '') && (needsStart(pod) || pod.metadata.deletionTimestamp)) add(keyOf(pod));
+      if (this.#nodes.has(pod.spec?.nodeName ?? '') && (needsStart(pod) || isBehind(pod) || pod.metadata.deletionTimestamp))
+        add(keyOf(pod));
     };
     this.#context.client
       .informer(PODS, BOUND)
@@ -75,7 +76,7 @@ export class FleetPods {
     const known = this.#tracked.get(key);
     const tracked = known && known.uid === pod.metadata.uid ? known : this.#begin(key, pod);
     if (!tracked) return undefined;
-    const changed = this.#advance(pod, tracked) || needsStart(pod);
+    const changed = this.#advance(pod, tracked) || needsStart(pod) || isBehind(pod);
     if (changed) await this.#write(pod, tracked.progress);
     return this.#next(key, pod, tracked);
   }
@@ -164,6 +165,11 @@ export class FleetPods {
 
 /** Pods that have a node. */
 const BOUND = { fieldSelector: 'spec.nodeName!=' };
+
+/** Its spec changed since its status was written (a resize). */
+function isBehind({ metadata, status }: Pod): boolean {
+  return status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation;
+}
 
 function needsStart({ status }: Pod): boolean {
   return status?.phase === undefined || status.phase === 'Pending' || (status.phase === 'Running' && status.podIP === undefined);

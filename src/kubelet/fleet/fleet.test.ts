@@ -82,6 +82,19 @@ describe('fleet', () => {
     assert.equal(status?.containerStatuses?.[0]?.ready, true);
   });
 
+  it('a pod that is resized has what it wants', async () => {
+    await run('resized', { resources: { requests: { cpu: '100m' } } });
+    await until('resized', (pod) => pod.status?.phase === 'Running');
+    await pods().patch(
+      'resized',
+      'strategic',
+      { spec: { containers: [{ name: 'main', resources: { requests: { cpu: '200m' } } }] } },
+      'resize',
+    );
+    const { status } = await until('resized', (pod) => pod.status?.observedGeneration === 2);
+    assert.deepEqual(status?.containerStatuses?.[0]?.resources, { requests: { cpu: '200m' } });
+  });
+
   it('a deleted pod goes at once', async () => {
     await run('going', {});
     await until('going', (pod) => pod.status?.phase === 'Running');

@@ -40,6 +40,7 @@ export function fleetPodStatus(pod: Pod, progress: PodProgress): PodStatus {
       ? { initContainerStatuses: pod.spec!.initContainers.map((container) => initStatus(pod, container, startedAt)) }
       : {}),
     containerStatuses: statuses,
+    ...(pod.metadata.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
   };
 }
 
@@ -48,7 +49,8 @@ function phaseOf(containers: readonly ContainerProgress[]): string {
   return containers.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed';
 }
 
-function containerStatus(pod: Pod, { name, image = '' }: Container, progress: ContainerProgress): ContainerStatus {
+function containerStatus(pod: Pod, container: Container, progress: ContainerProgress): ContainerStatus {
+  const { name, image = '' } = container;
   const running = progress.state === 'running';
   const containerID = idOf(pod, name, progress.restarts);
   const ended = progress.finishedAt > 0 ? terminated(pod, name, progress) : undefined;
@@ -72,7 +74,13 @@ function containerStatus(pod: Pod, { name, image = '' }: Container, progress: Co
     ready: running,
     started: running,
     restartCount: progress.restarts,
+    ...resourcesOf(container),
   };
+}
+
+/** What it wants it has: a modelled container is resized as soon as it is asked for. */
+function resourcesOf({ resources = {} }: Container): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  return { ...(resources.requests ? { allocatedResources: resources.requests } : {}), resources };
 }
 
 function terminated(pod: Pod, name: string, { startedAt, finishedAt, exitCode, restarts, state }: ContainerProgress): ContainerState {
@@ -90,7 +98,8 @@ function terminated(pod: Pod, name: string, { startedAt, finishedAt, exitCode, r
 }
 
 /** Init containers are done as the pod starts; sidecars among them run. */
-function initStatus(pod: Pod, { name, image = '', restartPolicy }: Container, startedAt: number): ContainerStatus {
+function initStatus(pod: Pod, container: Container, startedAt: number): ContainerStatus {
+  const { name, image = '', restartPolicy } = container;
   const at = timestamp(startedAt);
   const sidecar = restartPolicy === 'Always';
   const state = sidecar
@@ -106,6 +115,7 @@ function initStatus(pod: Pod, { name, image = '', restartPolicy }: Container, st
     ready: true,
     started: sidecar,
     restartCount: 0,
+    ...resourcesOf(container),
   };
 }
 

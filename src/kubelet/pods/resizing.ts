@@ -6,7 +6,7 @@
  *
  * What is allocated and in force stands in the pod's status and on its containers; here is what this kubelet knows since it wrote that.
  */
-import type { ContainerStatus as ApiContainerStatus, Pod, PodCondition, ResourceRequirements } from '../../api/types.gen.ts';
+import type { Pod, PodCondition, PodStatus, ResourceRequirements } from '../../api/types.gen.ts';
 import { timestamp } from '../../api/time.ts';
 import type { EventRecorder } from '../../client/events.ts';
 import { podReference } from '../containers/events.ts';
@@ -14,7 +14,9 @@ import { resourcesAtStart } from '../containers/labels.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { allocatedTo, type Allocation, sameAllocation, wantedBy, withAllocation } from './allocation.ts';
 import { RESIZE_IN_PROGRESS, RESIZE_PENDING } from './conditions.ts';
-import { type ResizeRefusal, resizeSummary } from './resize-rules.ts';
+import { appContainers, initContainers, isSidecar } from './containers-of.ts';
+import { currentContainer, type PodRuntime } from './pod-runtime.ts';
+import { resizeNeeds, type ResizeRefusal, resizeSummary } from './resize-rules.ts';
 
 interface Pending extends ResizeRefusal {
   generation: number;
@@ -80,8 +82,10 @@ export class PodResizing {
     this.#events.event(podReference(pod), 'Warning', `Resize${reason}`, `Pod resize ${reason}: ${resizeSummary(pod, generation, message)}`);
   }
 
-  /** What a running container has; `known` is its status as it was last reported. Undefined of containers that others have started. */
-  inForce(container: ContainerStatus, known: ApiContainerStatus | undefined): ResourceRequirements | undefined {
+  /** What a running container has; `status` is the pod's as it was last reported. Undefined of containers that others have started. */
+  inForce(container: ContainerStatus, status: PodStatus | undefined): ResourceRequirements | undefined {
+    const { containerStatuses = [], initContainerStatuses = [] } = status ?? {};
+    const known = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
     const reported = known?.containerID?.endsWith(`//${container.id}`) ? known.resources : undefined;
     return this.#updated.get(container.id) ?? reported ?? resourcesAtStart(container);
   }
@@ -99,9 +103,16 @@ export class PodResizing {
       this.#events.event(podReference(pod), 'Warning', 'ResizeError', `Pod resize error: ${resizeSummary(pod, generation, error)}`);
   }
 
-  /** All that is allocated is in force. `pod` is as allocated. */
-  completed(pod: Pod): void {
+  /** Sees whether every running container has what it was promised by now. */
+  look(given: Pod, runtime: PodRuntime, status: PodStatus | undefined): void {
     if (!this.#progress) return;
+    const pod = this.allocated(given);
+    const isInForce = [...appContainers(pod), ...initContainers(pod).filter(isSidecar)].every((container) => {
+      const current = currentContainer(runtime, container.name);
+      const inForce = current?.state === 'RUNNING' ? this.inForce(current, status) : undefined;
+      return !inForce || resizeNeeds(container, inForce) === 'nothing';
+    });
+    if (!isInForce) return;
     const message = `Pod resize completed: ${resizeSummary(pod, this.#progress.generation)}`;
     this.#progress = undefined;
     this.#events.event(podReference(pod), 'Normal', 'ResizeCompleted', message);

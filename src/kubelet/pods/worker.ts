@@ -17,12 +17,11 @@ import { terminationMessage } from '../containers/termination-message.ts';
 import type { ContainerStatus } from '../runtime/runtime.ts';
 import { VolumeSetupError } from '../volumes/manager.ts';
 import type { Rejection } from './admission.ts';
-import { appContainers, initContainers, isSidecar } from './containers-of.ts';
 import { graceOf, endPod, removePod } from './end.ts';
 import { runPlan } from './run-plan.ts';
 import { type PodPlan, planPod } from './plan.ts';
-import { currentContainer, EMPTY_RUNTIME, type PodRuntime } from './pod-runtime.ts';
-import { resizeNeeds, type ResizeRefusal } from './resize-rules.ts';
+import { EMPTY_RUNTIME, type PodRuntime } from './pod-runtime.ts';
+import type { ResizeRefusal } from './resize-rules.ts';
 import { PodResizing } from './resizing.ts';
 import type { PodServices } from './services.ts';
 import { podStatus } from './status.ts';
@@ -273,19 +272,7 @@ class Worker implements PodWorker {
   }
 
   #inForce(container: ContainerStatus): ResourceRequirements | undefined {
-    const { containerStatuses = [], initContainerStatuses = [] } = this.#status ?? this.#pod.status ?? {};
-    const known = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
-    return this.#resizing.inForce(container, known);
-  }
-
-  /** Whether every running container has what it was promised. */
-  #resized(runtime: PodRuntime): boolean {
-    const pod = this.allocated;
-    return [...appContainers(pod), ...initContainers(pod).filter(isSidecar)].every((container) => {
-      const current = currentContainer(runtime, container.name);
-      const inForce = current?.state === 'RUNNING' ? this.#inForce(current) : undefined;
-      return !inForce || resizeNeeds(container, inForce) === 'nothing';
-    });
+    return this.#resizing.inForce(container, this.#status ?? this.#pod.status);
   }
 
   #shallEnd(): boolean {
@@ -328,7 +315,7 @@ class Worker implements PodWorker {
     this.#runtime = runtime;
     const { clock, node, probes, status } = this.#services;
     await this.#readMessages(runtime);
-    if (this.#resizing.underWay && this.#resized(runtime)) this.#resizing.completed(this.allocated);
+    this.#resizing.look(this.#pod, runtime, this.#status ?? this.#pod.status);
     const basis = this.#basis();
     const computed = podStatus(basis, runtime, {
       hostIps: node.ips,

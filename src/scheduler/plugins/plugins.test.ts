@@ -68,7 +68,7 @@ function passing(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): strin
 function scores(plugin: SchedulingPlugin, pod: Pod, state: ClusterState): Record<string, number> {
   const cycle = plugin.begin(podInfo(pod), state);
   cycle?.preScore?.(state.nodes);
-  const values = state.nodes.map((node) => cycle?.score?.(node) ?? 0);
+  const values = Float64Array.from(state.nodes, (node) => cycle?.score?.(node) ?? 0);
   cycle?.normalise?.(values, state.nodes);
   return Object.fromEntries(state.nodes.map((node, index) => [node.name, values[index]!]));
 }

@@ -1,7 +1,7 @@
 import type { LabelSelector } from '../../api/selectors.ts';
 import type { Pod, TopologySpreadConstraint } from '../../api/types.gen.ts';
 import { MAX_SCORE, type PluginCycle, type Rejection, type SchedulingPlugin } from '../framework.ts';
-import { type NodeInfo, type Snapshot, ZONE_LABEL } from '../snapshot.ts';
+import { HOSTNAME_LABEL, type NodeInfo, type Snapshot, ZONE_LABEL } from '../snapshot.ts';
 import { nodeMatcher } from './node-selection.ts';
 import { selectorKey, withLabelKeys } from './pod-terms.ts';
 import { isTolerated } from '../../api/tolerations.ts';
@@ -11,7 +11,6 @@ const NO_LABEL: Rejection = {
   code: 'UnschedulableAndUnresolvable',
   reasons: ["node(s) didn't match pod topology spread constraints (missing required label)"],
 };
-const HOSTNAME_LABEL = 'kubernetes.io/hostname';
 
 /** The selector of the workload that the pod belongs to (its Services and owner), for spreading by default; undefined when it belongs to none. */
 export type WorkloadSelector = (pod: Pod) => LabelSelector | undefined;
@@ -143,7 +142,7 @@ function softSteps(pod: Pod, constraints: readonly Constraint[], snapshot: Snaps
       if (!hasAllKeys(node)) return IGNORED;
       let sum = 0;
       for (const { constraint, counts, perNode, weight } of states) {
-        const value = node.labels[constraint.topologyKey];
+        const value = node.label(constraint.topologyKey);
         if (value === undefined) continue;
         const count = counts ? counts.get(value) : perNode.get(node.name);
         sum += (count ?? 0) * weight + constraint.maxSkew - 1;
@@ -167,12 +166,12 @@ function softState(
   // Fewer domains weigh less: with many, one pod more hardly shows.
   if (topologyKey === HOSTNAME_LABEL) return { constraint, counts: undefined, perNode, weight: Math.log(scored.length + 2) };
   const domains = new Set<string | undefined>();
-  for (const { labels } of scored) domains.add(labels[topologyKey]);
+  for (const node of scored) domains.add(node.label(topologyKey));
   return { constraint, counts: domainsFor(constraint, pod, keys, snapshot), perNode, weight: Math.log(domains.size + 2) };
 }
 
 /** The fewer the better: turned round, with the most crowded node still above nothing where others are crowded too. */
-function normaliseSoft(scores: number[]): void {
+function normaliseSoft(scores: Float64Array): void {
   let max = 0;
   let min = Infinity;
   for (const score of scores) {

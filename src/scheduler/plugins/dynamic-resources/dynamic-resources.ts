@@ -95,7 +95,7 @@ function steps(pod: PodInfo, claims: readonly ResourceClaim[], surroundings: Sur
     ...(open.some(({ spec }) => spec.devices?.requests?.some(({ firstAvailable }) => firstAvailable))
       ? {
           score: (node: NodeInfo) => found.get(node.name)?.score ?? 0,
-          normalise: (scores: number[]) => normaliseByMax(scores, false),
+          normalise: (scores: Float64Array) => normaliseByMax(scores, false),
         }
       : {}),
     reserve: (node) => {
