@@ -98,7 +98,8 @@ const REFUSAL_MS = 500;
 /** What is no request at all is answered as Go's server does, in plain text. */
 function refuse({ code }: NodeJS.ErrnoException, socket: Socket, clock: Clock): void {
   if (!socket.writable || code === 'ECONNRESET') return void socket.destroy();
-  const status = code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : code === TOO_SLOW ? '408 Request Timeout' : '400 Bad Request';
+  const status =
+    code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : code === TOO_SLOW ? '408 Request Timeout' : '400 Bad Request';
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
   const cancel = clock.timer(REFUSAL_MS, () => socket.destroy());
   socket.once('close', cancel);

@@ -67,7 +67,11 @@ describe('how large a request may be', () => {
     { name: 'no request at all', text: 'HELLO\r\n\r\n', status: 400 },
     { name: 'another protocol version', text: 'GET / HTTP/9.9\r\n\r\n', status: 400 },
     { name: 'a chunk without a size', text: 'POST /api HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', status: 400 },
-    { name: 'two lengths', text: 'POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', status: 400 },
+    {
+      name: 'two lengths',
+      text: 'POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      status: 400,
+    },
     { name: 'a header without an end', text: `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat((1 << 20) + 500)}`, status: 431 },
   ];
   for (const { name, text, status } of malformed) {
@@ -150,7 +154,11 @@ describe('a watcher that does not read', () => {
       const admin = api.loopback();
       const filler = 'x'.repeat(1_000_000);
       const write = (at: number): ReturnType<typeof admin> =>
-        admin({ method: 'PUT', path: '/api/v1/namespaces/default/configmaps/slow', body: { metadata: { name: 'slow' }, data: { filler, at: `${protocol} ${at}` } } });
+        admin({
+          method: 'PUT',
+          path: '/api/v1/namespaces/default/configmaps/slow',
+          body: { metadata: { name: 'slow' }, data: { filler, at: `${protocol} ${at}` } },
+        });
       await admin({ method: 'POST', path: '/api/v1/namespaces/default/configmaps', body: { metadata: { name: 'slow' } } });
       const release = await stall();
       const before = watchers(await metrics());
@@ -187,7 +195,7 @@ function parseMetrics(text: string): Map<string, Family> {
     else if (word === 'TYPE') {
       assert.equal(name, help, line);
       assert.match(rest!, /^(?:counter|gauge|histogram)$/);
-      assert.ok(!families.has(name!), `${name} is there twice`);
+      assert.ok(!families.has(name), `${name} is there twice`);
       families.set((current = name!), { type: rest!, samples: [] });
     } else families.get(current)!.samples.push(sampleOf(line, current));
   }
@@ -213,7 +221,11 @@ describe('/metrics', () => {
     await send('GET', '/api/v1/namespaces/default');
     const families = parseMetrics(await metrics());
     for (const [name, { type, samples }] of families) {
-      if (type === 'counter') assert.ok(samples.every(({ value }) => value >= 0), name);
+      if (type === 'counter')
+        assert.ok(
+          samples.every(({ value }) => value >= 0),
+          name,
+        );
       if (type !== 'histogram') continue;
       const open = new Map<string, number>();
       for (const { name: sample, labels, value } of samples) {
@@ -228,8 +240,14 @@ describe('/metrics', () => {
   });
 
   test("has upstream's names", async () => {
-    await send('POST', '/api/v1/namespaces/default/configmaps?dryRun=All', { body: '{"metadata":{"name":"dry"}}', headers: { 'content-type': 'application/json' } });
-    await send('POST', '/api/v1/namespaces/default/configmaps', { body: '{"metadata":{"name":"wet"}}', headers: { 'content-type': 'application/json' } });
+    await send('POST', '/api/v1/namespaces/default/configmaps?dryRun=All', {
+      body: '{"metadata":{"name":"dry"}}',
+      headers: { 'content-type': 'application/json' },
+    });
+    await send('POST', '/api/v1/namespaces/default/configmaps', {
+      body: '{"metadata":{"name":"wet"}}',
+      headers: { 'content-type': 'application/json' },
+    });
     const families = parseMetrics(await metrics());
     const expected: Record<string, string> = {
       apiserver_request_total: 'counter',
@@ -243,15 +261,38 @@ describe('/metrics', () => {
       process_start_time_seconds: 'gauge',
     };
     assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, families.get(name)?.type])), expected);
-    const counted = families.get('apiserver_request_total')!.samples.filter(({ labels }) => labels['verb'] === 'POST' && labels['code'] === '201');
-    const labels = { component: 'apiserver', group: '', resource: 'configmaps', scope: 'resource', subresource: '', verb: 'POST', version: 'v1', code: '201' };
+    const counted = families
+      .get('apiserver_request_total')!
+      .samples.filter(({ labels }) => labels['verb'] === 'POST' && labels['code'] === '201');
+    const labels = {
+      component: 'apiserver',
+      group: '',
+      resource: 'configmaps',
+      scope: 'resource',
+      subresource: '',
+      verb: 'POST',
+      version: 'v1',
+      code: '201',
+    };
     assert.deepEqual(
       counted.map((sample) => sample.labels).toSorted((a, b) => a['dry_run']!.localeCompare(b['dry_run']!)),
-      [{ ...labels, dry_run: '' }, { ...labels, dry_run: 'All' }],
+      [
+        { ...labels, dry_run: '' },
+        { ...labels, dry_run: 'All' },
+      ],
     );
-    const kinds = families.get('apiserver_current_inflight_requests')!.samples.map((sample) => [sample.labels['request_kind'], sample.value]);
-    assert.deepEqual(kinds, [['readOnly', 1], ['mutating', 0]]);
-    const created = families.get('etcd_request_duration_seconds')!.samples.find((sample) => sample.name.endsWith('_count') && sample.labels['operation'] === 'create' && sample.labels['type'] === 'configmaps');
+    const kinds = families
+      .get('apiserver_current_inflight_requests')!
+      .samples.map((sample) => [sample.labels['request_kind'], sample.value]);
+    assert.deepEqual(kinds, [
+      ['readOnly', 1],
+      ['mutating', 0],
+    ]);
+    const created = families
+      .get('etcd_request_duration_seconds')!
+      .samples.find(
+        (sample) => sample.name.endsWith('_count') && sample.labels['operation'] === 'create' && sample.labels['type'] === 'configmaps',
+      );
     assert.ok(created!.value >= 1);
   });
 
@@ -277,7 +318,11 @@ describe('health', () => {
     { path: '/readyz/informer-sync', status: 200, text: /^ok$/ },
     { path: '/livez/nosuch', status: 404, text: /^404 page not found\n$/ },
     { path: '/livez?verbose', status: 200, text: /^\[\+\]ping ok\n\[\+\]log ok\n\[\+\]etcd ok\n(?:\[\+\]\S+ ok\n)+livez check passed\n$/ },
-    { path: '/readyz?verbose', status: 200, text: /\[\+\]etcd-readiness ok\n[^]*\[\+\]poststarthook\/crd-informer-synced ok\n[^]*\[\+\]shutdown ok\nreadyz check passed\n$/ },
+    {
+      path: '/readyz?verbose',
+      status: 200,
+      text: /\[\+\]etcd-readiness ok\n[^]*\[\+\]poststarthook\/crd-informer-synced ok\n[^]*\[\+\]shutdown ok\nreadyz check passed\n$/,
+    },
     { path: '/healthz?verbose', status: 200, text: /\nhealthz check passed\n$/ },
     { path: '/livez?verbose&exclude=etcd', status: 200, text: /\n\[\+\]etcd excluded: ok\n/ },
     { path: '/livez?verbose&exclude=nosuch', status: 200, text: /warn: some health checks cannot be excluded: no matches for "nosuch"\n/ },

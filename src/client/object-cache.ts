@@ -40,10 +40,8 @@ export class ObjectCache<T extends ObjectWithMeta> {
   put(key: string, object: T): T | undefined {
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
-    for (const index of this.#all()) {
-      if (previous) leave(index, key, previous);
-      enter(index, key, object);
-    }
+    replace(this.#namespaces, key, previous, object);
+    for (const index of this.#indexes.values()) replace(index, key, previous, object);
     return previous;
   }
 
@@ -70,6 +68,18 @@ interface Index<T> {
 function valuesOf<T>(index: Index<T>, value: string): T[] {
   const found = index.entries.get(value);
   return found ? [...found.values()] : [];
+}
+
+/** Most changes leave an object where it is filed: then it only takes the old one's place. */
+function replace<T>(index: Index<T>, key: string, previous: T | undefined, object: T): void {
+  if (previous === undefined) return enter(index, key, object);
+  const [before, after] = [index.of(previous), index.of(object)];
+  if (before.length === after.length && before.every((value, at) => value === after[at])) {
+    for (const value of after) index.entries.get(value)!.set(key, object);
+  } else {
+    leave(index, key, previous);
+    enter(index, key, object);
+  }
 }
 
 function enter<T>(index: Index<T>, key: string, object: T): void {

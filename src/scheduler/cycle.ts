@@ -129,14 +129,16 @@ interface Look {
 function lookAt(pool: readonly NodeInfo[], { begun, filters, answers, startAt, wanted }: Look) {
   const rejections = new Map<string, Rejection>();
   const rejectedBy = new Set<string>();
-  const feasible: NodeInfo[] = [];
-  const places: number[] = [];
+  // As long as they can become: growing them is half of what a cycle allocates.
+  const feasible = new Array<NodeInfo>(Math.min(wanted, pool.length));
+  const places = new Array<number>(feasible.length);
   // The first refusal counts: only of the filters before one that did not sign can the answers be kept.
   const unsigned = filters.findIndex(({ isSigned }) => !isSigned);
   const kept = unsigned < 0 ? filters : filters.slice(0, unsigned);
   const asked = answers ? filters.slice(kept.length) : filters;
   let examined = 0;
-  for (; examined < pool.length && feasible.length < wanted; examined++) {
+  let found = 0;
+  for (; examined < pool.length && found < wanted; examined++) {
     const place = (startAt + examined) % pool.length;
     const node = pool[place]!;
     const refusal = (answers && refusalOf(answers, place, { filters: kept, begun })) ?? firstRefusal(node, asked);
@@ -144,10 +146,12 @@ function lookAt(pool: readonly NodeInfo[], { begun, filters, answers, startAt, w
       rejections.set(node.name, refusal.rejection);
       rejectedBy.add(refusal.by);
     } else {
-      feasible.push(node);
-      places.push(place);
+      feasible[found] = node;
+      places[found++] = place;
     }
   }
+  feasible.length = found;
+  places.length = found;
   return { rejections, rejectedBy, feasible, places, examined };
 }
 
@@ -188,13 +192,19 @@ export function best(
     cycle.normalise?.(scores, nodes);
     for (let i = 0; i < scores.length; i++) totals[i]! += scores[i]! * weight;
   }
-  let chosen = 0;
-  let ties = 1;
-  for (let i = 1; i < totals.length; i++) {
-    if (totals[i]! > totals[chosen]!) {
-      chosen = i;
+  return nodes[highest(totals, rng)]!;
+}
+
+/** The place of the highest total; of several that share it, one by chance. */
+function highest(totals: Float64Array, rng: Rng): number {
+  let most = -Infinity;
+  let ties = 0;
+  for (const total of totals) {
+    if (total > most) {
+      most = total;
       ties = 1;
-    } else if (totals[i] === totals[chosen] && rng.next() < 1 / ++ties) chosen = i;
+    } else if (total === most) ties++;
   }
-  return nodes[chosen]!;
+  let skip = ties > 1 ? Math.floor(rng.next() * ties) : 0;
+  return totals.findIndex((total) => total === most && skip-- === 0);
 }

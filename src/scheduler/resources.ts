@@ -98,11 +98,18 @@ function heldBy({ status }: Pod): (container: Container) => Amounts {
   };
 }
 
-/** As podRequests, with the values above for what is not stated: for scoring only. */
-export function podRequestsForScore(pod: Pod): Amounts {
+/** As podRequests, which are `asked`, with the values above for what is not stated: for scoring only. */
+export function podRequestsForScore(pod: Pod, asked: Amounts): Amounts {
+  if (!pod.status?.containerStatuses?.length && statesAll(pod)) return asked;
   return podRequests(pod, (container) => {
     const requests = container.resources?.requests;
     const own = amountsOf(requests);
     return { ...own, cpu: requests?.['cpu'] ? own.cpu : UNSTATED_CPU, memory: requests?.['memory'] ? own.memory : UNSTATED_MEMORY };
   });
+}
+
+/** Then there is nothing to add. */
+function statesAll({ spec }: Pod): boolean {
+  const states = ({ resources }: Container): boolean => Boolean(resources?.requests?.['cpu'] && resources.requests['memory']);
+  return spec!.containers.every(states) && (spec!.initContainers ?? []).every(states);
 }

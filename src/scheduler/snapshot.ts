@@ -134,6 +134,7 @@ export interface Snapshot {
 /** What scheduling asks of a pod, worked out once. */
 export function podInfo(pod: Pod): PodInfo {
   const { affinity } = pod.spec!;
+  const requests = podRequests(pod);
   const hostPorts = (pod.spec!.containers.flatMap((container) => container.ports ?? []) ?? [])
     .concat((pod.spec!.initContainers ?? []).filter((init) => init.restartPolicy === 'Always').flatMap((init) => init.ports ?? []))
     .filter((port) => (port.hostPort ?? 0) > 0)
@@ -141,8 +142,8 @@ export function podInfo(pod: Pod): PodInfo {
   return {
     key: keyOf(pod),
     pod,
-    requests: podRequests(pod),
-    scoreRequests: podRequestsForScore(pod),
+    requests,
+    scoreRequests: podRequestsForScore(pod, requests),
     hostPorts,
     priority: pod.spec!.priority ?? 0,
     hasAntiAffinity: (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,

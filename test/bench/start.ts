@@ -40,9 +40,10 @@ export async function benchIdle(driver: DriverName, { settleMs = 60_000, watchMs
     const before = withDescendants(root, processes());
     const cpuBefore = before.map(({ pid }) => cpuSeconds(pid));
     await sleep(watchMs);
-    const used = before.reduce((sum, { pid }, index) => sum + cpuSeconds(pid) - cpuBefore[index]!, 0);
-    const each = before.map(({ pid, command }) => ({ command: command.split(' ').slice(0, 2).join(' '), mib: pssMiB(pid) }));
-    const parts = each.filter(({ mib }) => mib >= 1).map(({ command, mib }) => `${command.split('/').at(-1)} ${mib.toFixed(0)}`);
+    const seconds = before.map(({ pid }, index) => cpuSeconds(pid) - cpuBefore[index]!);
+    const used = seconds.reduce((sum, each) => sum + each, 0);
+    const each = before.map(({ pid, command }) => ({ command, mib: pssMiB(pid) }));
+    const parts = each.filter(({ mib }) => mib >= 1).map(({ command, mib }) => `${shortName(command)} ${mib.toFixed(0)}`);
     return [
       {
         name: `${driver}: memory when idle (PSS)`,
@@ -58,11 +59,14 @@ export async function benchIdle(driver: DriverName, { settleMs = 60_000, watchMs
         unit: '% of a core',
         reference: 'real 6.7; minikube 3.0, k3d and kind 3.4',
         aim: '0.5',
+        note: `CPU seconds in ${watchMs / 1000} s: ${before.map(({ command }, index) => `${shortName(command)} ${seconds[index]!.toFixed(2)}`).join(', ')}`,
       },
     ];
   } finally {
     await cluster.remove();
   }
 }
+
+const shortName = (command: string): string => command.split(' ').slice(0, 2).join(' ').split('/').at(-1)!;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -55,7 +55,10 @@ function tour(driver: 'sim' | 'docker'): void {
     });
     await assert.rejects(core.readNamespacedConfigMap({ name: 'nosuch', namespace }), { code: 404 });
     const { items } = await core.listNamespacedConfigMap({ namespace, labelSelector: 'of=node' });
-    assert.deepEqual(items.map(({ metadata }) => metadata?.name), ['settings']);
+    assert.deepEqual(
+      items.map(({ metadata }) => metadata?.name),
+      ['settings'],
+    );
   });
 
   it('patches of every type', async () => {
@@ -80,7 +83,9 @@ function tour(driver: 'sim' | 'docker'): void {
 
   it('an informer sees what comes, changes and goes', { timeout: 60_000 }, async () => {
     const seen: string[] = [];
-    const informer = makeInformer(kubeConfig, `/api/v1/namespaces/${namespace}/configmaps`, () => core.listNamespacedConfigMap({ namespace }));
+    const informer = makeInformer(kubeConfig, `/api/v1/namespaces/${namespace}/configmaps`, () =>
+      core.listNamespacedConfigMap({ namespace }),
+    );
     for (const verb of ['add', 'update', 'delete'] as const)
       informer.on(verb, ({ metadata }) => void (metadata?.name === 'watched' && seen.push(verb)));
     await informer.start();
@@ -108,7 +113,7 @@ function tour(driver: 'sim' | 'docker'): void {
         `/api/v1/namespaces/${namespace}/configmaps`,
         query,
         (type) => types.push(type),
-        (error: unknown) => (error ? reject(error as Error) : resolve()),
+        (error: unknown) => (error ? reject(error) : resolve()),
       );
       watching.catch(reject);
     });

@@ -87,7 +87,9 @@ describe('a server that is sent nonsense', () => {
       seen.push((await ask('purge')).memory);
     }
     const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-    context.diagnostic(seen.map(({ heap, external, rss }) => `heap ${megabytes(heap)} external ${megabytes(external)} rss ${megabytes(rss)}`).join('; '));
+    context.diagnostic(
+      seen.map(({ heap, external, rss }) => `heap ${megabytes(heap)} external ${megabytes(external)} rss ${megabytes(rss)}`).join('; '),
+    );
     const grown = seen.at(-1)!.heap - seen[0]!.heap;
     assert.ok(grown < MAY_GROW, `the heap grew by ${megabytes(grown)}`);
   });

@@ -75,7 +75,10 @@ async function prove(context: TestContext, open?: (folder: string) => Promise<St
     const written = NAMESPACES.flatMap((namespace) => history.visible({ namespace }, 0, last));
     assert.equal(written.length, WRITES);
     const revisions = new Set(written.map(({ revision }) => revision));
-    assert.deepEqual(acknowledged.filter((revision) => !revisions.has(revision)), []);
+    assert.deepEqual(
+      acknowledged.filter((revision) => !revisions.has(revision)),
+      [],
+    );
     for (const watcher of watchers) watcher.check(history);
     context.diagnostic(`${written.length} changes, ${WATCHERS} watchers: ${sums(watchers)}`);
   } finally {
@@ -102,9 +105,7 @@ async function writeAll(api: TestApiServer, wire: ReturnType<typeof connections>
 /** Waits until each watcher has got the last of what it can see. */
 async function sawAll(watchers: readonly Watcher[], history: History, last: number): Promise<void> {
   await history.reached(last);
-  await Promise.all(
-    watchers.map((watcher) => watcher.reached(history.visible(watcher.manner.scope, 0, last).at(-1)?.revision ?? 0)),
-  );
+  await Promise.all(watchers.map((watcher) => watcher.reached(history.visible(watcher.manner.scope, 0, last).at(-1)?.revision ?? 0)));
 }
 
 function sums(watchers: readonly Watcher[]): string {

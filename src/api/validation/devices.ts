@@ -204,8 +204,8 @@ export function checkResourceSlice(problems: Problems, { spec }: ResourceSlice):
   if (spec.nodeName) problems.invalidEach('spec.nodeName', spec.nodeName, dns1123SubdomainProblems(spec.nodeName));
   if (nodeSelector) {
     checkNodeSelector(problems, 'spec.nodeSelector', nodeSelector);
-    if (nodeSelector.nodeSelectorTerms.length !== 1)
-      problems.invalid('spec.nodeSelector.nodeSelectorTerms', nodeSelector.nodeSelectorTerms, 'must have exactly one node selector term');
+    const { nodeSelectorTerms: terms = [] }: Partial<typeof nodeSelector> = nodeSelector;
+    if (terms.length !== 1) problems.invalid('spec.nodeSelector.nodeSelectorTerms', terms, 'must have exactly one node selector term');
   }
   if (devices.length > 0 && sharedCounters?.length) problems.invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed');
   checkSize(problems, 'spec.devices', devices.length, MAX_DEVICES);

@@ -67,8 +67,9 @@ function withDefaults(pod: KubeObject, range: LimitRange): KubeObject | undefine
         resources: { ...container.resources, ...merged('limits', limits, addedLimits), ...merged('requests', requests, addedRequests) },
       };
     };
-  const spec = pod['spec'] as PodSpec;
-  const containers = spec.containers.map(complete('container'));
+  // What is missing is for validation to say, which comes later.
+  const spec = (pod['spec'] ?? {}) as Partial<PodSpec>;
+  const containers = (spec.containers ?? []).map(complete('container'));
   const initContainers = spec.initContainers?.map(complete('init container'));
   if (notes.length === 0) return undefined;
   const annotations = { ...pod.metadata.annotations, [ANNOTATION]: `LimitRanger plugin set: ${notes.join('; ')}` };

@@ -33,7 +33,7 @@ export function serviceAccountAdmission(objects: StoredObjects & { clock: Clock;
       if (!account) {
         throw refuse(request, `error looking up service account ${request.namespace}/${name}: serviceaccount "${name}" not found`);
       }
-      return { ...request.object!, spec: withAccount(pod.spec!, name, account, objects.rng) };
+      return { ...request.object!, spec: withAccount(pod.spec ?? NO_SPEC, name, account, objects.rng) };
     },
   };
 }
@@ -64,6 +64,8 @@ function appearing(accounts: Stored<ServiceAccount>, namespace: string, name: st
   });
 }
 
+const NO_SPEC: PodSpec = { containers: [] };
+
 function withAccount(spec: PodSpec, name: string, account: ServiceAccount, rng: Rng): PodSpec {
   const named: PodSpec = { ...spec, serviceAccountName: name, serviceAccount: name };
   if (!named.imagePullSecrets?.length && account.imagePullSecrets?.length) named.imagePullSecrets = account.imagePullSecrets;
@@ -73,7 +75,9 @@ function withAccount(spec: PodSpec, name: string, account: ServiceAccount, rng: 
 
 function withToken(spec: PodSpec, rng: Rng): PodSpec {
   const lacks = ({ volumeMounts = [] }: Container): boolean => !volumeMounts.some(({ mountPath }) => mountPath === MOUNT_PATH);
-  if (![...(spec.initContainers ?? []), ...spec.containers].some(lacks)) return spec;
+  // Validation, which comes later, will not have a pod without containers.
+  const { initContainers = [], containers = [] }: Partial<PodSpec> = spec;
+  if (![...initContainers, ...containers].some(lacks)) return spec;
   const existing = spec.volumes?.find(({ name }) => name.startsWith(VOLUME_PREFIX));
   const volume = existing ?? tokenVolume(VOLUME_PREFIX + rng.suffix(5));
   const mounted = (container: Container): Container =>
@@ -82,8 +86,8 @@ function withToken(spec: PodSpec, rng: Rng): PodSpec {
       : container;
   return {
     ...spec,
-    ...(spec.initContainers ? { initContainers: spec.initContainers.map(mounted) } : {}),
-    containers: spec.containers.map(mounted),
+    ...(spec.initContainers ? { initContainers: initContainers.map(mounted) } : {}),
+    containers: containers.map(mounted),
     volumes: existing ? spec.volumes : [...(spec.volumes ?? []), volume],
   };
 }

@@ -56,14 +56,22 @@ export class ApiMetrics {
     const key = `${verb}/${group}/${version}/${resource}/${subresource}/${scope}/${dryRun}`;
     const known = this.#series.get(key);
     if (known) return known;
-    if (info.isResourceRequest && this.#isServed(info)) return this.#make(key, { verb, dry_run: dryRun, group, version, resource, subresource, scope });
+    if (info.isResourceRequest && this.#isServed(info))
+      return this.#make(key, { verb, dry_run: dryRun, group, version, resource, subresource, scope });
     const path = OWN_PATH.exec(info.path)?.[0] ?? '';
     const other = `${verb} ${path}`;
-    return this.#series.get(other) ?? this.#make(other, { verb, dry_run: '', group: '', version: '', resource: '', subresource: path, scope: '' });
+    return (
+      this.#series.get(other) ??
+      this.#make(other, { verb, dry_run: '', group: '', version: '', resource: '', subresource: path, scope: '' })
+    );
   }
 
   #make(key: string, labels: Readonly<Record<string, string>>): Series {
-    const made = { labels: labelText({ ...labels, component: 'apiserver' }), byCode: new Map<number, number>(), durations: new Histogram() };
+    const made = {
+      labels: labelText({ ...labels, component: 'apiserver' }),
+      byCode: new Map<number, number>(),
+      durations: new Histogram(),
+    };
     this.#series.set(key, made);
     return made;
   }

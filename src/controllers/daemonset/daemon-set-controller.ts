@@ -22,7 +22,7 @@ import { BURST_REPLICAS, createPod, deletePod, isNamespaceTerminating, podFromTe
 import { availableInMs, isAvailable, isReady } from '../pods/pod-state.ts';
 import { PodWatcher } from '../pods/pod-watcher.ts';
 import { ensureRevision, REVISION_HASH, RevisionCollision, trimRevisions } from '../rollout/controller-revisions.ts';
-import { pinnedTo } from './node-fit.ts';
+import { fitOn, pinnedTo } from './node-fit.ts';
 import { boundAndOldestFirst, nodeStates, planNodes, planUpdate, type NodeState, type Plan } from './plan.ts';
 
 const TEMPLATE_GENERATION = 'pod-template-generation';
@@ -77,15 +77,19 @@ class DaemonSetController implements Reconciler {
         changed: add,
       }),
     );
-    const addAll = (): void => this.#daemonSets.list().forEach(add);
+    // Only those that the node concerns: where there are a thousand nodes, each change of one would otherwise look at all for every DaemonSet.
+    const addWhere = (isConcerned: (daemonSet: DaemonSet) => boolean): void => this.#daemonSets.list().filter(isConcerned).forEach(add);
     this.#nodes.subscribe({
-      added: addAll,
+      added: (node) => addWhere((daemonSet) => fitOn(daemonSet, node).shouldRun),
       // Heartbeats change neither.
       updated: (node, before) => {
-        if (!semanticEqual(node.metadata.labels, before.metadata.labels) || !semanticEqual(node.spec?.taints, before.spec?.taints))
-          addAll();
+        if (semanticEqual(node.metadata.labels, before.metadata.labels) && semanticEqual(node.spec?.taints, before.spec?.taints)) return;
+        addWhere((daemonSet) => {
+          const [was, is] = [fitOn(daemonSet, before), fitOn(daemonSet, node)];
+          return was.shouldRun !== is.shouldRun || was.mayStay !== is.mayStay;
+        });
       },
-      deleted: addAll,
+      deleted: (node) => addWhere((daemonSet) => fitOn(daemonSet, node).mayStay),
     });
   }
 

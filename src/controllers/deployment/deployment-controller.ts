@@ -95,7 +95,9 @@ class DeploymentController implements Reconciler {
       return { draft, status: countedStatus(draft, family, now) };
     }
     const noted = this.#withPause(deployment);
-    if (noted.spec?.paused || isBeingScaled(noted, replicaSets)) {
+    // Recreate does not share pods out among versions: with several of them, which it may have adopted, it goes on to leave one.
+    const mayResize = isRollingUpdate(noted) || replicaSets.filter(hasSize).length <= 1;
+    if (noted.spec?.paused || (mayResize && isBeingScaled(noted, replicaSets))) {
       const { deployment: draft, family } = await this.#resize(await this.#writes.sort(noted, replicaSets));
       if (noted.spec?.paused) await this.#writes.cleanUp(noted, family.old);
       return { draft, status: countedStatus(draft, family, now) };

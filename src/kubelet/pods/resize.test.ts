@@ -158,6 +158,22 @@ describe('a pod on a node with 2 cores', () => {
     await remove('anew');
   });
 
+  it('is told of it by its downward API volume', async () => {
+    const items = [{ path: 'cpu', resourceFieldRef: { containerName: 'main', resource: 'requests.cpu', divisor: '1m' } }];
+    const pod = await run(
+      'informed',
+      of('100m'),
+      { image: 'busybox', command: ['sleep', '1000000'], volumeMounts: [{ name: 'info', mountPath: '/info' }] },
+      { volumes: [{ name: 'info', downwardAPI: { items } }] },
+    );
+    const id = main(pod).containerID!.replace('sim://', '');
+    const told = async (): Promise<string> => (await runtime.execSync(id, ['cat', '/info/cpu'], 5)).stdout.toString();
+    assert.equal(await told(), '100');
+    await resize('informed', of('125m'));
+    await eventually(async () => assert.equal(await told(), '125'), { within: 10_000 });
+    await remove('informed');
+  });
+
   it('waits for room, and gets it when others go', async () => {
     await run('other', of('1'));
     await run('waits', of('500m'));

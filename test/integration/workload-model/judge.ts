@@ -101,13 +101,14 @@ export class Judge {
 
   #checkAvailability(name: string, { family, shrunk, was, least }: { family: ReplicaSet[]; shrunk: ReplicaSet; was: number; least: number }): void {
     if (this.#now - this.disturbedAt < this.#world.horizonMs + 10_000) return;
-    const left = (sizeOfShrunk: number): number =>
+    // Who becomes available in this second counts for the controller: it may have seen it, or not yet.
+    const left = (sizeOfShrunk: number, at: number): number =>
       family.reduce((sum, each) => {
         const size = each.metadata.uid === shrunk.metadata.uid ? sizeOfShrunk : (each.spec?.replicas ?? 0);
-        const available = this.#podsOf(each.metadata.uid!).filter((pod) => isAvailable(pod, each.spec?.minReadySeconds ?? 0, this.#now + 1000));
+        const available = this.#podsOf(each.metadata.uid!).filter((pod) => isAvailable(pod, each.spec?.minReadySeconds ?? 0, at));
         return sum + Math.min(size, available.length);
       }, 0);
-    const [now, next] = [left(was), left(shrunk.spec?.replicas ?? 0)];
+    const [now, next] = [left(was, this.#now - 1000), left(shrunk.spec?.replicas ?? 0, this.#now + 1000)];
     if (next < now && next < least) this.#find(`${name}: ${next} of ${now} pods stay available, ${least} are needed`);
   }
 
@@ -148,6 +149,8 @@ export class Judge {
     const replicaSet = this.#world.truth.all('replicasets').find(({ metadata }) => metadata.uid === uid);
     const deployment = replicaSet && this.#deploymentOf(replicaSet);
     if (deployment?.spec?.strategy?.type !== 'Recreate') return;
+    // A pod that was lost is replaced, also among several versions that a Deployment has adopted.
+    if (this.#podsOf(uid).filter((pod) => !hasEnded(pod)).length > 1) return;
     const others = this.#world.truth.controlledBy('replicasets', deployment.metadata.uid!).filter(({ metadata }) => metadata.uid !== uid);
     const since = this.#now - this.#world.horizonMs;
     const known = others.flatMap(({ metadata }) => this.#podsOf(metadata.uid!)).filter((pod) => Date.parse(pod.metadata.creationTimestamp!) <= since);
