@@ -141,7 +141,10 @@ const WORK: Record<string, Work> = {
     aheadMs: HOUR_MS,
     async do({ make, seeAny }) {
       const once = { ...template, spec: { ...template.spec!, restartPolicy: 'Never' } };
-      await make(resources.CRON_JOBS, { metadata: { name: 'tick' }, spec: { schedule: '* * * * *', jobTemplate: { spec: { template: once } } } });
+      await make(resources.CRON_JOBS, {
+        metadata: { name: 'tick' },
+        spec: { schedule: '* * * * *', jobTemplate: { spec: { template: once } } },
+      });
       await seeAny(resources.JOBS);
     },
   },
@@ -184,7 +187,10 @@ const WORK: Record<string, Work> = {
   'endpointslicemirroring-controller': {
     async do({ make, seeAny }) {
       await make(resources.SERVICES, { metadata: { name: 'far' }, spec: { ports: [{ port: 80 }] } });
-      await make(resources.ENDPOINTS, { metadata: { name: 'far' }, subsets: [{ addresses: [{ ip: '192.0.2.7' }], ports: [{ port: 80 }] }] });
+      await make(resources.ENDPOINTS, {
+        metadata: { name: 'far' },
+        subsets: [{ addresses: [{ ip: '192.0.2.7' }], ports: [{ port: 80 }] }],
+      });
       await seeAny(resources.ENDPOINT_SLICES, ({ endpoints }) => endpoints?.[0]?.addresses[0] === '192.0.2.7');
     },
   },
@@ -250,14 +256,14 @@ const WORK: Record<string, Work> = {
     async do({ admin }) {
       const expiration = new Date(Date.now() + HOUR_MS / 2).toISOString().replace(/\.\d+Z$/, 'Z');
       const secrets = admin.resource(resources.SECRETS, 'kube-system');
-      await secrets.create(bootstrapToken('clean1', expiration) as never);
+      await secrets.create(bootstrapToken('clean1', expiration));
       await eventually(() => assert.rejects(secrets.get('bootstrap-token-clean1'), isNotFound), soon);
     },
   },
   bootstrapsigner: {
     async do({ admin }) {
       const expiration = new Date(Date.now() + HOUR_MS).toISOString().replace(/\.\d+Z$/, 'Z');
-      await admin.resource(resources.SECRETS, 'kube-system').create(bootstrapToken('sign01', expiration) as never);
+      await admin.resource(resources.SECRETS, 'kube-system').create(bootstrapToken('sign01', expiration));
       const maps = admin.resource(resources.CONFIG_MAPS, 'kube-public');
       await ensure(maps.create({ metadata: { name: 'cluster-info' }, data: { kubeconfig: 'apiVersion: v1' } }));
       await eventually(async () => assert.ok((await maps.get('cluster-info')).data?.['jws-kubeconfig-sign01']), soon);
@@ -270,14 +276,18 @@ const WORK: Record<string, Work> = {
       const annotations = { 'kubernetes.io/service-account.name': 'old', 'kubernetes.io/service-account.uid': metadata.uid! };
       await make(resources.SECRETS, { metadata: { name: 'old-token', annotations }, type: 'kubernetes.io/service-account-token' });
       const maps = admin.resource(resources.CONFIG_MAPS, 'kube-system');
-      await ensure(maps.create({ metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking' }, data: { since: '2026-01-01' } }));
+      await ensure(
+        maps.create({ metadata: { name: 'kube-apiserver-legacy-service-account-token-tracking' }, data: { since: '2026-01-01' } }),
+      );
       await see(resources.SECRETS, 'old-token', (secret) => secret.metadata.labels?.['kubernetes.io/legacy-token-invalid-since']);
     },
   },
   'service-cidrs-controller': {
     async do({ make, see, namespace: name }) {
       await make(resources.SERVICE_CIDRS, { metadata: { name }, spec: { cidrs: ['10.77.0.0/24'] } });
-      await see(resources.SERVICE_CIDRS, name, ({ status }) => status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'));
+      await see(resources.SERVICE_CIDRS, name, ({ status }) =>
+        status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+      );
     },
   },
   'resourcequota-controller': {
@@ -325,7 +335,11 @@ describe('alone over https', { concurrency: 4 }, () => {
       const namespace = `alone-${name.replaceAll('_', '-')}`.slice(0, 60);
       try {
         await admin.resource(resources.NAMESPACES).create({ metadata: { name: namespace } });
-        await ensure(admin.resource(resources.SERVICE_ACCOUNTS, namespace).create({ metadata: { name: name === 'service-account-controller' ? 'other' : 'default' } }));
+        await ensure(
+          admin
+            .resource(resources.SERVICE_ACCOUNTS, namespace)
+            .create({ metadata: { name: name === 'service-account-controller' ? 'other' : 'default' } }),
+        );
         await controller.start();
         await work.do(deskOf(admin, namespace));
         // A cache that is a moment late is no fault; the next round sees it.
@@ -341,7 +355,7 @@ describe('alone over https', { concurrency: 4 }, () => {
 });
 
 function aloneOverTls({ url, pki }: TestApiServer, name: string, { aheadMs, logged }: { aheadMs: number; logged: string[] }) {
-  const pem = (file: string): string => pki.get(file)!.toString();
+  const pem = (file: string): string => pki.get(file)!;
   const [cert, key, ca] = [pem('components/controller-manager.crt'), pem('components/controller-manager.key'), pem('ca.crt')];
   const manager = httpsTransport({ server: url, ca, cert, key, clock });
   const anonymous = httpsTransport({ server: url, ca, clock });

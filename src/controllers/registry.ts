@@ -160,11 +160,7 @@ function nameOf({ serviceAccount, eventSource = serviceAccount }: Controller): s
   return eventSource;
 }
 
-function contextOf(
-  controller: Controller,
-  context: ComponentContext,
-  config: ControllerConfig,
-): ComponentContext {
+function contextOf(controller: Controller, context: ComponentContext, config: ControllerConfig): ComponentContext {
   const eventSource = nameOf(controller);
   const client = config.transportOf ? withTransport(context.client, config.transportOf(controller.serviceAccount)) : context.client;
   const log = context.log.with({ component: eventSource });

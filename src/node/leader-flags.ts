@@ -32,7 +32,8 @@ export function readLeaderElectionFlags(args: readonly string[]): LeaderElection
   const { leaseDurationMs = 15_000, renewDeadlineMs = 10_000, retryPeriodMs = 2000 } = flags;
   if (leaseDurationMs <= renewDeadlineMs) throw new ConfigError('--leader-elect-lease-duration: must be greater than the renew deadline');
   // client-go's JitterFactor: a try may come so much later than the period.
-  if (renewDeadlineMs <= 1.2 * retryPeriodMs) throw new ConfigError('--leader-elect-renew-deadline: must be greater than 1.2 retry periods');
+  if (renewDeadlineMs <= 1.2 * retryPeriodMs)
+    throw new ConfigError('--leader-elect-renew-deadline: must be greater than 1.2 retry periods');
   return flags;
 }
 

@@ -91,7 +91,10 @@ for (const { component, lease, works } of KINDS) {
       await third.ready();
       const exited = once(second.process, 'exit');
       second.process.kill('SIGTERM');
-      const last = await holder(({ holderIdentity }) => ![led.holderIdentity, next.holderIdentity].includes(holderIdentity), 'a third leader');
+      const last = await holder(
+        ({ holderIdentity }) => ![led.holderIdentity, next.holderIdentity].includes(holderIdentity),
+        'a third leader',
+      );
       assert.deepEqual(await exited, [0, null]);
       await works(admin, 'third');
       // The one that was killed could not give its Lease back, the one that was stopped did.

@@ -204,7 +204,7 @@ export function checkResourceSlice(problems: Problems, { spec }: ResourceSlice):
   if (spec.nodeName) problems.invalidEach('spec.nodeName', spec.nodeName, dns1123SubdomainProblems(spec.nodeName));
   if (nodeSelector) {
     checkNodeSelector(problems, 'spec.nodeSelector', nodeSelector);
-    const { nodeSelectorTerms: terms = [] }: Partial<typeof nodeSelector> = nodeSelector;
+    const terms = (nodeSelector as Partial<typeof nodeSelector>).nodeSelectorTerms ?? [];
     if (terms.length !== 1) problems.invalid('spec.nodeSelector.nodeSelectorTerms', terms, 'must have exactly one node selector term');
   }
   if (devices.length > 0 && sharedCounters?.length) problems.invalid('spec', '', 'only one of `sharedCounters` or `devices` is allowed');

@@ -76,7 +76,9 @@ function withAccount(spec: PodSpec, name: string, account: ServiceAccount, rng: 
 function withToken(spec: PodSpec, rng: Rng): PodSpec {
   const lacks = ({ volumeMounts = [] }: Container): boolean => !volumeMounts.some(({ mountPath }) => mountPath === MOUNT_PATH);
   // Validation, which comes later, will not have a pod without containers.
-  const { initContainers = [], containers = [] }: Partial<PodSpec> = spec;
+  const given = spec as Partial<PodSpec>;
+  const initContainers = given.initContainers ?? [];
+  const containers = given.containers ?? [];
   if (![...initContainers, ...containers].some(lacks)) return spec;
   const existing = spec.volumes?.find(({ name }) => name.startsWith(VOLUME_PREFIX));
   const volume = existing ?? tokenVolume(VOLUME_PREFIX + rng.suffix(5));

@@ -37,14 +37,21 @@ export function daemonTolerations({ tolerations = [], hostNetwork }: PodSpec): T
   return [...tolerations, ...added.filter((each) => !tolerations.some((own) => isSame(own, each)))];
 }
 
-export function fitOn({ spec }: DaemonSet, node: Node): Fit {
+export function fitOn(daemonSet: DaemonSet, node: Node): Fit {
+  return fitting(daemonSet)(node);
+}
+
+/** `fitOn` for many nodes: what follows from the DaemonSet alone is worked out once. */
+export function fitting({ spec }: DaemonSet): (node: Node) => Fit {
   const pod = spec?.template.spec ?? { containers: [] };
-  const isElsewhere = pod.nodeName !== undefined && pod.nodeName !== node.metadata.name;
-  if (isElsewhere || !matchesSelectors(pod, node)) return { shouldRun: false, mayStay: false };
   const tolerations = daemonTolerations(pod);
   const isTolerated = (taint: Taint): boolean => tolerations.some((toleration) => tolerates(toleration, taint));
-  const hostile = (node.spec?.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint));
-  return { shouldRun: hostile.length === 0, mayStay: hostile.every(({ effect }) => effect !== 'NoExecute') };
+  return (node) => {
+    const isElsewhere = pod.nodeName !== undefined && pod.nodeName !== node.metadata.name;
+    if (isElsewhere || !matchesSelectors(pod, node)) return { shouldRun: false, mayStay: false };
+    const hostile = (node.spec?.taints ?? []).filter((taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(taint));
+    return { shouldRun: hostile.length === 0, mayStay: hostile.every(({ effect }) => effect !== 'NoExecute') };
+  };
 }
 
 /** The pod is bound to the node by its affinity, and by the scheduler (KEP-548). */

@@ -3,7 +3,7 @@ import type { DaemonSet, Node, Pod } from '../../api/types.gen.ts';
 import { isAvailable, isTerminating } from '../pods/pod-state.ts';
 import { resolveIntOrPercent } from '../rollout/int-or-percent.ts';
 import { REVISION_HASH } from '../rollout/controller-revisions.ts';
-import { fitOn, nodeOf, type Fit } from './node-fit.ts';
+import { fitting, nodeOf, type Fit } from './node-fit.ts';
 
 export interface NodeState {
   name: string;
@@ -32,9 +32,10 @@ export interface PlanInput {
 /** Every node that is there, and those that only have pods left. */
 export function nodeStates(daemonSet: DaemonSet, nodes: readonly Node[], pods: readonly Pod[]): NodeState[] {
   const podsOn = Map.groupBy(pods, (pod) => nodeOf(pod) ?? '');
+  const fit = fitting(daemonSet);
   const states = nodes.map((node) => ({
     name: node.metadata.name!,
-    fit: fitOn(daemonSet, node),
+    fit: fit(node),
     pods: podsOn.get(node.metadata.name!) ?? [],
   }));
   const known = new Set(states.map(({ name }) => name));

@@ -48,7 +48,8 @@ export class ReplicaSets {
       if (!ours || revisionNumber(replicaSet) >= revisionNumber(ours)) written.set(uid, replicaSet);
     }
     const newest = [...written.values()];
-    if (cached.length === newest.length && cached.every((each) => written.get(each.metadata.uid!) === each)) this.#written.delete(metadata.uid!);
+    if (cached.length === newest.length && cached.every((each) => written.get(each.metadata.uid!) === each))
+      this.#written.delete(metadata.uid!);
     return newest;
   }
 

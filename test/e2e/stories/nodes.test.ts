@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Cluster, startCluster } from '../../fixtures/cluster.ts';
-import { eventually } from '../../fixtures/eventually.ts';
+import { eventually, inProgress } from '../../fixtures/eventually.ts';
 import { kubectls } from '../../fixtures/machine.ts';
 
 const [kubectl] = await kubectls();
@@ -37,9 +37,14 @@ describe('the stories of nodes, on sim', { skip }, () => {
 
   async function places(): Promise<PodPlace[]> {
     const { items } = JSON.parse(await run('get', 'pods', '-l', 'app=web', '-o', 'json')) as {
-      items: { metadata: { name: string; deletionTimestamp?: string }; spec: { nodeName?: string }; status: { conditions?: { type: string; status: string }[] } }[];
+      items: {
+        metadata: { name: string; deletionTimestamp?: string };
+        spec: { nodeName?: string };
+        status: { conditions?: { type: string; status: string }[] };
+      }[];
     };
-    const isReady = (conditions: { type: string; status: string }[] = []): boolean => conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
+    const isReady = (conditions: { type: string; status: string }[] = []): boolean =>
+      conditions.some(({ type, status }) => type === 'Ready' && status === 'True');
     return items
       .filter(({ metadata }) => !metadata.deletionTimestamp)
       .map(({ metadata, spec, status }) => ({ name: metadata.name, node: spec.nodeName ?? '', ready: isReady(status.conditions) }));
@@ -66,13 +71,23 @@ describe('the stories of nodes, on sim', { skip }, () => {
     const spec = { affinity, tolerations: briefly, containers: [{ name: 'main', image: 'nginx:latest' }] };
     const labels = { app: 'kept' };
     const template = { metadata: { labels }, spec };
-    await apply({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'kept' }, spec: { selector: { matchLabels: labels }, template } });
-    await eventually(async () => assert.equal(await run('get', 'pods', '-l', 'app=kept', '-o', 'jsonpath={.items[*].spec.nodeName}'), 'silent'), soon);
+    await apply({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'kept' },
+      spec: { selector: { matchLabels: labels }, template },
+    });
+    await eventually(
+      async () => assert.equal(await run('get', 'pods', '-l', 'app=kept', '-o', 'jsonpath={.items[*].spec.nodeName}'), 'silent'),
+      soon,
+    );
   }
 
   it('a drained node is empty, and never are more pods missing than the budget spares', async () => {
     const labels = { app: 'web' };
-    const spread = [{ maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: labels } }];
+    const spread = [
+      { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway', labelSelector: { matchLabels: labels } },
+    ];
     const container = { name: 'web', image: 'nginx:latest' };
     const spec = { containers: [container], terminationGracePeriodSeconds: 1, topologySpreadConstraints: spread, tolerations: briefly };
     await apply({
@@ -85,10 +100,10 @@ describe('the stories of nodes, on sim', { skip }, () => {
     const [chosen] = (await allReady(8)).map(({ node }) => node).filter((node) => node !== PROFILE);
     await eventually(async () => assert.equal(await run('get', 'pdb', 'web', '-o', 'jsonpath={.status.disruptionsAllowed}'), '1'), soon);
 
-    let isOver = false;
-    const drain = run('drain', chosen!, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=60s').finally(() => (isOver = true));
+    const drain = run('drain', chosen!, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=60s');
+    const draining = inProgress(drain);
     let fewest = 8;
-    while (!isOver) fewest = Math.min(fewest, (await places()).filter(({ ready }) => ready).length);
+    while (draining()) fewest = Math.min(fewest, (await places()).filter(({ ready }) => ready).length);
     assert.match(await drain, /drained/);
     assert.ok(fewest >= 7, `only ${fewest} of 8 pods were left at a time`);
     await allReady(8, (pods) => assert.ok(pods.every(({ node }) => node !== chosen)));
@@ -120,7 +135,14 @@ describe('the stories of nodes, on sim', { skip }, () => {
     assert.match(described, /Ready +Unknown .*NodeStatusUnknown +Kubelet stopped posting node status\./);
     assert.match(described, /node.kubernetes.io\/unreachable:NoExecute/);
     await run('rollout', 'status', 'deployment/kept', '--timeout=60s');
-    const there = await run('get', 'pods', '-l', 'app=kept', '-o', 'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.deletionTimestamp}{"\\n"}{end}');
+    const there = await run(
+      'get',
+      'pods',
+      '-l',
+      'app=kept',
+      '-o',
+      'jsonpath={range .items[*]}{.spec.nodeName} {.metadata.deletionTimestamp}{"\\n"}{end}',
+    );
     assert.match(there, /^silent 2/m, 'nobody can end the pod of a node that is silent');
     assert.match(there, /^story-nodes\S*\s*$/m);
 

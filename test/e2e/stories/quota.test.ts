@@ -16,18 +16,24 @@ describe('the story of quota and limits, on sim', { skip: kubectl ? false : 'thi
   });
   after(() => cluster?.delete());
   const run = async (...args: string[]): Promise<string> => (await cluster.kubectl(['-n', 'team', ...args])).stdout.trim();
-  const apply = (manifest: object): Promise<unknown> => cluster.kubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(manifest) });
+  const apply = (manifest: object): Promise<unknown> =>
+    cluster.kubectl(['-n', 'team', 'apply', '-f', '-'], { input: JSON.stringify(manifest) });
 
   it('a pod that says nothing of its needs is refused where they are counted, until limits give it some', async () => {
     await run('create', 'quota', 'few', '--hard=pods=3,requests.cpu=1,limits.memory=1Gi');
     await eventually(async () => assert.match(await run('describe', 'quota', 'few'), /pods +0 +3/), soon);
     const { stderr } = await cluster.kubectl(['-n', 'team', 'run', 'greedy', '--image=nginx:latest'], { reject: false });
     assert.match(stderr, /forbidden: failed quota: few: must specify limits.memory for: greedy; requests.cpu for: greedy/);
-    const limits = [{ type: 'Container', default: { memory: '128Mi' }, defaultRequest: { cpu: '100m' }, max: { cpu: '500m', memory: '256Mi' } }];
+    const limits = [
+      { type: 'Container', default: { memory: '128Mi' }, defaultRequest: { cpu: '100m' }, max: { cpu: '500m', memory: '256Mi' } },
+    ];
     await apply({ apiVersion: 'v1', kind: 'LimitRange', metadata: { name: 'modest' }, spec: { limits } });
     await run('run', 'modest', '--image=nginx:latest');
     assert.equal(await run('get', 'pod', 'modest', '-o', 'jsonpath={.spec.containers[0].resources.requests.cpu}'), '100m');
-    await eventually(async () => assert.match(await run('describe', 'quota', 'few'), /limits.memory +128Mi +1Gi\npods +1 +3\nrequests.cpu +100m +1/), soon);
+    await eventually(
+      async () => assert.match(await run('describe', 'quota', 'few'), /limits.memory +128Mi +1Gi\npods +1 +3\nrequests.cpu +100m +1/),
+      soon,
+    );
   });
 
   it('what is over the limit or the quota is refused, and the Deployment says why', async () => {
@@ -38,7 +44,10 @@ describe('the story of quota and limits, on sim', { skip: kubectl ? false : 'thi
     await run('create', 'deployment', 'web', '--image=nginx:latest', '--replicas=4');
     await eventually(async () => assert.match(await run('get', 'deployment', 'web', '--no-headers'), /^web +2\/4 /), soon);
     assert.match(await run('describe', 'deployment', 'web'), /ReplicaFailure +True +FailedCreate/);
-    assert.match(await run('get', 'events', '--field-selector', 'reason=FailedCreate'), /exceeded quota: few, requested: pods=1, used: pods=3, limited: pods=3/);
+    assert.match(
+      await run('get', 'events', '--field-selector', 'reason=FailedCreate'),
+      /exceeded quota: few, requested: pods=1, used: pods=3, limited: pods=3/,
+    );
   });
 
   it('room that is given back is used', async () => {

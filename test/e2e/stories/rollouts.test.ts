@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Cluster, startCluster } from '../../fixtures/cluster.ts';
-import { eventually } from '../../fixtures/eventually.ts';
+import { eventually, inProgress } from '../../fixtures/eventually.ts';
 import { hasEngine, kubectls, needsEngine } from '../../fixtures/machine.ts';
 import { tutorialImages } from '../../fixtures/tutorial-images.ts';
 
@@ -11,7 +11,10 @@ const skip = kubectl ? false : 'this machine has no kubectl';
 const soon = { within: 60_000, every: 200 };
 
 /** A web server whose page is the value of VERSION. */
-function shop(name: string, { version, replicas, labels = {} }: { version: string; replicas: number; labels?: Record<string, string> }): string {
+function shop(
+  name: string,
+  { version, replicas, labels = {} }: { version: string; replicas: number; labels?: Record<string, string> },
+): string {
   const all = { app: 'shop', ...labels };
   const serve = 'echo $VERSION > /usr/share/nginx/html/index.html && exec nginx -g "daemon off;"';
   const container = {
@@ -36,7 +39,12 @@ function shop(name: string, { version, replicas, labels = {} }: { version: strin
 }
 
 const service = (selector: Record<string, string>): string =>
-  JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec: { selector, ports: [{ port: 80, targetPort: 80 }] } });
+  JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'shop' },
+    spec: { selector, ports: [{ port: 80, targetPort: 80 }] },
+  });
 
 function stories(driver: 'sim' | 'docker'): void {
   let cluster: Cluster | undefined;
@@ -71,9 +79,8 @@ function stories(driver: 'sim' | 'docker'): void {
     await run('set', 'env', 'deployment/shop', 'VERSION=v2');
     await run('annotate', 'deployment/shop', 'kubernetes.io/change-cause=the second version', '--overwrite');
     const rollout = rolledOut('shop');
-    let isOver = false;
-    void rollout.finally(() => (isOver = true));
-    while (!isOver) for (const version of await answers(1)) assert.match(version, /^v[12]$/);
+    const rollingOut = inProgress(rollout);
+    while (rollingOut()) for (const version of await answers(1)) assert.match(version, /^v[12]$/);
     assert.match(await rollout, /successfully rolled out/);
     await only('v2');
     assert.match(await run('rollout', 'history', 'deployment/shop'), /\n1 +the first version\n2 +the second version/);
@@ -117,7 +124,9 @@ function stories(driver: 'sim' | 'docker'): void {
     await run('scale', 'deployment/shop', '--replicas=6');
     await rolledOut('shop');
     assert.match(await run('get', 'deployment', 'shop', '--no-headers'), /^shop +6\/6 +6 +6 /);
-    const { stderr, exitCode } = await cluster!.kubectl(['scale', 'deployment/shop', '--current-replicas=5', '--replicas=9'], { reject: false });
+    const { stderr, exitCode } = await cluster!.kubectl(['scale', 'deployment/shop', '--current-replicas=5', '--replicas=9'], {
+      reject: false,
+    });
     assert.deepEqual([exitCode, /Expected replicas to be 5, was 6/.test(stderr)], [1, true]);
     await run('scale', 'deployment/shop', '--replicas=0');
     await run('wait', '--for=delete', 'pod', '-l', 'app=shop', '--timeout=60s');

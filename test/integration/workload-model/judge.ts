@@ -77,7 +77,10 @@ export class Judge {
   #limit(uid: string): { most: number; least: number } {
     const limits = this.#limits.get(uid) ?? [];
     const since = this.#now - this.#world.horizonMs;
-    const from = Math.max(0, limits.findLastIndex(({ at }) => at <= since));
+    const from = Math.max(
+      0,
+      limits.findLastIndex(({ at }) => at <= since),
+    );
     const valid = limits.slice(from);
     return { most: Math.max(...valid.map(({ most }) => most)), least: Math.min(...valid.map(({ least }) => least)) };
   }
@@ -96,10 +99,14 @@ export class Judge {
     if (is > was && total > limit.most) this.#find(`${name}: ${total} pods are asked for, ${limit.most} are allowed`);
     // Scaling in the middle of a rollout takes from all versions by their size, whether they serve or not.
     const isScaling = before?.metadata.annotations?.[DESIRED_REPLICAS] !== after.metadata.annotations?.[DESIRED_REPLICAS];
-    if (is < was && !isScaling && deployment.spec?.strategy?.type === 'RollingUpdate') this.#checkAvailability(name, { family, shrunk: after, was, least: limit.least });
+    if (is < was && !isScaling && deployment.spec?.strategy?.type === 'RollingUpdate')
+      this.#checkAvailability(name, { family, shrunk: after, was, least: limit.least });
   }
 
-  #checkAvailability(name: string, { family, shrunk, was, least }: { family: ReplicaSet[]; shrunk: ReplicaSet; was: number; least: number }): void {
+  #checkAvailability(
+    name: string,
+    { family, shrunk, was, least }: { family: ReplicaSet[]; shrunk: ReplicaSet; was: number; least: number },
+  ): void {
     if (this.#now - this.disturbedAt < this.#world.horizonMs + 10_000) return;
     // Who becomes available in this second counts for the controller: it may have seen it, or not yet.
     const left = (sizeOfShrunk: number, at: number): number =>
@@ -129,7 +136,8 @@ export class Judge {
     // A pod that is adopted brought itself; one that is created was made by its owner.
     if (before || !reference) return;
     const { truth } = this.#world;
-    if (reference.kind === 'ReplicaSet' || reference.kind === 'ReplicationController') this.#checkNumber(pod, reference.uid, reference.name);
+    if (reference.kind === 'ReplicaSet' || reference.kind === 'ReplicationController')
+      this.#checkNumber(pod, reference.uid, reference.name);
     if (reference.kind === 'ReplicaSet') this.#checkRecreate(pod, reference.uid);
     const set = reference.kind === 'StatefulSet' ? truth.get('statefulsets', reference.name) : undefined;
     if (set?.metadata.uid === reference.uid) this.#checkOrder(set, pod);
@@ -153,7 +161,9 @@ export class Judge {
     if (this.#podsOf(uid).filter((pod) => !hasEnded(pod)).length > 1) return;
     const others = this.#world.truth.controlledBy('replicasets', deployment.metadata.uid!).filter(({ metadata }) => metadata.uid !== uid);
     const since = this.#now - this.#world.horizonMs;
-    const known = others.flatMap(({ metadata }) => this.#podsOf(metadata.uid!)).filter((pod) => Date.parse(pod.metadata.creationTimestamp!) <= since);
+    const known = others
+      .flatMap(({ metadata }) => this.#podsOf(metadata.uid!))
+      .filter((pod) => Date.parse(pod.metadata.creationTimestamp!) <= since);
     const old = known.find((pod) => !hasEnded(pod));
     if (old) this.#find(`${name} was made while ${old.metadata.name} of the version before was there (Recreate)`);
   }
@@ -183,7 +193,7 @@ export class Judge {
     const of = (name: string): number => Number(name.slice(set.metadata.name!.length + 1));
     const end = (set.spec?.ordinals?.start ?? 0) + (set.spec?.replicas ?? 1);
     if (set.spec?.podManagementPolicy === 'Parallel' || of(metadata.name!) < end) return;
-    const later = this.#podsOf(set.metadata.uid!).find((pod) => isActive(pod) && of(pod.metadata.name!) > of(metadata.name!));
+    const later = this.#podsOf(reference.uid).find((pod) => isActive(pod) && of(pod.metadata.name!) > of(metadata.name!));
     if (later) this.#find(`${metadata.name} was deleted before ${later.metadata.name}`);
   }
 
@@ -208,7 +218,8 @@ export class Judge {
   #seeJob({ metadata, spec, status }: Job): void {
     this.#note(metadata.uid!, spec?.suspend ? 0 : (spec?.parallelism ?? 1));
     const { completions, completionMode } = spec!;
-    if (completionMode === 'Indexed' && (status?.succeeded ?? 0) > completions!) this.#find(`${metadata.name} counts ${status!.succeeded} of ${completions} indexes`);
+    if (completionMode === 'Indexed' && (status?.succeeded ?? 0) > completions!)
+      this.#find(`${metadata.name} counts ${status!.succeeded} of ${completions} indexes`);
   }
 
   #checkWorkers(job: Job, { metadata: { name, uid, annotations } }: Pod): void {
@@ -216,9 +227,17 @@ export class Judge {
     const { most } = this.#limit(job.metadata.uid!);
     if (active.length > most) this.#find(`${name} is the ${active.length}th pod at work for ${job.metadata.name}, which allows ${most}`);
     const index = annotations?.['batch.kubernetes.io/job-completion-index'];
-    const twin = active.find((each) => each.metadata.uid !== uid && index !== undefined && each.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] === index);
+    const twin = active.find(
+      (each) =>
+        each.metadata.uid !== uid &&
+        index !== undefined &&
+        each.metadata.annotations?.['batch.kubernetes.io/job-completion-index'] === index,
+    );
     if (twin) this.#find(`${name} works on index ${index} beside ${twin.metadata.name}`);
-    if (job.status?.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') && this.#world.horizonMs <= 1000)
+    if (
+      job.status?.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') &&
+      this.#world.horizonMs <= 1000
+    )
       this.#find(`${name} was made for ${job.metadata.name}, which is over`);
   }
 }

@@ -59,7 +59,12 @@ export function running(world: World, ready = true): PodStatus {
   const condition = (type: string, status = 'True') => ({ type, status, lastTransitionTime });
   return {
     phase: 'Running',
-    conditions: [condition('PodScheduled'), condition('Initialized'), condition('ContainersReady', ready ? 'True' : 'False'), condition('Ready', ready ? 'True' : 'False')],
+    conditions: [
+      condition('PodScheduled'),
+      condition('Initialized'),
+      condition('ContainersReady', ready ? 'True' : 'False'),
+      condition('Ready', ready ? 'True' : 'False'),
+    ],
   };
 }
 

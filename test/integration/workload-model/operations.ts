@@ -42,7 +42,9 @@ interface Owner extends ObjectWithMeta {
 /** Those that users made: a Deployment's own ReplicaSets are not theirs to touch. */
 function users(world: World, kinds: readonly OwnerKind[]): { kind: OwnerKind; owner: Owner }[] {
   return kinds.flatMap((kind) =>
-    (world.truth.all(kind) as Owner[]).filter((owner) => !controllerUid(owner) && !owner.metadata.deletionTimestamp).map((owner) => ({ kind, owner })),
+    (world.truth.all(kind) as Owner[])
+      .filter((owner) => !controllerUid(owner) && !owner.metadata.deletionTimestamp)
+      .map((owner) => ({ kind, owner })),
   );
 }
 
@@ -50,7 +52,8 @@ async function patch(world: World, kind: OwnerKind, { metadata }: ObjectWithMeta
   await unlessLost(world.admin.resource(TYPES[kind], 'default').patch(metadata.name!, 'merge', change));
 }
 
-const randomPod = (world: World, rng: Rng, those: (pod: Pod) => boolean): Pod | undefined => pick(rng, world.truth.all('pods').filter(those));
+const randomPod = (world: World, rng: Rng, those: (pod: Pod) => boolean): Pod | undefined =>
+  pick(rng, world.truth.all('pods').filter(those));
 
 const create: Operation = async (world, rng) => {
   const free = OWNERS.flatMap((kind) => Array.from({ length: SLOTS[kind] }, (_, n) => ({ kind, name: `${kind.slice(0, 3)}${n}` }))).filter(
@@ -122,7 +125,10 @@ const stray: Operation = async (world, rng) => {
   const found = pick(rng, users(world, ['replicasets', 'controllers', 'statefulsets', 'daemonsets']));
   if (!found) return undefined;
   const name = found.kind === 'statefulsets' ? `${found.owner.metadata.name}-${below(rng, 4)}` : `stray-${world.rng.suffix(5)}`;
-  const pod: Pod = { metadata: { name, labels: { app: found.owner.metadata.name! } }, spec: { containers: [{ name: 'main', image: 'v0' }] } };
+  const pod: Pod = {
+    metadata: { name, labels: { app: found.owner.metadata.name! } },
+    spec: { containers: [{ name: 'main', image: 'v0' }] },
+  };
   await unlessLost(world.admin.resource(PODS, 'default').create(pod));
   return `stray pod ${name} for ${found.owner.metadata.name}`;
 };
@@ -185,8 +191,25 @@ const network: Operation = async (world, rng) => {
 };
 
 /** With their weights. */
-const CALM = { create: [create, 6], scale: [scale, 6], changeTemplate: [changeTemplate, 8], pause: [pause, 2], adjust: [adjust, 2], restart: [restart, 1], network: [network, 1], conflict: [conflict, 3] } as const;
-const ROUGH = { remove: [remove, 2], stray: [stray, 2], relabel: [relabel, 1], killPod: [killPod, 3], failPod: [failPod, 2], unready: [unready, 2], node: [node, 2] } as const;
+const CALM = {
+  create: [create, 6],
+  scale: [scale, 6],
+  changeTemplate: [changeTemplate, 8],
+  pause: [pause, 2],
+  adjust: [adjust, 2],
+  restart: [restart, 1],
+  network: [network, 1],
+  conflict: [conflict, 3],
+} as const;
+const ROUGH = {
+  remove: [remove, 2],
+  stray: [stray, 2],
+  relabel: [relabel, 1],
+  killPod: [killPod, 3],
+  failPod: [failPod, 2],
+  unready: [unready, 2],
+  node: [node, 2],
+} as const;
 const ALL = { ...CALM, ...ROUGH };
 
 export type OperationName = keyof typeof ALL;

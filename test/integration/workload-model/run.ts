@@ -80,12 +80,16 @@ async function rest(world: World, judge: Judge): Promise<string | undefined> {
 }
 
 /** Leaves out what the failure does not need, in ever smaller pieces, for at most `budgetMs` of real time. */
-export async function shrink(seed: number, steps: readonly Step[], budgetMs: number): Promise<{ steps: readonly Step[]; outcome: Outcome }> {
+export async function shrink(
+  seed: number,
+  steps: readonly Step[],
+  budgetMs: number,
+): Promise<{ steps: readonly Step[]; outcome: Outcome }> {
   const until = performance.now() + budgetMs;
   let best = steps;
   let outcome = await runSteps(seed, best);
   for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let from = 0; from < best.length && performance.now() < until; ) {
+    for (let from = 0; from < best.length && performance.now() < until;) {
       const fewer = [...best.slice(0, from), ...best.slice(from + size)];
       const tried = await runSteps(seed, fewer);
       if (tried.failure) [best, outcome] = [fewer, tried];

@@ -1,6 +1,15 @@
 /** What must be so when users leave the cluster alone and nodes work: everything is as its owner says, and nothing is left over. */
 import type { ObjectWithMeta } from '../../../src/api/meta.ts';
-import type { ControllerRevision, DaemonSet, Deployment, Job, Pod, ReplicaSet, ReplicationController, StatefulSet } from '../../../src/api/types.gen.ts';
+import type {
+  ControllerRevision,
+  DaemonSet,
+  Deployment,
+  Job,
+  Pod,
+  ReplicaSet,
+  ReplicationController,
+  StatefulSet,
+} from '../../../src/api/types.gen.ts';
 import { deepEqual } from '../../../src/api/patch/json.ts';
 import { sameTemplate } from '../../../src/controllers/deployment/revisions.ts';
 import { nodeOf } from './judge.ts';
@@ -40,11 +49,16 @@ function leftovers(truth: Truth, check: Check): void {
 const podsOf = (truth: Truth, { metadata }: ObjectWithMeta): Pod[] => truth.controlledBy('pods', metadata.uid!);
 
 /** Status says what is: all of `expected`, where 0 may be absent. */
-function checkStatus({ kind, metadata, status }: ObjectWithMeta & { status?: object }, expected: Record<string, number | string>, check: Check): void {
+function checkStatus(
+  { kind, metadata, status }: ObjectWithMeta & { status?: object },
+  expected: Record<string, number | string>,
+  check: Check,
+): void {
   const actual = (status ?? {}) as Record<string, unknown>;
   for (const [field, value] of Object.entries(expected))
     check((actual[field] ?? 0) === value, `${kind} ${metadata.name}: status.${field} is ${String(actual[field])}, not ${value}`);
-  if (metadata.generation !== undefined) check(actual['observedGeneration'] === metadata.generation, `${kind} ${metadata.name}: the last change was not observed`);
+  if (metadata.generation !== undefined)
+    check(actual['observedGeneration'] === metadata.generation, `${kind} ${metadata.name}: the last change was not observed`);
 }
 
 function checkDeployment(truth: Truth, deployment: Deployment, check: Check): void {
@@ -62,11 +76,20 @@ function checkDeployment(truth: Truth, deployment: Deployment, check: Check): vo
     return;
   }
   check(current.length === 1, `${name} has ${current.length} ReplicaSets of its template`);
-  check(asked === wanted && current[0]?.spec?.replicas === wanted, `${name} asks for ${asked} pods, ${current[0]?.spec?.replicas} of them new, not ${wanted}`);
+  check(
+    asked === wanted && current[0]?.spec?.replicas === wanted,
+    `${name} asks for ${asked} pods, ${current[0]?.spec?.replicas} of them new, not ${wanted}`,
+  );
   check(idle.length <= (spec?.revisionHistoryLimit ?? 10), `${name} keeps ${idle.length} old ReplicaSets`);
   const updatedReplicas = pods.filter((pod) => controllerUid(pod) === current[0]?.metadata.uid).length;
-  checkStatus(deployment, { replicas: wanted, readyReplicas: wanted, availableReplicas: wanted, updatedReplicas, unavailableReplicas: 0, terminatingReplicas: 0 }, check);
-  const conditions = Object.fromEntries((deployment.status?.conditions ?? []).map(({ type, status, reason }) => [type, `${status} ${reason}`]));
+  checkStatus(
+    deployment,
+    { replicas: wanted, readyReplicas: wanted, availableReplicas: wanted, updatedReplicas, unavailableReplicas: 0, terminatingReplicas: 0 },
+    check,
+  );
+  const conditions = Object.fromEntries(
+    (deployment.status?.conditions ?? []).map(({ type, status, reason }) => [type, `${status} ${reason}`]),
+  );
   check(conditions['Available'] === 'True MinimumReplicasAvailable', `${name} is not Available: ${conditions['Available']}`);
   check(conditions['Progressing'] === 'True NewReplicaSetAvailable', `${name} is not complete: ${conditions['Progressing']}`);
 }
@@ -80,13 +103,24 @@ function checkReplicas(truth: Truth, owner: ReplicaSet | ReplicationController, 
 }
 
 /** A history holds what is in use, and of the rest no more than its limit. */
-function checkHistory(truth: Truth, owner: StatefulSet | DaemonSet, inUse: (revision: ControllerRevision) => boolean, check: Check): ControllerRevision | undefined {
+function checkHistory(
+  truth: Truth,
+  owner: StatefulSet | DaemonSet,
+  inUse: (revision: ControllerRevision) => boolean,
+  check: Check,
+): ControllerRevision | undefined {
   const history = truth.controlledBy('controllerrevisions', owner.metadata.uid!).toSorted((a, b) => a.revision - b.revision);
   const spare = history.filter((revision) => !inUse(revision)).length;
-  check(spare <= (owner.spec?.revisionHistoryLimit ?? 10), `${owner.kind} ${owner.metadata.name} keeps ${spare} revisions that nobody uses`);
+  check(
+    spare <= (owner.spec?.revisionHistoryLimit ?? 10),
+    `${owner.kind} ${owner.metadata.name} keeps ${spare} revisions that nobody uses`,
+  );
   const latest = history.at(-1);
   const template = (latest?.data as { spec: { template: object } } | undefined)?.spec.template;
-  check(deepEqual(template, { $patch: 'replace', ...owner.spec!.template }), `${owner.kind} ${owner.metadata.name}: the last revision is not its template`);
+  check(
+    deepEqual(template, { $patch: 'replace', ...owner.spec!.template }),
+    `${owner.kind} ${owner.metadata.name}: the last revision is not its template`,
+  );
   return latest;
 }
 
@@ -102,7 +136,12 @@ function checkStatefulSet(truth: Truth, set: StatefulSet, check: Check): void {
   check(names.toSorted().join() === found.join(), `StatefulSet ${metadata.name} has ${found.join()}, not ${names.join()}`);
   check(pods.every(isReady), `StatefulSet ${metadata.name} has pods that are not ready`);
   const { currentRevision, updateRevision } = set.status ?? {};
-  const latest = checkHistory(truth, set, ({ metadata: { name } }) => [currentRevision, updateRevision, ...pods.map((pod) => pod.metadata.labels?.[HASH])].includes(name), check);
+  const latest = checkHistory(
+    truth,
+    set,
+    ({ metadata: { name } }) => [currentRevision, updateRevision, ...pods.map((pod) => pod.metadata.labels?.[HASH])].includes(name),
+    check,
+  );
   checkStatus(set, { replicas, readyReplicas: replicas, availableReplicas: replicas, updateRevision: latest?.metadata.name ?? 0 }, check);
   if (spec?.updateStrategy?.type !== 'RollingUpdate') return;
   const partition = start + (spec.updateStrategy.rollingUpdate?.partition ?? 0);
@@ -117,18 +156,40 @@ function checkDaemonSet(truth: Truth, daemonSet: DaemonSet, check: Check): void 
   const { name } = daemonSet.metadata;
   const nodes = truth.all('minions').filter(({ spec }) => !spec?.taints);
   const pods = podsOf(truth, daemonSet);
-  const latest = checkHistory(truth, daemonSet, ({ metadata }) => pods.some((pod) => pod.metadata.labels?.[HASH] === metadata.labels?.[HASH]), check);
+  const latest = checkHistory(
+    truth,
+    daemonSet,
+    ({ metadata }) => pods.some((pod) => pod.metadata.labels?.[HASH] === metadata.labels?.[HASH]),
+    check,
+  );
   for (const node of nodes) {
     const there = pods.filter((pod) => nodeOf(pod) === node.metadata.name);
     check(there.length === 1 && isReady(there[0]!), `DaemonSet ${name} has ${there.length} pods on ${node.metadata.name}`);
-    check(there.every((pod) => pod.metadata.labels?.[HASH] === latest?.metadata.labels?.[HASH]), `DaemonSet ${name} has an old pod on ${node.metadata.name}`);
+    check(
+      there.every((pod) => pod.metadata.labels?.[HASH] === latest?.metadata.labels?.[HASH]),
+      `DaemonSet ${name} has an old pod on ${node.metadata.name}`,
+    );
   }
   for (const pod of pods) {
     const node = truth.get('minions', nodeOf(pod) ?? '');
-    check(!node?.spec?.taints?.some(({ effect }) => effect === 'NoExecute'), `DaemonSet ${name} has ${pod.metadata.name} on a node that throws it out`);
+    check(
+      !node?.spec?.taints?.some(({ effect }) => effect === 'NoExecute'),
+      `DaemonSet ${name} has ${pod.metadata.name} on a node that throws it out`,
+    );
   }
   const desired = nodes.length;
-  checkStatus(daemonSet, { desiredNumberScheduled: desired, currentNumberScheduled: desired, numberAvailable: desired, numberReady: desired, updatedNumberScheduled: desired, numberUnavailable: 0 }, check);
+  checkStatus(
+    daemonSet,
+    {
+      desiredNumberScheduled: desired,
+      currentNumberScheduled: desired,
+      numberAvailable: desired,
+      numberReady: desired,
+      updatedNumberScheduled: desired,
+      numberUnavailable: 0,
+    },
+    check,
+  );
 }
 
 function checkJob(truth: Truth, job: Job, check: Check): void {
@@ -137,16 +198,21 @@ function checkJob(truth: Truth, job: Job, check: Check): void {
   const pods = podsOf(truth, job);
   const isOver = status.conditions?.some(({ type, status }) => (type === 'Complete' || type === 'Failed') && status === 'True') ?? false;
   const isComplete = status.conditions?.some(({ type, status }) => type === 'Complete' && status === 'True') ?? false;
-  const mayStand = spec?.suspend || spec?.parallelism === 0;
-  check(isOver || mayStand === true, `${name} is not finished: ${JSON.stringify(status)}`);
+  const mayStand = (spec?.suspend ?? false) || spec?.parallelism === 0;
+  check(isOver || mayStand, `${name} is not finished: ${JSON.stringify(status)}`);
   if (mayStand && !isOver) check(pods.every(hasEnded), `${name} is stopped and has pods at work`);
   if (!isOver) return;
   check(pods.every(hasEnded), `${name} is over and has pods at work`);
-  for (const pod of pods) check(pod.metadata.finalizers === undefined, `${pod.metadata.name} of ${name} keeps ${pod.metadata.finalizers?.join()}`);
+  for (const pod of pods)
+    check(pod.metadata.finalizers === undefined, `${pod.metadata.name} of ${name} keeps ${pod.metadata.finalizers?.join()}`);
   check(Object.keys(status.uncountedTerminatedPods ?? {}).length === 0, `${name} is over and has pods that are not counted`);
-  check((status.active ?? 0) === 0 && (status.ready ?? 0) === 0 && (status.terminating ?? 0) === 0, `${name} is over with ${JSON.stringify(status)}`);
+  check(
+    (status.active ?? 0) === 0 && (status.ready ?? 0) === 0 && (status.terminating ?? 0) === 0,
+    `${name} is over with ${JSON.stringify(status)}`,
+  );
   if (!isComplete) return;
   check(status.succeeded === spec?.completions, `${name} is complete with ${status.succeeded} of ${spec?.completions}`);
   const all = spec?.completions === 1 ? '0' : `0-${spec!.completions! - 1}`;
-  if (spec?.completionMode === 'Indexed') check(status.completedIndexes === all, `${name} is complete with indexes ${status.completedIndexes}`);
+  if (spec?.completionMode === 'Indexed')
+    check(status.completedIndexes === all, `${name} is complete with indexes ${status.completedIndexes}`);
 }

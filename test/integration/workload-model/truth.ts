@@ -82,7 +82,8 @@ export function controllerUid({ metadata }: { metadata: KubeObject['metadata'] }
 
 export const hasEnded = ({ status }: Pod): boolean => status?.phase === 'Succeeded' || status?.phase === 'Failed';
 export const isActive = (pod: Pod): boolean => !hasEnded(pod) && !pod.metadata.deletionTimestamp;
-export const isReady = ({ status }: Pod): boolean => status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+export const isReady = ({ status }: Pod): boolean =>
+  status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 /** Ready for as long as its owner asks. */
 export function isAvailable(pod: Pod, minReadySeconds: number, now: number): boolean {

@@ -83,7 +83,12 @@ export class World {
   startControllers(): void {
     const kill = new AbortController();
     const log = createLogger({ level: 'error', write: (line) => void this.logged.push(line) });
-    const client = createClient({ transport: this.#slow(this.#counted(this.#server.loopback()), kill.signal), clock: this.clock, log, rng: seededRng(5) });
+    const client = createClient({
+      transport: this.#slow(this.#counted(this.#server.loopback()), kill.signal),
+      clock: this.clock,
+      log,
+      rng: seededRng(5),
+    });
     const context: ComponentContext = { client, clock: this.clock, rng: seededRng(6), log, events: { event: () => undefined } };
     const components = [
       createDeploymentController,
