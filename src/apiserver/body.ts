@@ -3,6 +3,7 @@ import { statusError } from '../api/status.ts';
 import { decodeProtobuf } from '../api/codec/protobuf.ts';
 import { schemaOf } from '../api/scheme.ts';
 import type { BodyReader } from './contract.ts';
+import { checkDepth, SHALLOW_BYTES } from './depth.ts';
 import { jsonFault } from './json-fault.ts';
 import { isYaml, parseYaml } from './yaml.ts';
 
@@ -43,7 +44,7 @@ export function streamBody(contentType: string | undefined, read: (limit: number
   let collected: Promise<Buffer> | undefined;
   let parsed: Promise<unknown> | undefined;
   const bytes = (limit = BODY_LIMIT): Promise<Buffer> => (collected ??= read(limit));
-  return { contentType: type, inProcess: false, bytes, json: () => (parsed ??= bytes().then((buffer) => parseBody(buffer, type))) };
+  return { contentType: type, inProcess: false, bytes, json: () => (parsed ??= bytes().then((buffer) => parseShallow(buffer, type))) };
 }
 
 const OBJECT_TYPES: readonly string[] = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf'];
@@ -65,6 +66,12 @@ function mediaType(contentType: string | undefined): string {
   if (!contentType) return 'application/json';
   const end = contentType.indexOf(';');
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+}
+
+async function parseShallow(buffer: Buffer, type: string): Promise<unknown> {
+  const value = await parseBody(buffer, type);
+  if (buffer.length > SHALLOW_BYTES) checkDepth(value);
+  return value;
 }
 
 async function parseBody(buffer: Buffer, type: string): Promise<unknown> {

@@ -42,6 +42,7 @@ export class Request implements RequestContext {
   audit?: RequestAudit | undefined;
   /** A policy has been asked. */
   auditDecided = false;
+  readonly #warned = new Set<string>();
   #auditId: string | undefined;
   readonly #clock: Clock;
   #controller: AbortController | undefined;
@@ -67,7 +68,9 @@ export class Request implements RequestContext {
 
   /** Once for each text. */
   warn(text: string): void {
-    if (text !== '' && !this.warnings.includes(text)) this.warnings.push(text);
+    if (text === '' || this.#warned.has(text)) return;
+    this.#warned.add(text);
+    this.warnings.push(text);
   }
 
   annotate(key: string, value: string): void {

@@ -13,6 +13,8 @@ export interface JsonPatchOperation {
 
 /** More operations than this in one patch are refused (kube-apiserver's limit against abuse). */
 const MAX_OPERATIONS = 10_000;
+/** What `copy` may add to a document in all, bytes: copies of copies grow like powers of two (kube-apiserver's JSONPatchMaxCopyBytes). */
+const MAX_COPIED = 3 * 1024 * 1024;
 
 /**
  * The patched copy of `target`, which stays as it is. Throws StatusError: 413 for too many operations, 400 for what is no
@@ -22,7 +24,8 @@ export function applyJsonPatch<T>(target: T, operations: unknown): T {
   const list = checkOperations(operations);
   let document: unknown = cloneJson(target);
   try {
-    for (const operation of list) document = applyOperation(document, operation);
+    const copied: Copied = { bytes: 0 };
+    for (const operation of list) document = applyOperation(document, operation, copied);
   } catch (error) {
     if (error instanceof PatchFailure) throw doesNotApply(error);
     throw error;
@@ -53,8 +56,14 @@ function doesNotApply(failure: PatchFailure): StatusError {
   return statusError('Invalid', 'the server rejected our request due to an error in our request', {}, failure);
 }
 
-function applyOperation(document: unknown, operation: JsonPatchOperation): unknown {
-  const { op, path } = operation;
+interface Copied {
+  bytes: number;
+}
+
+function applyOperation(document: unknown, operation: JsonPatchOperation, copied: Copied): unknown {
+  const { path } = operation;
+  const op: unknown = operation.op;
+  if (typeof op !== 'string') throw new PatchFailure('Unexpected kind: unknown');
   if (typeof path !== 'string') throw new PatchFailure(`${op} operation is missing a path`);
   switch (op) {
     case 'add':
@@ -68,13 +77,23 @@ function applyOperation(document: unknown, operation: JsonPatchOperation): unkno
       return add(remove(document, operation.from!), path, value);
     }
     case 'copy':
-      return add(document, path, cloneJson(lookup(document, operation.from, 'copy')));
+      return add(document, path, copyOf(lookup(document, operation.from, 'copy'), copied));
     case 'test':
       check(document, path, operation.value ?? null);
       return document;
     default:
       throw new PatchFailure(`Unexpected kind: ${op}`);
   }
+}
+
+/** Throws StatusError 413 when the copies of the patch are too large together. */
+function copyOf(value: unknown, copied: Copied): unknown {
+  copied.bytes += JSON.stringify(value).length;
+  if (copied.bytes <= MAX_COPIED) return cloneJson(value);
+  throw statusError(
+    'RequestEntityTooLarge',
+    `Request entity too large: Unable to complete the copy, the accumulated size increase of copy is ${copied.bytes}, exceeding the limit ${MAX_COPIED}`,
+  );
 }
 
 function add(document: unknown, path: string, value: unknown): unknown {

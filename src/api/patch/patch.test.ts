@@ -57,6 +57,7 @@ describe('JSON patch', () => {
     { name: 'a failed test', ops: [{ op: 'test', path: '/a', value: 2 }], code: 422, cause: /testing value \/a failed: test failed/ },
     { name: 'a path without parent', ops: [{ op: 'add', path: '/x/y', value: 1 }], code: 422, cause: /doc is missing path: "\/x\/y"/ },
     { name: 'an unknown operation', ops: [{ op: 'jump', path: '/a' }], code: 422, cause: /Unexpected kind: jump/ },
+    { name: 'an operation that is no name', ops: [{ op: { toString: 1 }, path: '/a' }], code: 422, cause: /Unexpected kind: unknown/ },
     { name: 'not a list', ops: {}, code: 400 },
   ];
   for (const { name, ops, code, cause } of failing) {
@@ -72,6 +73,14 @@ describe('JSON patch', () => {
       );
     });
   }
+
+  test('copies of copies are held to a size', () => {
+    const ops = Array.from({ length: 500 }, (_, at) => ({ op: 'copy', from: '/data', path: `/data/${at}` }));
+    assert.throws(
+      () => applyJsonPatch({ data: { a: 'x'.repeat(1000) } }, ops),
+      (error) => StatusError.is(error, 'RequestEntityTooLarge'),
+    );
+  });
 
   test('a member named __proto__ is data', () => {
     const result = applyJsonPatch<Record<string, unknown>>({}, [{ op: 'add', path: '/__proto__', value: { polluted: true } }]);

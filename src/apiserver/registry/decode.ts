@@ -4,6 +4,7 @@ import { groupVersion, type KubeObject } from '../../api/meta.ts';
 import { invalid, statusError, StatusError } from '../../api/status.ts';
 import type { ResourceInfo, Schema } from '../../api/schema/schema.ts';
 import { requireObjectType, summaryOf, type RequestBody } from '../body.ts';
+import { checkDepth } from '../depth.ts';
 import { isYaml, yamlDuplicates } from '../yaml.ts';
 import { isObject, type FieldValidation } from './options.ts';
 import type { Call } from './registry.ts';
@@ -46,6 +47,7 @@ export async function decodeConfiguration(
 /** As `decodeBody`, for a value of ours that a patch made. */
 export function decodePatched({ context, served: { info } }: Call, value: unknown, { fieldValidation, shown }: PatchDecoding): KubeObject {
   checkType(info, value);
+  checkDepth(value);
   // Upstream's words: the client sent no object, so that it is the patch which is wrong.
   const refuse = (reason: string): Error => {
     const message = `Invalid value: ${JSON.stringify(JSON.stringify(shown ? shown() : value))}: ${reason}`;

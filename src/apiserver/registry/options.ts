@@ -1,3 +1,5 @@
+import { decodeObject } from '../../api/decode.ts';
+import { schemaOf } from '../../api/scheme.ts';
 import { invalid, statusError, type FieldError } from '../../api/status.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { RequestContext } from '../contract.ts';
@@ -86,20 +88,12 @@ export interface DeleteOptions {
 
 /** From the body (a DeleteOptions, if any) or else the query. Throws StatusError 400 and 422. */
 export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOptions {
-  const given = isObject(body) ? body : optionsOfQuery(query);
-  const kind = given['kind'];
-  if (kind !== undefined && kind !== 'DeleteOptions' && isObject(body)) {
-    throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${JSON.stringify(kind)}`);
-  }
+  const given = isObject(body) ? decodedOptions(body) : optionsOfQuery(query);
   const dryRun = Array.isArray(given['dryRun']) ? (given['dryRun'] as string[]) : query.getAll('dryRun');
   const errors = dryRunErrors(dryRun);
   const policy = propagationPolicy(given, errors);
   if (errors.length > 0) throw invalid('DeleteOptions', 'meta.k8s.io', '', errors);
   const grace = given['gracePeriodSeconds'];
-  if (grace !== undefined && grace !== null && !Number.isInteger(grace)) {
-    const why = `json: cannot unmarshal ${typeof grace} into Go struct field DeleteOptions.gracePeriodSeconds of type int64`;
-    throw statusError('BadRequest', `DeleteOptions in version "v1" cannot be handled as a DeleteOptions: ${why}`);
-  }
   const preconditions = given['preconditions'];
   return {
     dryRun: isDryRun(dryRun),
@@ -108,6 +102,14 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
     ...(policy ? { propagationPolicy: policy } : {}),
     ...(isObject(preconditions) ? { preconditions: preconditions } : {}),
   };
+}
+
+/** Throws StatusError 400 for what is no DeleteOptions. */
+function decodedOptions(body: Record<string, unknown>): Record<string, unknown> {
+  const { kind = 'DeleteOptions' } = body;
+  if (kind !== 'DeleteOptions') throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${JSON.stringify(kind)}`);
+  const value = { ...body, kind, apiVersion: body['apiVersion'] ?? 'v1' };
+  return decodeObject(value, schemaOf('', 'v1', 'DeleteOptions')!, { fieldValidation: 'Ignore' }).object;
 }
 
 function optionsOfQuery(query: URLSearchParams): Record<string, unknown> {

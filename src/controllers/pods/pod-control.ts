@@ -53,33 +53,19 @@ export function isNamespaceTerminating(error: unknown): boolean {
 
 /**
  * Calls `create` `count` times, side by side in batches of 1, 2, 4 … : where every pod would be refused (a quota, a webhook), one request
- * says so instead of hundreds. Stops after a batch with a failure. Returns how many succeeded, and the first error. Of a large batch only some are
- * under way at a time.
+ * says so instead of hundreds. Stops after a batch with a failure. Returns how many succeeded, and the first error.
  */
 export async function slowStart(count: number, create: (index: number) => Promise<unknown>): Promise<{ done: number; error?: unknown }> {
   let done = 0;
   for (let begun = 0, size = 1; begun < count; begun += size, size *= 2) {
     size = Math.min(size, count - begun);
     const first = begun;
-    const errors = await failuresOf(size, (i) => create(first + i));
-    done += size - errors.length;
-    if (errors.length > 0) return { done, error: errors[0] };
+    const outcomes = await Promise.allSettled(Array.from({ length: size }, (_, i) => create(first + i)));
+    const failed = outcomes.filter((outcome) => outcome.status === 'rejected');
+    done += size - failed.length;
+    if (failed.length > 0) return { done, error: failed[0]!.reason };
   }
   return { done };
-}
-
-/** Enough to fill the store's commits. With hundreds under way, what they hold outlives the young generation, and collecting it costs more than they do. */
-const AT_A_TIME = 32;
-
-/** Calls `work` for 0 … count - 1; what it threw. */
-async function failuresOf(count: number, work: (index: number) => Promise<unknown>): Promise<unknown[]> {
-  const errors: unknown[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < count) await work(next++).catch((error: unknown) => errors.push(error));
-  };
-  await Promise.all(Array.from({ length: Math.min(count, AT_A_TIME) }, worker));
-  return errors;
 }
 
 export function messageOf(error: unknown): string {

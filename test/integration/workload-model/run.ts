@@ -39,9 +39,9 @@ export async function runSteps(seed: number, steps: readonly Step[]): Promise<Ou
     await world.start();
     for (const [number, step] of steps.entries()) {
       const rng = seededRng(step.seed);
+      if (DISTURBING.has(step.operation)) judge.disturbedAt = world.clock.now();
       const did = await carryOut(step.operation, world, rng);
       if (did) log.push(`${number} ${((world.clock.now() / 1000) % 100_000).toFixed(1)}: ${did}`);
-      if (did && DISTURBING.has(step.operation)) judge.disturbedAt = world.clock.now();
       if (rng.next() < 0.7) await world.settle();
       await act(world, rng, { work: rng.next(), end: 0.3, fail: judge.disturbedAt === -Infinity ? 0 : 0.3 });
       await world.pass(100 + rng.next() * 1500);
