@@ -26,7 +26,7 @@ export interface Feasible {
 }
 
 /** Scores that need not be asked for again. */
-export interface Remembered {
+interface Remembered {
   answers: Answers;
   /** The place in `answers` of each feasible node. */
   places: readonly number[];
@@ -129,16 +129,14 @@ interface Look {
 function lookAt(pool: readonly NodeInfo[], { begun, filters, answers, startAt, wanted }: Look) {
   const rejections = new Map<string, Rejection>();
   const rejectedBy = new Set<string>();
-  // As long as they can become: growing them is half of what a cycle allocates.
-  const feasible = new Array<NodeInfo>(Math.min(wanted, pool.length));
-  const places = new Array<number>(feasible.length);
+  const feasible: NodeInfo[] = [];
+  const places: number[] = [];
   // The first refusal counts: only of the filters before one that did not sign can the answers be kept.
   const unsigned = filters.findIndex(({ isSigned }) => !isSigned);
   const kept = unsigned < 0 ? filters : filters.slice(0, unsigned);
   const asked = answers ? filters.slice(kept.length) : filters;
   let examined = 0;
-  let found = 0;
-  for (; examined < pool.length && found < wanted; examined++) {
+  for (; examined < pool.length && feasible.length < wanted; examined++) {
     const place = (startAt + examined) % pool.length;
     const node = pool[place]!;
     const refusal = (answers && refusalOf(answers, place, { filters: kept, begun })) ?? firstRefusal(node, asked);
@@ -146,12 +144,10 @@ function lookAt(pool: readonly NodeInfo[], { begun, filters, answers, startAt, w
       rejections.set(node.name, refusal.rejection);
       rejectedBy.add(refusal.by);
     } else {
-      feasible[found] = node;
-      places[found++] = place;
+      feasible.push(node);
+      places.push(place);
     }
   }
-  feasible.length = found;
-  places.length = found;
   return { rejections, rejectedBy, feasible, places, examined };
 }
 
@@ -174,12 +170,7 @@ interface Scoring {
 }
 
 /** The second half: the node with the highest weighted sum of scores; one of them by chance when several share it. */
-export function best(
-  nodes: readonly NodeInfo[],
-  begun: readonly BegunPlugin[],
-  rng: Rng,
-  { extra, remembered }: Scoring = {},
-): NodeInfo {
+export function best(nodes: readonly NodeInfo[], begun: readonly BegunPlugin[], rng: Rng, { extra, remembered }: Scoring = {}): NodeInfo {
   if (nodes.length === 1) return nodes[0]!;
   const totals = new Float64Array(nodes.length);
   if (extra) for (const [i, { name }] of nodes.entries()) totals[i] = extra.get(name) ?? 0;

@@ -55,7 +55,9 @@ function randomPod(index: number, rng: Rng): Pod {
 }
 
 const outcome = (result: CycleResult): unknown =>
-  'node' in result ? [result.node.name, result.feasible, result.examined] : [[...result.failure.rejections], [...result.failure.rejectedBy]];
+  'node' in result
+    ? [result.node.name, result.feasible, result.examined]
+    : [[...result.failure.rejections], [...result.failure.rejectedBy]];
 
 describe('what plugins said of nodes', () => {
   it('leads to the same nodes and the same refusals as asking anew, whatever comes, goes and changes (seeded)', () => {
@@ -74,7 +76,11 @@ describe('what plugins said of nodes', () => {
       if (state.nodes.length === 0) continue;
       const info = podInfo(randomPod(step, rng));
       const result = schedule(info, state, { plugins, rng: seededRng(step), startAt: step, memory });
-      assert.deepEqual(outcome(result), outcome(schedule(info, state, { plugins, rng: seededRng(step), startAt: step })), `seed ${seed} step ${step}`);
+      assert.deepEqual(
+        outcome(result),
+        outcome(schedule(info, state, { plugins, rng: seededRng(step), startAt: step })),
+        `seed ${seed} step ${step}`,
+      );
       if ('node' in result) {
         state.place(info, result.node.name);
         alive.push(info.key);
@@ -86,7 +92,8 @@ describe('what plugins said of nodes', () => {
 
   it('asks only of what changed', () => {
     const state = new ClusterState();
-    for (let i = 0; i < NODES; i++) state.setNode({ metadata: { name: `n${i}` }, status: { allocatable: { cpu: '4', memory: '4Gi', pods: '9' } } });
+    for (let i = 0; i < NODES; i++)
+      state.setNode({ metadata: { name: `n${i}` }, status: { allocatable: { cpu: '4', memory: '4Gi', pods: '9' } } });
     let asked = 0;
     const counting: WeightedPlugin = {
       plugin: { name: 'Counting', sign: () => 0, begin: () => ({ filter: () => void asked++ }), wakesOn: () => false },

@@ -10,7 +10,7 @@ const WORTHWHILE_NODES = 50;
 /** Kinds of pods whose answers are kept; each costs some 50 bytes a node. */
 const MAX_KINDS = 16;
 
-export interface Refusal {
+interface Refusal {
   rejection: Rejection;
   by: string;
 }
@@ -65,10 +65,11 @@ export function refusalOf(
   const refusal = firstRefusal(node, filters);
   answers.versions[index] = node.version;
   answers.refusals[index] = refusal;
-  if (!refusal) for (const { name, cycle } of begun) {
-    const scores = answers.scores.get(name);
-    if (scores) scores[index] = cycle.score!(node);
-  }
+  if (!refusal)
+    for (const { name, cycle } of begun) {
+      const scores = answers.scores.get(name);
+      if (scores) scores[index] = cycle.score!(node);
+    }
   return refusal;
 }
 

@@ -35,7 +35,7 @@ import { createProfiles } from './profiles.ts';
 import { PromisedRoom } from './promises.ts';
 import { type QueuedPod, SchedulingQueue } from './queue.ts';
 import { ClusterState } from './cluster-state.ts';
-import type { NodeInfo, PodInfo } from './snapshot.ts';
+import type { PodInfo } from './snapshot.ts';
 import { watchCluster } from './watch.ts';
 
 export interface SchedulerOptions {

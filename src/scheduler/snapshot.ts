@@ -163,4 +163,3 @@ export function claimKeys({ metadata, spec }: Pod): readonly string[] {
     return volume.ephemeral ? [`${metadata.namespace}/${metadata.name}-${volume.name}`] : [];
   });
 }
-

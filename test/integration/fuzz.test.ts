@@ -20,6 +20,8 @@ const AT_ONCE = 16;
 const ROUND = Math.ceil(COUNT / 5);
 /** What the heap may have grown by from the first round to the last, bytes: compiled code and caches of what can be asked for. */
 const MAY_GROW = 24 << 20;
+/** The same of the whole process, from the second round on: what the allocator keeps to itself. */
+const PROCESS_MAY_GROW = 160 << 20;
 
 let child: ChildProcess;
 let client: FuzzClient;
@@ -92,5 +94,7 @@ describe('a server that is sent nonsense', () => {
     );
     const grown = seen.at(-1)!.heap - seen[0]!.heap;
     assert.ok(grown < MAY_GROW, `the heap grew by ${megabytes(grown)}`);
+    const taken = seen.at(-1)!.rss - seen[1]!.rss;
+    assert.ok(taken < PROCESS_MAY_GROW, `the process grew by ${megabytes(taken)}`);
   });
 });

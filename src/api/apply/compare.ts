@@ -14,7 +14,12 @@ export interface Comparison {
 }
 
 /** Compares two objects of one schema, but for the top-level fields that are `ignored` (`f:status`). Parts that both share by identity cost nothing. */
-export function compareObjects(old: JsonRecord, next: JsonRecord, schema: Schema, ignored: readonly string[] = NOTHING_IGNORED): Comparison {
+export function compareObjects(
+  old: JsonRecord,
+  next: JsonRecord,
+  schema: Schema,
+  ignored: readonly string[] = NOTHING_IGNORED,
+): Comparison {
   return compareFields(old, next, schema, ignored);
 }
 

@@ -121,7 +121,8 @@ function mergeParallelList(original: JsonRecord, patch: JsonRecord, name: string
     if (changes.length > 0) setOwn(original, name, withoutDirectives(changes));
     return;
   }
-  const remaining = removed ? present.filter((item) => !removed.some((gone) => deepEqual(gone, item))) : present;
+  const gone = removed && placesOf(removed, undefined);
+  const remaining = gone ? present.filter((item) => !gone.has(identity(item, undefined))) : present;
   setOwn(original, name, mergeList(remaining, changes, order ?? changes, field));
 }
 
@@ -152,6 +153,21 @@ function sameElement(a: unknown, b: unknown, mergeKey: string | undefined): bool
   return deepEqual(a[mergeKey], b[mergeKey]);
 }
 
+/** Two elements of a list are the same when this is: what the merge key says of maps, the value itself of others. */
+function identity(item: unknown, mergeKey: string | undefined): string {
+  return mergeKey !== undefined && isRecord(item) ? `key ${JSON.stringify(item[mergeKey])}` : JSON.stringify(item);
+}
+
+/** Where each element is first: lists of many thousand elements are merged, too. */
+function placesOf(list: readonly unknown[], mergeKey: string | undefined): Map<string, number> {
+  const places = new Map<string, number>();
+  for (const [at, item] of list.entries()) {
+    const id = identity(item, mergeKey);
+    if (!places.has(id)) places.set(id, at);
+  }
+  return places;
+}
+
 function mergeList(original: unknown[], changes: readonly unknown[], order: readonly unknown[], field: Partial<Field>): unknown[] {
   const sample = original[0] ?? changes[0] ?? order[0];
   const merged = isRecord(sample) ? mergeMaps(original, changes, field) : mergePrimitives(original, changes);
@@ -167,22 +183,24 @@ function mergeMaps(original: readonly unknown[], changes: readonly unknown[], fi
   const mergeKey = field.patchMergeKey;
   if (mergeKey === undefined) throw malformed(`cannot merge lists without merge key for ${field.schema?.items?.name ?? 'list'}`);
   const plain: JsonRecord[] = [];
-  let result = [...original];
+  const deleted = new Set<string>();
   let replaced = false;
   for (const change of changes) {
     if (!isRecord(change)) throw malformed('invalid patch format of setElementOrder list');
     const directive = change[DIRECTIVE];
     if (directive === 'replace') replaced = true;
-    else if (directive === 'delete') result = result.filter((item) => !sameElement(item, change, requireKey(change, mergeKey)));
+    else if (directive === 'delete') deleted.add(identity(change, requireKey(change, mergeKey)));
     else if (directive === undefined || directive === 'merge') plain.push(change);
     else throw malformed(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(change)}`);
     if (directive === 'replace' && Object.hasOwn(change, mergeKey)) plain.push(change);
   }
   if (replaced) return plain.map((item) => withoutDirectives(item));
+  const result = original.filter((item) => !deleted.has(identity(item, mergeKey)));
+  const places = placesOf(result, mergeKey);
   for (const change of plain) {
-    const key = requireKey(change, mergeKey);
-    const at = result.findIndex((item) => sameElement(item, change, key));
-    if (at < 0) result.push(withoutDirectives(change));
+    const id = identity(change, requireKey(change, mergeKey));
+    const at = places.get(id);
+    if (at === undefined) places.set(id, result.push(withoutDirectives(change)) - 1);
     else result[at] = mergeRecord(result[at] as JsonRecord, change, field.schema?.items);
   }
   return result;
@@ -203,8 +221,11 @@ function inOrder(
   server: readonly unknown[],
   mergeKey: string | undefined,
 ): unknown[] {
-  const place = (list: readonly unknown[], item: unknown): number => list.findIndex((element) => sameElement(element, item, mergeKey));
-  const ranked = merged.map((item) => ({ item, wanted: place(order, item), known: place(server, item) }));
+  const [wanted, known] = [placesOf(order, mergeKey), placesOf(server, mergeKey)];
+  const ranked = merged.map((item) => {
+    const id = identity(item, mergeKey);
+    return { item, wanted: wanted.get(id) ?? -1, known: known.get(id) ?? -1 };
+  });
   const fromPatch = ranked.filter(({ wanted }) => wanted >= 0).toSorted((a, b) => a.wanted - b.wanted);
   const serverOnly = ranked.filter(({ wanted }) => wanted < 0).toSorted((a, b) => a.known - b.known);
   const woven: unknown[] = [];

@@ -3,14 +3,16 @@ import type { FieldError } from '../status.ts';
 
 /** Which values of `field` were found wanting, and how. Paths are written out: `spec.containers[0].name`. */
 export class Problems {
+  /** In the order found; of very many only the first, as many as are worth reading. */
   readonly found: FieldError[] = [];
+  #bytes = 0;
 
   required(field: string, detail = ''): void {
     this.#add(field, 'FieldValueRequired', 'Required value', detail);
   }
 
   invalid(field: string, value: unknown, detail: string): void {
-    this.#add(field, 'FieldValueInvalid', `Invalid value: ${printed(value)}`, detail);
+    this.#add(field, 'FieldValueInvalid', `Invalid value: ${this.#printed(value)}`, detail);
   }
 
   /** An `invalid` whose value is too large to be worth showing. */
@@ -28,18 +30,18 @@ export class Problems {
   }
 
   duplicate(field: string, value: unknown): void {
-    this.#add(field, 'FieldValueDuplicate', `Duplicate value: ${printed(value)}`, '');
+    this.#add(field, 'FieldValueDuplicate', `Duplicate value: ${this.#printed(value)}`, '');
   }
 
   notFound(field: string, value: unknown): void {
-    this.#add(field, 'FieldValueNotFound', `Not found: ${printed(value)}`, '');
+    this.#add(field, 'FieldValueNotFound', `Not found: ${this.#printed(value)}`, '');
   }
 
   unsupported(field: string, value: unknown, supported: readonly string[]): void {
     this.#add(
       field,
       'FieldValueNotSupported',
-      `Unsupported value: ${printed(value)}`,
+      `Unsupported value: ${this.#printed(value)}`,
       `supported values: ${supported.map((each) => JSON.stringify(each)).join(', ')}`,
     );
   }
@@ -68,13 +70,24 @@ export class Problems {
   }
 
   #add(field: string, type: FieldError['type'], opening: string, detail: string): void {
-    this.found.push({ field, type, message: detail ? `${opening}: ${detail}` : opening });
+    if (this.#isFull) return;
+    const message = detail ? `${opening}: ${detail}` : opening;
+    this.#bytes += field.length + message.length;
+    this.found.push({ field, type, message });
+  }
+
+  get #isFull(): boolean {
+    return this.#bytes > MAX_BYTES;
+  }
+
+  #printed(value: unknown): string {
+    if (this.#isFull) return '';
+    return value === undefined ? 'null' : JSON.stringify(value);
   }
 }
 
+/** Much is wrong with a body of megabytes if one thing is: what is told of it is not a multiple of it. */
+const MAX_BYTES = 1 << 20;
+
 export const IMMUTABLE = 'field is immutable';
 export const NON_NEGATIVE = 'must be greater than or equal to 0';
-
-function printed(value: unknown): string {
-  return value === undefined ? 'null' : JSON.stringify(value);
-}

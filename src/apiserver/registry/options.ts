@@ -107,7 +107,8 @@ export function deleteOptions(query: URLSearchParams, body: unknown): DeleteOpti
 /** Throws StatusError 400 for what is no DeleteOptions. */
 function decodedOptions(body: Record<string, unknown>): Record<string, unknown> {
   const { kind = 'DeleteOptions' } = body;
-  if (kind !== 'DeleteOptions') throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${JSON.stringify(kind)}`);
+  if (kind !== 'DeleteOptions')
+    throw statusError('BadRequest', `decoded object cannot be converted to DeleteOptions: it is a ${JSON.stringify(kind)}`);
   const value = { ...body, kind, apiVersion: body['apiVersion'] ?? 'v1' };
   return decodeObject(value, schemaOf('', 'v1', 'DeleteOptions')!, { fieldValidation: 'Ignore' }).object;
 }

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { availableParallelism } from 'node:os';
-import { NODE_FLAGS } from '../../../lib/node-config.ts';
+import { nodeFlags } from '../../../lib/node-config.ts';
 import type { ClusterContext } from '../../context.ts';
 import type { AddonFiles, Availability, Driver, HostState, NodeFiles, NodeLayout } from '../../driver.ts';
 import { readIfExists, writeFileAtomic } from '../../files.ts';
@@ -168,7 +168,7 @@ async function start(
   ]);
   const [output, errors] = await Promise.all([open(reportFile, 'a', 0o600), open(log, 'w', 0o600)]);
   try {
-    const child = spawn(process.execPath, [...NODE_FLAGS, join(context.packageRoot, 'dist', 'node.mjs'), nodeConfig], {
+    const child = spawn(process.execPath, [...nodeFlags(files.config), join(context.packageRoot, 'dist', 'node.mjs'), nodeConfig], {
       detached: true,
       // Files, not pipes: the node must outlive this process and whoever reads from it.
       stdio: ['ignore', output.fd, errors.fd],
