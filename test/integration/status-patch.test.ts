@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { startTestApiServer, type TestApiServer } from '../../test/fixtures/apiserver.ts';
-import { createClient } from '../client/new-client.ts';
-import { NODES, PODS, SERVICE_ACCOUNTS } from '../client/resources.ts';
-import type { Client } from '../client/client.ts';
-import type { Pod } from '../api/types.gen.ts';
-import { systemClock } from '../lib/clock.ts';
-import { silentLogger } from '../lib/log.ts';
+import { startTestApiServer, type TestApiServer } from '../fixtures/apiserver.ts';
+import { createClient } from '../../src/client/new-client.ts';
+import { NODES, PODS, SERVICE_ACCOUNTS } from '../../src/client/resources.ts';
+import type { Client } from '../../src/client/client.ts';
+import type { Pod } from '../../src/api/types.gen.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { silentLogger } from '../../src/lib/log.ts';
 
 let api: TestApiServer;
 let client: Client;
