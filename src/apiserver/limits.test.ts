@@ -88,6 +88,25 @@ describe('how large a request may be', () => {
     });
   }
 
+  const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+  const frames: Record<string, string> = {
+    'no settings first': '\0\0\u0001\0\0\0\0\0\u0001x',
+    'a frame longer than it may be': '\u00ff\u00ff\u00ff\u0004\0\0\0\0\0',
+    'data of a stream that is not there': '\0\0\0\u0004\0\0\0\0\0\0\0\u0001\0\0\0\0\0\u0007x',
+    'headers that are none': '\0\0\0\u0004\0\0\0\0\0\0\0\u0003\u0001\u0005\0\0\0\u0001\u00ff\u00ff\u00ff',
+  };
+  for (const [name, bytes] of Object.entries(frames)) {
+    test(`HTTP/2: ${name} ends the connection and nothing else`, async () => {
+      const { hostname, port } = new URL(api.url);
+      const socket = connect({ host: hostname, port: Number(port), ...tls, ALPNProtocols: ['h2'] });
+      socket.on('error', () => socket.destroy());
+      socket.resume();
+      socket.write(Buffer.from(PREFACE + bytes, 'latin1'));
+      await once(socket, 'close');
+      assert.equal((await send('GET', '/livez')).status, 200);
+    });
+  }
+
   test('a body over 3 MiB is 413, with a Status', async () => {
     const body = JSON.stringify({ metadata: { name: 'large' }, data: { a: 'x'.repeat(3 << 20) } });
     const reply = await send('POST', '/api/v1/namespaces/default/configmaps', { body, headers: { 'content-type': 'application/json' } });

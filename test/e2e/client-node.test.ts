@@ -1,6 +1,5 @@
 /** A tour with @kubernetes/client-node: typed calls, patches of every type, informers, watch, logs, exec and port-forward over WebSocket. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -175,7 +174,12 @@ async function page(kubeConfig: KubeConfig): Promise<string> {
   const socket = await new PortForward(kubeConfig, true).portForward(namespace, 'web', [80], output, null, input);
   input.write('GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n');
   let text = '';
-  while (!text.includes('</html>')) text += String(((await once(output, 'data')) as [Buffer])[0]);
+  await new Promise<void>((resolve) => {
+    output.on('data', (chunk: Buffer) => {
+      text += String(chunk);
+      if (text.includes('</html>')) resolve();
+    });
+  });
   if (typeof socket !== 'function') socket.close();
   return text;
 }

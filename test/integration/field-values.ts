@@ -347,6 +347,7 @@ export const VALUES: Readonly<Record<string, FieldValue>> = {
     versions: { versions: ['1.2.3'] },
   },
   // admission
+  'ValidatingAdmissionPolicyStatus.observedGeneration': 1, // else the server looks at it again
   'MatchCondition.expression': 'true',
   'Variable.expression': '1',
   'Validation.expression': 'true',

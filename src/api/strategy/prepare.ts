@@ -11,12 +11,12 @@ import { CREATE_RULES, STATUS_RULES, UPDATE_RULES } from './kinds.ts';
 import { zeroOf } from './zero.ts';
 
 /**
- * Readies a decoded and defaulted object for its first write, in place; returns it. Sets uid, creationTimestamp and generation, drops a
- * status that only its subresource may write, and applies the kind's own rules. `now` is in milliseconds since the epoch.
+ * Readies a decoded and defaulted object for its first write, in place; returns it. Sets creationTimestamp, generation and, unless the server
+ * gave it one before, uid; drops a status that only its subresource may write, and applies the kind's own rules. `now` is in milliseconds since the epoch.
  */
 export function prepareForCreate(info: ResourceInfo, object: KubeObject, now: number, rng: Rng): KubeObject {
   const { metadata } = object;
-  metadata.uid = rng.uuid();
+  metadata.uid ||= rng.uuid();
   metadata.creationTimestamp = timestamp(now);
   delete metadata.deletionTimestamp;
   delete metadata.deletionGracePeriodSeconds;

@@ -20,7 +20,7 @@ describe('create', () => {
   test('system metadata is the server’s', () => {
     const { metadata } = prepareForCreate(
       deployments,
-      { metadata: { name: 'x', uid: 'mine', generation: 9, deletionTimestamp: '2020-01-01T00:00:00Z' } },
+      { metadata: { name: 'x', generation: 9, deletionTimestamp: '2020-01-01T00:00:00Z' } },
       NOW,
       seededRng(1),
     );

@@ -50,11 +50,10 @@ export async function createDecoded(
     registry,
     admissionRequest(call, { operation: 'CREATE', object: owned, dryRun: options.dryRun, name: object.metadata.name ?? '' }),
   );
-  const final = { ...request, object: prepareForCreate(served.stored, request.object!, registry.clock.now(), registry.rng) };
   if ((request.object!.metadata.namespace ?? '') !== (owned.metadata.namespace ?? '')) throw otherNamespace();
   // It keeps the identity that plugins were told of.
-  final.object.metadata.uid = owned.metadata.uid!;
-  return storeWithName(registry, call, final, options);
+  request.object!.metadata.uid = owned.metadata.uid!;
+  return storeWithName(registry, call, request, options);
 }
 
 function checkMeta({ context, served: { info } }: Call, object: KubeObject): void {
@@ -103,7 +102,7 @@ const SUFFIX = 5;
 async function storeWithName(registry: Registry, call: Call, request: AdmissionRequest, options: WriteOptions): Promise<Entry> {
   const { info } = call.served;
   const object = request.object!;
-  if (object.metadata.name) return storeOne(registry, call, request, options);
+  if (object.metadata.name) return storeOne(registry, call, prepared(registry, call, request, object.metadata.name), options);
   const base = object.metadata.generateName;
   if (!base)
     throw invalid(info.kind, info.group, '', [
@@ -112,12 +111,18 @@ async function storeWithName(registry: Registry, call: Call, request: AdmissionR
   for (let attempt = 1; ; attempt++) {
     const name = base.slice(0, GENERATED_BASE) + registry.rng.suffix(SUFFIX);
     try {
-      return await storeOne(registry, call, { ...request, name, object: { ...object, metadata: { ...object.metadata, name } } }, options);
+      return await storeOne(registry, call, prepared(registry, call, request, name), options);
     } catch (error) {
       if (!StatusError.is(error, 'AlreadyExists')) throw error;
       if (attempt === NAME_ATTEMPTS) throw noUniqueName(info, name);
     }
   }
+}
+
+/** What the kind's rules make of the object once its name is known: a Job's pods carry it. */
+function prepared({ clock, rng }: Registry, { served }: Call, request: AdmissionRequest, name: string): AdmissionRequest {
+  const named = { ...request.object!, metadata: { ...request.object!.metadata, name } };
+  return { ...request, name, object: prepareForCreate(served.stored, named, clock.now(), rng) };
 }
 
 function noUniqueName(info: ResourceInfo, name: string): StatusError {
