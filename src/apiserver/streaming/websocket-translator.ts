@@ -98,6 +98,7 @@ async function session(webSocket: WebSocket, { socket, head }: { socket: Duplex;
     for (const name of outputs.slice(1)) await spdy.open({ streamtype: name }, receive(name));
     const resize = wanted.tty ? await spdy.open({ streamtype: 'resize' }, () => undefined) : undefined;
     takeInput(webSocket, socket, spdy, { stdin, resize });
+    await isListening(webSocket);
     await spdy.run(head);
     webSocket.close(1000);
   } catch {
@@ -106,6 +107,17 @@ async function session(webSocket: WebSocket, { socket, head }: { socket: Duplex;
   } finally {
     spdy.close();
   }
+}
+
+/**
+ * Resolves when the client has answered a ping (RFC 6455 obliges it to), or is gone. kubectl up to 1.32 begins to read a moment before it has its
+ * channels ready, and throws away what it is told in between: a command that is over at once would seem to fail.
+ */
+function isListening(webSocket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    webSocket.once('pong', () => resolve()).once('close', () => resolve());
+    webSocket.ping();
+  });
 }
 
 /** Resolves when the message is on its way, so that a slow client slows the program down. Nobody listens any more: it is dropped. */
