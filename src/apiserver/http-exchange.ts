@@ -13,6 +13,7 @@ import { negotiate, negotiatePlain, negotiateStream } from './encode/negotiate.t
 import { watchEncoding } from './encode/watch.ts';
 import { NotFoundPage, toStatusError } from './errors.ts';
 import { gzipped } from './encode/gzip.ts';
+import { nonResourceInfo } from './request-info.ts';
 import { authenticated, authorized, serve, type Answer, type Pipeline } from './pipeline.ts';
 import type { Peer } from './tls-peer.ts';
 import { warningHeader } from './warnings.ts';
@@ -226,18 +227,7 @@ function rejectedBy(signal: AbortSignal): Promise<never> {
   });
 }
 
-const NO_INFO: Request['info'] = {
-  isResourceRequest: false,
-  verb: '',
-  path: '',
-  group: '',
-  version: '',
-  resource: '',
-  subresource: '',
-  namespace: '',
-  name: '',
-  parts: [],
-};
+const NO_INFO: Request['info'] = nonResourceInfo('', '');
 
 function headersOf(request: Request | undefined, contentType: string): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {

@@ -21,8 +21,8 @@ const WITHOUT_SUBRESOURCE = new Set(['proxy', 'watch']);
 export function requestInfo(method: string, path: string, query: URLSearchParams): RequestInfo {
   const parts = segments(path);
   const resourceParts = parts[0] === 'api' ? parts.slice(2) : parts.slice(3);
-  if ((parts[0] !== 'api' && parts[0] !== 'apis') || resourceParts.length === 0) return nonResource(method, path);
-  const info = nonResource(method, path);
+  if ((parts[0] !== 'api' && parts[0] !== 'apis') || resourceParts.length === 0) return nonResourceInfo(method, path);
+  const info = nonResourceInfo(method, path);
   info.isResourceRequest = true;
   info.group = parts[0] === 'api' ? '' : parts[1]!;
   info.version = parts[0] === 'api' ? parts[1]! : parts[2]!;
@@ -32,7 +32,8 @@ export function requestInfo(method: string, path: string, query: URLSearchParams
   return info;
 }
 
-function nonResource(method: string, path: string): MutableInfo {
+/** What is asked of a path that is no resource; with neither verb nor path, of nothing at all. */
+export function nonResourceInfo(method: string, path: string): MutableInfo {
   return {
     isResourceRequest: false,
     verb: method.toLowerCase(),

@@ -1,4 +1,5 @@
 /** What a scheduling cycle looks at: nodes with what their pods take, and pods with what plugins ask of them worked out once. */
+import { type HostPort, hostPortsOf } from '../api/host-ports.ts';
 import { keyOf } from '../api/meta.ts';
 import type { LabelSelector } from '../api/selectors.ts';
 import type { Node, Pod } from '../api/types.gen.ts';
@@ -6,12 +7,6 @@ import { type Amounts, NONE, amountsOf, minus, plus, podRequests, podRequestsFor
 
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 export const HOSTNAME_LABEL = 'kubernetes.io/hostname';
-
-export interface HostPort {
-  ip: string;
-  protocol: string;
-  port: number;
-}
 
 /** A pod with what the plugins ask of it worked out once. */
 export interface PodInfo {
@@ -135,16 +130,12 @@ export interface Snapshot {
 export function podInfo(pod: Pod): PodInfo {
   const { affinity } = pod.spec!;
   const requests = podRequests(pod);
-  const hostPorts = (pod.spec!.containers.flatMap((container) => container.ports ?? []) ?? [])
-    .concat((pod.spec!.initContainers ?? []).filter((init) => init.restartPolicy === 'Always').flatMap((init) => init.ports ?? []))
-    .filter((port) => (port.hostPort ?? 0) > 0)
-    .map((port) => ({ ip: port.hostIP || '0.0.0.0', protocol: port.protocol ?? 'TCP', port: port.hostPort! }));
   return {
     key: keyOf(pod),
     pod,
     requests,
     scoreRequests: podRequestsForScore(pod, requests),
-    hostPorts,
+    hostPorts: hostPortsOf(pod),
     priority: pod.spec!.priority ?? 0,
     hasAntiAffinity: (affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.length ?? 0) > 0,
     hasAffinity: affinity?.podAffinity !== undefined || affinity?.podAntiAffinity !== undefined,

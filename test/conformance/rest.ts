@@ -55,7 +55,6 @@ export function rest(world: World) {
 async function update<T extends Kube>(world: World, path: string, change: (object: T) => void): Promise<T> {
   let answer: RawAnswer | undefined;
   for (let attempt = 0; attempt < 10; attempt += 1) {
-    // A status is written at its own path and read at the object's.
     const read = await world.request({ path });
     const object = read.json<T>();
     change(object);

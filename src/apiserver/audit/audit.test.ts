@@ -9,6 +9,7 @@ import { startTestApiServer, type TestApiServer } from '../../../test/fixtures/a
 import { statusError } from '../../api/status.ts';
 import { ManualClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
+import { nonResourceInfo } from '../request-info.ts';
 import { Auditor } from './audit.ts';
 import type { AuditEvent } from './event.ts';
 import { AuditLogFile } from './log-file.ts';
@@ -101,18 +102,7 @@ function eventsOf(auditId: string): Promise<AuditEvent[]> {
   });
 }
 
-const PATH_INFO = {
-  isResourceRequest: false,
-  verb: 'get',
-  path: '',
-  group: '',
-  version: '',
-  resource: '',
-  subresource: '',
-  namespace: '',
-  name: '',
-  parts: [],
-};
+const PATH_INFO = nonResourceInfo('GET', '');
 const MICRO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 
 /** The event without what is different each time. */

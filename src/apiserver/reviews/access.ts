@@ -4,6 +4,7 @@ import type { FieldError } from '../../api/status.ts';
 import type { SelfSubjectAccessReviewSpec, SelfSubjectRulesReviewSpec, SubjectAccessReviewSpec } from '../../api/types.gen.ts';
 import type { UserInfo } from '../../api/transport.ts';
 import type { Authorizer, Handler, RequestInfo } from '../contract.ts';
+import { nonResourceInfo } from '../request-info.ts';
 import { reviewHandler } from './review.ts';
 
 const GROUP = 'authorization.k8s.io';
@@ -37,21 +38,8 @@ export function accessReviewHandlers(authorizer: Authorizer): Handler[] {
 
 function attributesOf({ resourceAttributes, nonResourceAttributes }: SelfSubjectAccessReviewSpec): RequestInfo {
   const { verb = '', group = '', version = '', resource = '', subresource = '', namespace = '', name = '' } = resourceAttributes ?? {};
-  const common = { path: nonResourceAttributes?.path ?? '', parts: [] };
-  if (nonResourceAttributes) {
-    return {
-      ...common,
-      isResourceRequest: false,
-      verb: nonResourceAttributes.verb ?? '',
-      group: '',
-      version: '',
-      resource: '',
-      subresource: '',
-      namespace: '',
-      name: '',
-    };
-  }
-  return { ...common, isResourceRequest: true, verb, group, version, resource, subresource, namespace, name };
+  if (nonResourceAttributes) return { ...nonResourceInfo('', nonResourceAttributes.path ?? ''), verb: nonResourceAttributes.verb ?? '' };
+  return { path: '', parts: [], isResourceRequest: true, verb, group, version, resource, subresource, namespace, name };
 }
 
 function subjectOf({ user = '', uid, groups = [], extra }: SubjectAccessReviewSpec): UserInfo {

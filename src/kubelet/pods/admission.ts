@@ -3,6 +3,7 @@
  * changed meanwhile. A pod that does not fit is not waited for but fails, and its controller makes another.
  */
 import { addQuantities, bytesOf, compareQuantities, cpuMillis } from '../../api/codec/quantity.ts';
+import { hostPortsClash, hostPortsOf } from '../../api/host-ports.ts';
 import type { KubeObject } from '../../api/meta.ts';
 import type { Pod } from '../../api/types.gen.ts';
 import { usageOf } from '../../api/quota/usage.ts';
@@ -41,27 +42,12 @@ const amountsOf = (pod: Pod): Record<string, string> => usageOf({ group: '', res
 const wholeNumber = (resource: string, amount: string): number => (resource === 'cpu' ? cpuMillis(amount) : bytesOf(amount));
 
 function portTaken(pod: Pod, active: readonly Pod[]): Rejection | undefined {
-  const wanted = hostPorts(pod);
-  if (wanted.length === 0 || !active.some((other) => hostPorts(other).some((taken) => wanted.some((port) => clash(port, taken)))))
+  const wanted = hostPortsOf(pod);
+  if (
+    wanted.length === 0 ||
+    !active.some((other) => hostPortsOf(other).some((taken) => wanted.some((port) => hostPortsClash(port, taken))))
+  )
     return undefined;
   const message = "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
   return { reason: 'NodePorts', message };
-}
-
-interface HostPort {
-  ip: string;
-  port: number;
-  protocol: string;
-}
-
-function hostPorts({ spec }: Pod): HostPort[] {
-  return [...(spec?.containers ?? []), ...(spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always')]
-    .flatMap(({ ports = [] }) => ports)
-    .flatMap(({ hostPort, hostIP = '0.0.0.0', protocol = 'TCP' }) =>
-      hostPort ? [{ ip: hostIP || '0.0.0.0', port: hostPort, protocol }] : [],
-    );
-}
-
-function clash(a: HostPort, b: HostPort): boolean {
-  return a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === '0.0.0.0' || b.ip === '0.0.0.0');
 }

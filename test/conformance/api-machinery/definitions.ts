@@ -33,24 +33,19 @@ export const version = (
 });
 
 export interface DefinitionOptions {
-  /** Words of the kind; a number makes them a behaviour's own unless a group is given. */
+  /** The group; a behaviour's own unless given. */
   group?: string;
-  plural?: string;
-  kind?: string;
+  /** Laid over the definition's spec. */
   spec?: object;
 }
 
-/** The definition as it would be sent. */
+/** The definition as it would be sent; its names have a number of their own. */
 export function definition(
   versions: V1CustomResourceDefinitionVersion[],
-  { group, plural, kind, spec }: DefinitionOptions = {},
+  { group, spec }: DefinitionOptions = {},
 ): V1CustomResourceDefinition {
   const number = ++count;
-  const names = {
-    plural: plural ?? `noxu${number}s`,
-    kind: kind ?? `Noxu${number}`,
-    listKind: `${kind ?? `Noxu${number}`}List`,
-  };
+  const names = { plural: `noxu${number}s`, kind: `Noxu${number}`, listKind: `Noxu${number}List` };
   const owner = group ?? `g${process.pid}-${number}.example.com`;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',

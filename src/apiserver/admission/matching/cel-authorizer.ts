@@ -1,7 +1,9 @@
 /** `authorizer` in CEL: checks whether the requester (or a service account) may do something (KEP-3488, "Secondary Authz"). */
 import type { Environment } from '@marcbachmann/cel-js';
 import type { UserInfo } from '../../../api/transport.ts';
+import { serviceAccountUser } from '../../authn/service-account-tokens.ts';
 import type { AdmissionRequest, Authorizer, RequestInfo } from '../../contract.ts';
+import { nonResourceInfo } from '../../request-info.ts';
 
 const PREFIX = 'kubernetes.authorization';
 
@@ -18,7 +20,7 @@ export function declareAuthorizer(env: Environment): void {
   method('Authorizer', `group(string): ${PREFIX}.GroupCheck`, (self: CelAuthorizer, group: string) => new GroupCheck(self, group));
   method('Authorizer', `path(string): ${PREFIX}.PathCheck`, (self: CelAuthorizer, path: string) => new PathCheck(self, path));
   method('Authorizer', `serviceAccount(string, string): ${PREFIX}.Authorizer`, (self: CelAuthorizer, namespace: string, name: string) =>
-    self.as(serviceAccountUser(namespace, name)),
+    self.as(authenticatedAccount(namespace, name)),
   );
   method(
     'GroupCheck',
@@ -74,18 +76,7 @@ class CelAuthorizer {
   }
 }
 
-const NOTHING: RequestInfo = {
-  isResourceRequest: false,
-  verb: '',
-  path: '',
-  group: '',
-  version: '',
-  resource: '',
-  subresource: '',
-  namespace: '',
-  name: '',
-  parts: [],
-};
+const NOTHING: RequestInfo = nonResourceInfo('', '');
 
 class GroupCheck {
   readonly parent: CelAuthorizer;
@@ -141,9 +132,7 @@ class Decision {
   }
 }
 
-function serviceAccountUser(namespace: string, name: string): UserInfo {
-  return {
-    name: `system:serviceaccount:${namespace}:${name}`,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
-  };
+function authenticatedAccount(namespace: string, name: string): UserInfo {
+  const user = serviceAccountUser(namespace, { name });
+  return { ...user, groups: [...user.groups, 'system:authenticated'] };
 }
